@@ -1,0 +1,19 @@
+//! Ids, units, time and secret types that every room shares. Pure: no I/O, no async.
+
+mod address;
+mod class;
+mod decimal;
+mod ids;
+mod quantity;
+mod secret;
+mod time;
+mod unit;
+
+pub use address::{AddressError, MeterAddress};
+pub use class::{Class, Resolution};
+pub use decimal::Decimal;
+pub use ids::{BatchPosition, BatchSeq, CollectorId, Epoch, IdError, MeterId, TenancyId};
+pub use quantity::Quantity;
+pub use secret::{Secret, SecretBytes, random};
+pub use time::{Day, Month, TimeError, UtcMillis};
+pub use unit::Unit;

@@ -1,0 +1,1 @@
+//! Meter key files as suppliers send them: Kamstrup KEM and KEM2.

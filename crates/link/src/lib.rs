@@ -1,0 +1,1 @@
+//! Unix-socket and TCP transport with mutual TLS, peer identity and deadlines.

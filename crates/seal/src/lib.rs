@@ -1,0 +1,1 @@
+//! Everything that encrypts, signs or derives: place-bound AEAD, HPKE, signatures, meter ciphers.

@@ -1,0 +1,1 @@
+//! Wireless M-Bus: frame to headers to data records; knows no keys.

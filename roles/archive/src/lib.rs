@@ -1,0 +1,1 @@
+//! Answers questions on stored readings, against a grant and a receipt; keeps the register.

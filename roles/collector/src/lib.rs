@@ -1,0 +1,1 @@
+//! Hears meters, seals batches to the core, spools and forwards them.

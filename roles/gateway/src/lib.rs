@@ -1,0 +1,1 @@
+//! Admits collectors and makes their batches durable; the core pulls from it.

@@ -1,0 +1,1 @@
+//! Opens batches, has the vault decrypt, decodes, judges, seals and stores.

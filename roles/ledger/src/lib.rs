@@ -1,0 +1,1 @@
+//! Orders events durably in a hash chain and signs receipts.

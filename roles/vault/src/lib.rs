@@ -1,0 +1,1 @@
+//! Meter keys and data-key roots; decrypts telegrams and judges their freshness.

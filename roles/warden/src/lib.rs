@@ -1,0 +1,1 @@
+//! People and collectors: who they are, and which grants they get.

@@ -1,0 +1,1 @@
+//! A town of simulated meters that speak the real protocols, for tests, demos and loads.
