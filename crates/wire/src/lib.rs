@@ -1,1 +1,26 @@
 //! The messages of each room, and the one table of caller x method.
+//!
+//! Messages are protobuf (prost), so that an old collector can speak to a new core: fields are only ever
+//! added, and a field number is never used twice. Ids and keys travel as fixed-length byte strings or
+//! integers; the `*_id` helpers turn them into the types of `base` and refuse what does not fit.
+
+pub mod archive;
+mod authority;
+pub mod batch;
+mod convert;
+mod envelope;
+pub mod gateway;
+pub mod health;
+pub mod intake;
+pub mod ledger;
+mod method;
+mod room;
+pub mod vault;
+pub mod warden;
+
+pub use authority::{CallerKind, Grantees, callers_of, permits, table};
+pub use convert::{Malformed, bytes16, bytes32, bytes64, meter_address};
+pub use envelope::{Refusal, Refused, Reply, Request};
+pub use method::Method;
+pub use prost::Message;
+pub use room::Room;

@@ -1,0 +1,213 @@
+//! Messages of the archive: questions, the register, and the relay of key imports.
+//!
+//! Each of the three calls of a person carries an encoded `grant::SignedRequest` whose `body` is the message
+//! named here, so that what was asked is exactly what the grant's session key signed.
+
+/// A signed request under a grant.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Asked {
+    /// An encoded `grant::SignedRequest`.
+    #[prost(bytes = "vec", tag = "1")]
+    pub request: Vec<u8>,
+}
+
+/// Body of a question for readings.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ReadingsQuery {
+    /// Meters by text: `KAM-12345678-1B-16` or a serial; empty for all in scope.
+    #[prost(string, repeated, tag = "1")]
+    pub meters: Vec<String>,
+    /// `base::Class::code`.
+    #[prost(uint32, tag = "2")]
+    pub class: u32,
+    /// From when, UTC milliseconds, inclusive.
+    #[prost(sint64, tag = "3")]
+    pub from_ms: i64,
+    /// Until when, exclusive.
+    #[prost(sint64, tag = "4")]
+    pub until_ms: i64,
+    /// At most so many readings, newest first a meter; 0 means the archive's own limit (10,000).
+    #[prost(uint32, tag = "5")]
+    pub limit: u32,
+    /// Only the newest reading of each meter.
+    #[prost(bool, tag = "6")]
+    pub latest: bool,
+}
+
+/// Readings.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Readings {
+    /// By meter, then newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub readings: Vec<MeterReading>,
+    /// There were more than the limit.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+    /// The event's number in the log.
+    #[prost(uint64, tag = "3")]
+    pub receipt: u64,
+}
+
+/// A reading with what the store knows of it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct MeterReading {
+    /// Address in link-layer order (8 bytes).
+    #[prost(bytes = "vec", tag = "1")]
+    pub address: Vec<u8>,
+    /// The place's reference.
+    #[prost(string, tag = "2")]
+    pub place: String,
+    /// Version; 1 is the original.
+    #[prost(uint32, tag = "3")]
+    pub version: u32,
+    /// `base::Class::code`.
+    #[prost(uint32, tag = "4")]
+    pub class: u32,
+    /// Quality: `validated`, `estimated`, `edited`, `suspect`, `unauthenticated`.
+    #[prost(string, tag = "5")]
+    pub quality: String,
+    /// The reading.
+    #[prost(message, optional, tag = "6")]
+    pub reading: Option<crate::intake::Reading>,
+}
+
+/// Body of a change to the register.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RegisterChange {
+    /// Meters to add (an address already there is left as it is), each with its place.
+    #[prost(message, repeated, tag = "1")]
+    pub add: Vec<NewMeter>,
+    /// Moves: a new tenancy at a place.
+    #[prost(message, repeated, tag = "2")]
+    pub moves: Vec<Move>,
+    /// Policies to set.
+    #[prost(message, repeated, tag = "3")]
+    pub policies: Vec<Policy>,
+}
+
+/// A meter to register.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NewMeter {
+    /// `KAM-12345678-1B-16`, or `KAM-12345678` while version and type are not known yet: the first good
+    /// telegram of that manufacturer and serial completes it.
+    #[prost(string, tag = "1")]
+    pub address: String,
+    /// The place's reference, such as an installation number; never a name or a street.
+    #[prost(string, tag = "2")]
+    pub place: String,
+    /// Resolution code; 0 for the house's default.
+    #[prost(uint32, tag = "3")]
+    pub resolution: u32,
+    /// True for a meter that is known to send in clear and has no key.
+    #[prost(bool, tag = "4")]
+    pub clear: bool,
+}
+
+/// Someone moves in (a new tenancy begins) or out (the vacant tenancy begins).
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Move {
+    /// The place's reference.
+    #[prost(string, tag = "1")]
+    pub place: String,
+    /// When, UTC milliseconds.
+    #[prost(sint64, tag = "2")]
+    pub at_ms: i64,
+    /// True when nobody moves in after.
+    #[prost(bool, tag = "3")]
+    pub vacant: bool,
+}
+
+/// A meter's policy.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Policy {
+    /// The meter's address.
+    #[prost(string, tag = "1")]
+    pub address: String,
+    /// Resolution code.
+    #[prost(uint32, tag = "2")]
+    pub resolution: u32,
+}
+
+/// What a change to the register did.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RegisterAnswer {
+    /// A line a refused item, naming it.
+    #[prost(string, repeated, tag = "1")]
+    pub refused: Vec<String>,
+    /// Meters added.
+    #[prost(uint32, tag = "2")]
+    pub added: u32,
+    /// Meters that were there already.
+    #[prost(uint32, tag = "3")]
+    pub unchanged: u32,
+    /// Tenancies opened or closed.
+    #[prost(uint32, tag = "4")]
+    pub tenancies: u32,
+}
+
+/// Body of a key import.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ImportKeys {
+    /// The meters whose keys the sealed list holds, in its order.
+    #[prost(message, repeated, tag = "1")]
+    pub meters: Vec<NewMeter>,
+    /// HPKE encapsulated key.
+    #[prost(bytes = "vec", tag = "2")]
+    pub enc: Vec<u8>,
+    /// The sealed, encoded `crate::vault::KeyList`; associated data: SHA-256 of each meter's address text,
+    /// one after the other.
+    #[prost(bytes = "vec", tag = "3")]
+    pub sealed: Vec<u8>,
+    /// Where the keys came from, for the log: the file's name, without folders.
+    #[prost(string, tag = "4")]
+    pub source: String,
+}
+
+/// Asks for the register as intake needs it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct MetersRequest {
+    /// The version seen last; the answer comes at once when there is a newer one, otherwise after `wait_ms`.
+    #[prost(uint64, tag = "1")]
+    pub seen_version: u64,
+    /// How long to wait for news.
+    #[prost(uint32, tag = "2")]
+    pub wait_ms: u32,
+    /// Continue a long answer after this meter id.
+    #[prost(uint32, tag = "3")]
+    pub after_meter: u32,
+}
+
+/// The register's meters, all of them, at most 20,000 an answer.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Meters {
+    /// Grows with each change.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    /// Ascending by id.
+    #[prost(message, repeated, tag = "2")]
+    pub meters: Vec<Meter>,
+    /// There are more after the last one.
+    #[prost(bool, tag = "3")]
+    pub more: bool,
+}
+
+/// A meter as intake needs it: no names, no places.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Meter {
+    /// Its id in the register.
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// Manufacturer code, two bytes little endian as on the wire, then the serial (4 bytes): 6 bytes. With
+    /// version and type where the register knows them: 8 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub address: Vec<u8>,
+    /// Resolution code.
+    #[prost(uint32, tag = "3")]
+    pub resolution: u32,
+    /// It sends in clear and has no key.
+    #[prost(bool, tag = "4")]
+    pub clear: bool,
+    /// Its tenancies of the last 40 days, ascending, without holes.
+    #[prost(message, repeated, tag = "5")]
+    pub tenancies: Vec<crate::vault::TenancySpan>,
+}

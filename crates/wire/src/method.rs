@@ -1,0 +1,116 @@
+//! Every method that a room answers. A number is never used twice.
+
+use crate::Room;
+
+macro_rules! methods {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal, $room:ident, $name:literal;)+) => {
+        /// A method of a room.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Method {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Method {
+            /// All methods, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The number on the wire.
+            #[must_use]
+            pub const fn number(self) -> u32 {
+                match self { $(Self::$variant => $number,)+ }
+            }
+
+            /// The room that answers it. [`Method::Health`] is answered by every room and names none.
+            #[must_use]
+            pub const fn room(self) -> Option<Room> {
+                match self { $(Self::$variant => methods!(@room $room),)+ }
+            }
+
+            /// Its name, as the authority table and the logs write it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
+    (@room Every) => { None };
+    (@room $room:ident) => { Some(Room::$room) };
+}
+
+methods! {
+    /// State and counters of a room.
+    Health = 1, Every, "health";
+
+    /// A new collector asks to be enrolled, with a token's proof.
+    GatewayEnrol = 10, Gateway, "gateway.enrol";
+    /// A new collector asks whether its enrolment was answered.
+    GatewayEnrolment = 11, Gateway, "gateway.enrolment";
+    /// A collector asks where it stands: durable, confirmed, wanted, batch key.
+    GatewaySync = 12, Gateway, "gateway.sync";
+    /// A collector hands over a batch (or a signed gap statement).
+    GatewaySubmit = 13, Gateway, "gateway.submit";
+    /// The core fetches batches.
+    GatewayPull = 14, Gateway, "gateway.pull";
+    /// The core has committed batches: they may go.
+    GatewayConfirm = 15, Gateway, "gateway.confirm";
+    /// The core publishes admitted collectors, the batch key and what it wants sent again.
+    GatewayPublish = 16, Gateway, "gateway.publish";
+    /// The core fetches enrolment requests.
+    GatewayEnrolments = 17, Gateway, "gateway.enrolments";
+    /// The core answers enrolment requests.
+    GatewayAnswerEnrolment = 18, Gateway, "gateway.answer_enrolment";
+
+    /// Decrypt the telegrams of a batch and judge their freshness.
+    VaultDecryptFrames = 30, Vault, "vault.decrypt_frames";
+    /// Batch positions are committed: their freshness is final.
+    VaultCommitted = 31, Vault, "vault.committed";
+    /// Up to where each collector's positions are final.
+    VaultPositions = 32, Vault, "vault.positions";
+    /// Data keys for sealing new readings.
+    VaultSealingKeys = 33, Vault, "vault.sealing_keys";
+    /// Data keys of a grant's scope, against grant and receipt.
+    VaultReleaseKeys = 34, Vault, "vault.release_keys";
+    /// Meter keys, sealed to the vault by the importing client, against grant and receipt.
+    VaultImportKeys = 35, Vault, "vault.import_keys";
+    /// A tenancy begins or ends, as an event that the warden's grant covers.
+    VaultTenancy = 36, Vault, "vault.tenancy";
+
+    /// Append events and get receipts.
+    LedgerAppend = 50, Ledger, "ledger.append";
+    /// The newest head of the chain.
+    LedgerHead = 51, Ledger, "ledger.head";
+
+    /// A person asks for a grant.
+    WardenGrant = 60, Warden, "warden.grant";
+    /// A person asks for a collector's one-time token.
+    WardenCollectorToken = 61, Warden, "warden.collector_token";
+    /// A person revokes a collector.
+    WardenRevokeCollector = 62, Warden, "warden.revoke_collector";
+    /// The core passes on an enrolment request.
+    WardenEnrolCollector = 63, Warden, "warden.enrol_collector";
+    /// The collectors that are admitted or revoked, with their public keys.
+    WardenCollectors = 64, Warden, "warden.collectors";
+
+    /// Readings, against a signed request under a grant.
+    ArchiveReadings = 70, Archive, "archive.readings";
+    /// Changes to the register, against a signed request under a grant.
+    ArchiveRegister = 71, Archive, "archive.register";
+    /// Key import: relays keys sealed to the vault and registers their meters, under a grant.
+    ArchiveImportKeys = 72, Archive, "archive.import_keys";
+    /// The register's meters as intake needs them: address, id, policy, tenancies; no names.
+    ArchiveMeters = 73, Archive, "archive.meters";
+}
+
+impl Method {
+    /// The method of a number.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|m| m.number() == number)
+    }
+}
+
+impl std::fmt::Display for Method {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,366 @@
+//! Messages of the vault.
+
+/// Decrypt the telegrams of one batch. The same position presented again gets the same verdicts.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct DecryptFrames {
+    /// The collector.
+    #[prost(uint32, tag = "1")]
+    pub collector: u32,
+    /// Its spool's life.
+    #[prost(fixed64, tag = "2")]
+    pub epoch: u64,
+    /// The batch.
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
+    /// The frames of registered meters, one after the other, from the L field, link CRCs removed.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub frames: prost::bytes::Bytes,
+    /// Length of each frame.
+    #[prost(uint32, repeated, tag = "5")]
+    pub lengths: Vec<u32>,
+    /// The register's meter id of each frame, as intake resolved it by address.
+    #[prost(uint32, repeated, tag = "6")]
+    pub meters: Vec<u32>,
+    /// Time of hearing of each frame, UTC milliseconds, after the core bounded it: first, then differences.
+    #[prost(sint64, repeated, tag = "7")]
+    pub heard_ms: Vec<i64>,
+    /// Whether those times can be relied on to order telegrams.
+    #[prost(bool, tag = "8")]
+    pub time_reliable: bool,
+}
+
+/// The vault's answer, column by column in the order of the frames.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Decrypted {
+    /// This run of the vault (random); `Committed` must name it.
+    #[prost(fixed64, tag = "1")]
+    pub boot: u64,
+    /// [`Verdict`] of each frame, one byte each.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub verdicts: prost::bytes::Bytes,
+    /// The frames whose verdict yields plaintext, one after the other, the encrypted part replaced by
+    /// plaintext; same length as the frame presented.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub frames: prost::bytes::Bytes,
+    /// [`Security`] facts of each frame that yields plaintext.
+    #[prost(message, repeated, tag = "4")]
+    pub security: Vec<Security>,
+}
+
+/// What protects a decrypted frame, and where its payload lies.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Security {
+    /// Security mode: 0, 5, 7, ...; 256 for ELL AES-CTR.
+    #[prost(uint32, tag = "1")]
+    pub mode: u32,
+    /// 0 none, 1 a 16-bit check (2F2F or CRC), 2 a MAC or tag.
+    #[prost(uint32, tag = "2")]
+    pub check: u32,
+    /// The counter, where there is one: ELL session number or AFL message counter.
+    #[prost(uint32, optional, tag = "3")]
+    pub counter: Option<u32>,
+    /// Offset of the first byte that was encrypted.
+    #[prost(uint32, tag = "4")]
+    pub from: u32,
+    /// Offset behind the last byte that was encrypted; what lies behind it is clear tail.
+    #[prost(uint32, tag = "5")]
+    pub to: u32,
+}
+
+/// What the vault makes of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Verdict {
+    /// Verified and newer than all before.
+    Fresh = 1,
+    /// Verified, unseen, below the highest counter, and heard when it belongs.
+    Late = 2,
+    /// Verified, but only a hint of freshness (mode 5's access number): intake judges time and registers.
+    HintOnly = 3,
+    /// In clear from a meter that has no key.
+    Clear = 4,
+    /// The same counter (or hint) and the same bytes as before.
+    Duplicate = 16,
+    /// The same counter, other bytes.
+    Conflict = 17,
+    /// An older counter heard after a newer one: a replay.
+    Rollback = 18,
+    /// A counter further ahead than the elapsed time allows, without a MAC.
+    Leap = 19,
+    /// Older than the window of 14 days.
+    TooOld = 20,
+    /// The key does not fit.
+    WrongKey = 32,
+    /// The MAC does not fit.
+    MacMismatch = 33,
+    /// The frame cannot be read as far as its security header says.
+    Damaged = 34,
+    /// A mode that is not built.
+    UnsupportedMode = 35,
+    /// No key for this meter.
+    NoKey = 36,
+    /// In clear, or clear under an encrypted header, from a meter that has a key.
+    ClearRefused = 37,
+    /// A lower mode or less coverage than this key's telegrams had before.
+    Downgrade = 38,
+    /// The position is older than what the vault remembers.
+    StalePosition = 39,
+}
+
+impl Verdict {
+    /// All verdicts.
+    pub const ALL: [Self; 17] = [
+        Self::Fresh,
+        Self::Late,
+        Self::HintOnly,
+        Self::Clear,
+        Self::Duplicate,
+        Self::Conflict,
+        Self::Rollback,
+        Self::Leap,
+        Self::TooOld,
+        Self::WrongKey,
+        Self::MacMismatch,
+        Self::Damaged,
+        Self::UnsupportedMode,
+        Self::NoKey,
+        Self::ClearRefused,
+        Self::Downgrade,
+        Self::StalePosition,
+    ];
+
+    /// The byte on the wire.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The verdict of a byte.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|v| v.code() == code)
+    }
+
+    /// Whether the answer carries the plaintext of such a frame.
+    #[must_use]
+    pub const fn has_plaintext(self) -> bool {
+        matches!(self, Self::Fresh | Self::Late | Self::HintOnly | Self::Clear)
+    }
+
+    /// Its name in counters and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Late => "late",
+            Self::HintOnly => "hint-only",
+            Self::Clear => "clear",
+            Self::Duplicate => "duplicate",
+            Self::Conflict => "conflict",
+            Self::Rollback => "rollback",
+            Self::Leap => "leap",
+            Self::TooOld => "too-old",
+            Self::WrongKey => "wrong-key",
+            Self::MacMismatch => "mac-mismatch",
+            Self::Damaged => "damaged",
+            Self::UnsupportedMode => "unsupported-mode",
+            Self::NoKey => "no-key",
+            Self::ClearRefused => "clear-refused",
+            Self::Downgrade => "downgrade",
+            Self::StalePosition => "stale-position",
+        }
+    }
+}
+
+/// Positions that intake has committed: their freshness becomes final and durable.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Committed {
+    /// The run of the vault that gave the verdicts.
+    #[prost(fixed64, tag = "1")]
+    pub boot: u64,
+    /// The positions, each exactly one batch.
+    #[prost(message, repeated, tag = "2")]
+    pub positions: Vec<crate::gateway::Position>,
+}
+
+/// What became of them.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct CommittedAnswer {
+    /// This run of the vault.
+    #[prost(fixed64, tag = "1")]
+    pub boot: u64,
+    /// Positions that this run has not judged (it restarted in between): present them again, in the order
+    /// in which they were committed, before anything new.
+    #[prost(message, repeated, tag = "2")]
+    pub unknown: Vec<crate::gateway::Position>,
+}
+
+/// Asks up to where positions are final.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct PositionsRequest {}
+
+/// Up to where each collector's batches are final in the vault. Batches may become final out of order; this
+/// gives, for an epoch, the highest number below which all are final, and the single ones above it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Positions {
+    /// This run of the vault.
+    #[prost(fixed64, tag = "1")]
+    pub boot: u64,
+    /// One an epoch: all up to here are final.
+    #[prost(message, repeated, tag = "2")]
+    pub all_up_to: Vec<crate::gateway::Position>,
+    /// Final ones above that.
+    #[prost(message, repeated, tag = "3")]
+    pub single: Vec<crate::gateway::Position>,
+}
+
+/// One series: the unit of the data keys.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Series {
+    /// The register's meter id.
+    #[prost(uint32, tag = "1")]
+    pub meter: u32,
+    /// The tenancy (16 bytes).
+    #[prost(bytes = "vec", tag = "2")]
+    pub tenancy: Vec<u8>,
+    /// `base::Class::code`.
+    #[prost(uint32, tag = "3")]
+    pub class: u32,
+    /// `base::Month::number`.
+    #[prost(uint32, tag = "4")]
+    pub month: u32,
+}
+
+/// Data keys to seal new readings with: at most 4096 series a call.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SealingKeys {
+    /// The series.
+    #[prost(message, repeated, tag = "1")]
+    pub series: Vec<Series>,
+}
+
+/// Data keys, in the order asked.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct DataKeys {
+    /// 32 bytes each, one after the other; the receiver zeroes them. A refused series has no key here and
+    /// its reason at the same index of `refused`.
+    #[prost(bytes = "vec", tag = "1")]
+    pub keys: Vec<u8>,
+    /// Empty where a key was given, otherwise why not (`unknown-tenancy`, `not-in-scope`, `rate-limited`,
+    /// `outside-tenancy`, `past-period`).
+    #[prost(string, repeated, tag = "2")]
+    pub refused: Vec<String>,
+    /// The term that sealed rows name.
+    #[prost(uint32, tag = "3")]
+    pub term: u32,
+}
+
+/// Data keys for reading, against a grant and a receipt.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ReleaseKeys {
+    /// An encoded `grant::SignedRequest`.
+    #[prost(bytes = "vec", tag = "1")]
+    pub request: Vec<u8>,
+    /// The event that the archive recorded, encoded `grant::Event`.
+    #[prost(bytes = "vec", tag = "2")]
+    pub event: Vec<u8>,
+    /// The ledger's receipt for it, encoded `grant::SignedReceipt`.
+    #[prost(bytes = "vec", tag = "3")]
+    pub receipt: Vec<u8>,
+    /// The series; each must lie in the grant's scope.
+    #[prost(message, repeated, tag = "4")]
+    pub series: Vec<Series>,
+}
+
+/// Meter keys from an importing client, against a grant and a receipt.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ImportKeys {
+    /// An encoded `grant::SignedRequest` whose body is an encoded `crate::archive::ImportKeys`.
+    #[prost(bytes = "vec", tag = "1")]
+    pub request: Vec<u8>,
+    /// The event that the archive recorded.
+    #[prost(bytes = "vec", tag = "2")]
+    pub event: Vec<u8>,
+    /// The ledger's receipt for it.
+    #[prost(bytes = "vec", tag = "3")]
+    pub receipt: Vec<u8>,
+    /// Meter id that the register gave to each item of the sealed list, in its order.
+    #[prost(uint32, repeated, tag = "4")]
+    pub meters: Vec<u32>,
+}
+
+/// HPKE `info` of a sealed key list.
+pub const KEY_LIST_INFO: &[u8] = b"meterkeep/key-list/1 client->vault";
+
+/// The sealed content of a key import: at most 1,000 keys.
+///
+/// It has a `Debug` (prost makes one), so it is only ever built to be encoded at once and zeroed; nothing
+/// prints it. The canary test plants keys and scans logs for them.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct KeyList {
+    /// The keys.
+    #[prost(message, repeated, tag = "1")]
+    pub items: Vec<KeyItem>,
+}
+
+/// One meter's key.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct KeyItem {
+    /// Manufacturer, three letters.
+    #[prost(string, tag = "1")]
+    pub manufacturer: String,
+    /// Serial, eight digits.
+    #[prost(string, tag = "2")]
+    pub serial: String,
+    /// Role: `DEK` (telegrams), others are kept but not used yet.
+    #[prost(string, tag = "3")]
+    pub role: String,
+    /// The key, 16 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub key: Vec<u8>,
+}
+
+/// What became of each key, in the list's order.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ImportReport {
+    /// `imported`, `unchanged`, `conflict`, `weak`, `duplicate`, `wrong-length`, `unknown-role`.
+    #[prost(string, repeated, tag = "1")]
+    pub outcomes: Vec<String>,
+}
+
+/// A tenancy begins or ends. The vault makes its root at the beginning.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Tenancy {
+    /// An encoded `grant::SignedRequest` whose body is an encoded `crate::archive::RegisterChange`.
+    #[prost(bytes = "vec", tag = "1")]
+    pub request: Vec<u8>,
+    /// The event that the archive recorded.
+    #[prost(bytes = "vec", tag = "2")]
+    pub event: Vec<u8>,
+    /// The ledger's receipt for it.
+    #[prost(bytes = "vec", tag = "3")]
+    pub receipt: Vec<u8>,
+    /// The tenancies that the change opens or closes.
+    #[prost(message, repeated, tag = "4")]
+    pub spans: Vec<TenancySpan>,
+}
+
+/// From when to when a tenancy holds a meter.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TenancySpan {
+    /// The tenancy (16 bytes).
+    #[prost(bytes = "vec", tag = "1")]
+    pub tenancy: Vec<u8>,
+    /// The register's meter id.
+    #[prost(uint32, tag = "2")]
+    pub meter: u32,
+    /// From when, UTC milliseconds, inclusive.
+    #[prost(sint64, tag = "3")]
+    pub from_ms: i64,
+    /// Until when, exclusive; absent while it lasts.
+    #[prost(sint64, optional, tag = "4")]
+    pub until_ms: Option<i64>,
+    /// The utility's own tenancy of an empty place.
+    #[prost(bool, tag = "5")]
+    pub vacant: bool,
+}
