@@ -17,7 +17,9 @@ pub enum JournalError {
         source: io::Error,
     },
     /// Bytes that were durable once are not as they were written.
-    #[error("`{path}` is damaged at byte {offset}: {what}; put back a good copy of the file, or move the folder away to give up what it holds")]
+    #[error(
+        "`{path}` is damaged at byte {offset}: {what}; put back a good copy of the file, or move the folder away to give up what it holds"
+    )]
     Damaged {
         /// The segment.
         path: PathBuf,
@@ -27,7 +29,9 @@ pub enum JournalError {
         what: &'static str,
     },
     /// A segment file between others is gone, or does not belong to them.
-    #[error("`{path}` does not follow the segment before it: records {expected} and on are missing; put the missing file back")]
+    #[error(
+        "`{path}` does not follow the segment before it: records {expected} and on are missing; put the missing file back"
+    )]
     Gap {
         /// The segment after the hole.
         path: PathBuf,

@@ -56,9 +56,14 @@ impl Header {
 
     pub(crate) fn decode(bytes: &[u8; HEADER_LEN], magic: [u8; 8]) -> Result<Self, BadHeader> {
         let mut rest = bytes.as_slice();
-        let (Some(found), Some(version), Some(first), Some(previous), Some(salt), Some(crc)) =
-            (take(&mut rest), take(&mut rest), take(&mut rest), take(&mut rest), take(&mut rest), take(&mut rest))
-        else {
+        let (Some(found), Some(version), Some(first), Some(previous), Some(salt), Some(crc)) = (
+            take(&mut rest),
+            take(&mut rest),
+            take(&mut rest),
+            take(&mut rest),
+            take(&mut rest),
+            take(&mut rest),
+        ) else {
             return Err(BadHeader::Damaged);
         };
         let (body, _) = bytes.split_at(HEADER_LEN - 4);
@@ -106,7 +111,14 @@ impl RecordHead {
 }
 
 /// Appends one record to `out`.
-pub(crate) fn encode_record(out: &mut Vec<u8>, position: u64, durable: u64, salt: u64, payload: &[u8], len: u32) {
+pub(crate) fn encode_record(
+    out: &mut Vec<u8>,
+    position: u64,
+    durable: u64,
+    salt: u64,
+    payload: &[u8],
+    len: u32,
+) {
     let behind = u32::try_from(position.saturating_sub(durable)).unwrap_or(u32::MAX);
     let masked = position ^ salt;
     out.extend_from_slice(&len.to_le_bytes());
@@ -171,7 +183,14 @@ mod tests {
     #[test]
     fn only_its_own_names_are_segments() {
         assert_eq!(first_of_name(&file_name(0xfe_0001)), Some(0xfe_0001));
-        for name in ["lock", "1.seg", "00000000000000FF.seg", "0000000000000001.seg.tmp", ".seg", "+000000000000001.seg"] {
+        for name in [
+            "lock",
+            "1.seg",
+            "00000000000000FF.seg",
+            "0000000000000001.seg.tmp",
+            ".seg",
+            "+000000000000001.seg",
+        ] {
             assert_eq!(first_of_name(name), None, "{name}");
         }
     }

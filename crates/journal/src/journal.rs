@@ -70,7 +70,11 @@ impl Journal {
     /// # Errors
     /// [`JournalError::InUse`], [`JournalError::Foreign`], [`JournalError::Gap`], [`JournalError::Damaged`] (see
     /// the crate's page for what counts as damage), or what the file layer says.
-    pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options) -> Result<(Self, Recovered), JournalError> {
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: Options,
+    ) -> Result<(Self, Recovered), JournalError> {
         disk.make_dir(dir).map_err(JournalError::io("make", dir))?;
         let lock_path = dir.join("lock");
         let lock = disk.lock(&lock_path).map_err(|e| match e.kind() {
@@ -89,8 +93,9 @@ impl Journal {
             }
         };
         disk.sync_dir(dir).map_err(JournalError::io("sync", dir))?;
-        let (first, salt, written) =
-            segments.last().map_or((found.next, 0, HEADER), |active| (active.first, active.salt, active.bytes));
+        let (first, salt, written) = segments
+            .last()
+            .map_or((found.next, 0, HEADER), |active| (active.first, active.salt, active.bytes));
         let sealed = segments.iter().map(|s| s.bytes).sum::<u64>().saturating_sub(written);
         let marked = segments.last().and_then(|s| s.marks.last()).map_or(HEADER, |(_, offset)| *offset);
         let state = State { segments: segments.into(), durable: found.next };
@@ -282,7 +287,10 @@ impl Journal {
         if self.broken { Err(JournalError::Broken { path: self.shared.dir.clone() }) } else { Ok(()) }
     }
 
-    fn guarded(&mut self, step: impl FnOnce(&mut Self) -> Result<(), JournalError>) -> Result<(), JournalError> {
+    fn guarded(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
         let done = step(self);
         self.broken |= done.is_err();
         done

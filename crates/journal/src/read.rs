@@ -175,7 +175,9 @@ impl Scanner {
             return Ok(Step::Bad("a record is cut short"));
         }
         let rest = self.buffer.get(self.at..).unwrap_or_default();
-        let Some(head) = RecordHead::decode(rest, self.salt) else { return Ok(Step::Bad("a record is cut short")) };
+        let Some(head) = RecordHead::decode(rest, self.salt) else {
+            return Ok(Step::Bad("a record is cut short"));
+        };
         if head.len == 0 || head.len > self.max_record || head.position != self.position {
             return Ok(Step::Bad("no record starts where one should"));
         }

@@ -41,7 +41,11 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path, options: &Options) -> Result<
         match read_header(file.as_ref(), &path, bytes, options)? {
             Some(header) => {
                 if header.first != first {
-                    return Err(JournalError::Damaged { path, offset: 0, what: "its name and its header differ" });
+                    return Err(JournalError::Damaged {
+                        path,
+                        offset: 0,
+                        what: "its name and its header differ",
+                    });
                 }
                 if let Some(before) = segments.last().filter(|b| b.first != header.previous) {
                     return Err(JournalError::Gap { path, expected: before.first.max(header.previous) });
@@ -71,7 +75,12 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path, options: &Options) -> Result<
 }
 
 /// `None` when the bytes are no header of any version: torn or damaged, which the caller can tell.
-fn read_header(file: &dyn DiskFile, path: &Path, bytes: u64, options: &Options) -> Result<Option<Header>, JournalError> {
+fn read_header(
+    file: &dyn DiskFile,
+    path: &Path,
+    bytes: u64,
+    options: &Options,
+) -> Result<Option<Header>, JournalError> {
     let mut head = [0; HEADER as usize];
     if bytes < HEADER || read_full(file, path, &mut head, 0)? < head.len() {
         return Ok(None);
@@ -152,7 +161,9 @@ fn was_durable(scanner: &Scanner, size: u64) -> Result<bool, JournalError> {
                 && body.saturating_add(u64::from(head.len)) <= size;
             if plausible {
                 payload.resize(head.len as usize, 0);
-                if read_full(file, path, &mut payload, body)? == payload.len() && head.holds(&payload, scanner.salt) {
+                if read_full(file, path, &mut payload, body)? == payload.len()
+                    && head.holds(&payload, scanner.salt)
+                {
                     return Ok(true);
                 }
             }

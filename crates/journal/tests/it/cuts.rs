@@ -189,7 +189,11 @@ fn what_only_the_cache_held_is_durable_after_recovery() {
         drop(journal);
         disk.cut_power();
         disk.restart();
-        assert_eq!(open(&disk, options(1 << 20)).unwrap().0.next().0, 1, "seed {seed}: it was readable, so it must stay");
+        assert_eq!(
+            open(&disk, options(1 << 20)).unwrap().0.next().0,
+            1,
+            "seed {seed}: it was readable, so it must stay"
+        );
     }
 }
 

@@ -100,7 +100,9 @@ fn a_folder_of_another_kind_is_refused() {
     let other = Options { magic: *b"MK-OTHER", ..options(400) };
     assert!(matches!(open(&disk, other), Err(JournalError::Foreign { .. })));
     journal::write_atomically(&disk, Path::new("/spool/notes.seg"), b"mine").unwrap();
-    assert!(matches!(open(&disk, options(400)), Err(JournalError::Foreign { path }) if path.ends_with("notes.seg")));
+    assert!(
+        matches!(open(&disk, options(400)), Err(JournalError::Foreign { path }) if path.ends_with("notes.seg"))
+    );
 }
 
 #[test]
@@ -163,7 +165,10 @@ fn one_owner_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let real: std::sync::Arc<dyn Disk> = std::sync::Arc::new(journal::RealDisk);
     let held = Journal::open(real.clone(), folder.path(), options(400)).unwrap();
-    assert!(matches!(Journal::open(real.clone(), folder.path(), options(400)), Err(JournalError::InUse { .. })));
+    assert!(matches!(
+        Journal::open(real.clone(), folder.path(), options(400)),
+        Err(JournalError::InUse { .. })
+    ));
     drop(held);
     assert!(Journal::open(real, folder.path(), options(400)).is_ok());
 }

@@ -38,7 +38,8 @@ fn sigkill_loses_no_synced_record() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let told = lines.map_while(Result::ok).filter_map(|l| l.strip_prefix("durable ")?.parse::<u64>().ok());
+        let told =
+            lines.map_while(Result::ok).filter_map(|l| l.strip_prefix("durable ")?.parse::<u64>().ok());
         let mut told = told.peekable();
         for _ in 0..20 + round {
             durable = told.next().expect("the child goes on until it is killed");

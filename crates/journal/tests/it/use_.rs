@@ -19,7 +19,11 @@ fn only_durable_records_can_be_read() {
     assert!(follow.next().is_none());
     journal.append(b"two").unwrap();
     journal.sync().unwrap();
-    assert_eq!(follow.next().unwrap().unwrap(), (Position(1), b"two".to_vec()), "a reader goes on where it was");
+    assert_eq!(
+        follow.next().unwrap().unwrap(),
+        (Position(1), b"two".to_vec()),
+        "a reader goes on where it was"
+    );
 }
 
 #[test]
@@ -94,7 +98,9 @@ fn dropping_gives_space_back_and_old_readers_are_told() {
             other => break other,
         }
     };
-    assert!(matches!(end, Some(Err(JournalError::Dropped { position, first: f })) if position == expect && f == first.0));
+    assert!(
+        matches!(end, Some(Err(JournalError::Dropped { position, first: f })) if position == expect && f == first.0)
+    );
     assert_eq!(journal.drop_before(Position(10)).unwrap(), 0);
     assert!(matches!(journal.read_from(Position(0)).next(), Some(Err(JournalError::Dropped { .. }))));
 }
