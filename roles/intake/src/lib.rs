@@ -1,1 +1,5 @@
 //! Opens batches, has the vault decrypt, decodes, judges, seals and stores.
+//!
+//! (Note for whoever builds this room: start from `house::run_room(Room::X, intake::run)` in `main.rs`, with
+//! `pub async fn run(context: house::Context) -> Result<(), house::StartError>` here; `house` has Layout, Config,
+//! Counters (health), clients and doors. Delete this note.)

@@ -1,0 +1,129 @@
+//! `house.toml`: one file, every setting with its default, unknown names refused.
+
+use std::path::Path;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+/// All settings. Each can also come from the environment: `METERKEEP__GATEWAY__LISTEN`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The house as a whole.
+    pub house: HouseConfig,
+    /// The gateway.
+    pub gateway: GatewayConfig,
+    /// Intake.
+    pub intake: IntakeConfig,
+    /// The ledger.
+    pub ledger: LedgerConfig,
+}
+
+/// The house as a whole.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HouseConfig {
+    /// Its name, for people.
+    pub name: String,
+    /// User number of the person who owns it; `init` writes it.
+    pub owner_uid: u32,
+    /// What a new meter's policy keeps: `daily` or `all`.
+    pub default_resolution: String,
+}
+
+impl Default for HouseConfig {
+    fn default() -> Self {
+        Self { name: "house".to_owned(), owner_uid: 0, default_resolution: "daily".to_owned() }
+    }
+}
+
+/// The gateway's settings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayConfig {
+    /// Where collectors reach it.
+    pub listen: String,
+    /// Telegrams a second that one collector may deliver in the long run.
+    pub telegrams_per_second: u32,
+    /// Bytes of batches that wait for the core, at most; then collectors keep what they have.
+    pub queue_bytes: u64,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:7370".to_owned(), telegrams_per_second: 200_000, queue_bytes: 4 << 30 }
+    }
+}
+
+/// Intake's settings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IntakeConfig {
+    /// Bytes of raw telegrams kept sealed for inspection, at most.
+    pub raw_bytes: u64,
+    /// Bytes of telegrams of unknown meters kept (at most 24 hours).
+    pub unknown_bytes: u64,
+}
+
+impl Default for IntakeConfig {
+    fn default() -> Self {
+        Self { raw_bytes: 256 << 20, unknown_bytes: 16 << 20 }
+    }
+}
+
+/// The ledger's settings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LedgerConfig {
+    /// Bytes of one segment file.
+    pub segment_bytes: u64,
+}
+
+impl Default for LedgerConfig {
+    fn default() -> Self {
+        Self { segment_bytes: 64 << 20 }
+    }
+}
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl Config {
+    /// Reads `house.toml`, then the environment.
+    ///
+    /// # Errors
+    /// When the file is missing, malformed, or names a setting that does not exist; the message says which,
+    /// and where it came from.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        if !path.is_file() {
+            return Err(ConfigError(format!("there is no house at `{}`; `meterkeep init` makes one", path.display())));
+        }
+        Figment::from(Serialized::defaults(Self::default()))
+            .merge(Toml::file_exact(path))
+            .merge(Env::prefixed("METERKEEP__").split("__"))
+            .extract()
+            .map_err(|e| ConfigError(e.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_setting_is_refused_by_name_and_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("house.toml");
+        std::fs::write(&file, "[gateway]\nlisten = \"127.0.0.1:1\"\n").unwrap();
+        let config = Config::load(&file).unwrap();
+        assert_eq!(config.gateway.listen, "127.0.0.1:1");
+        assert_eq!(config.house.default_resolution, "daily");
+        std::fs::write(&file, "[gateway]\nlissten = \"127.0.0.1:1\"\n").unwrap();
+        let message = Config::load(&file).unwrap_err().to_string();
+        assert!(message.contains("lissten") && message.contains("house.toml"), "{message}");
+        assert!(Config::load(&folder.path().join("none.toml")).unwrap_err().to_string().contains("meterkeep init"));
+    }
+}

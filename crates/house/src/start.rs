@@ -1,0 +1,140 @@
+//! A room's start and stop.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use link::{Client, Door, Identity, IdentityError, Shutdown, Target, Trust};
+use tokio::signal::unix::{SignalKind, signal};
+use wire::Room;
+
+use crate::{Config, Layout};
+
+/// A room of a Meterkeep house. `meterkeep up` starts it; by hand it is started the same way.
+#[derive(Parser)]
+struct Arguments {
+    /// The folder of the house.
+    #[arg(long, env = "METERKEEP_HOUSE")]
+    house: PathBuf,
+}
+
+/// Why a room did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+impl StartError {
+    /// From any error, with what was being done.
+    pub fn during(what: &'static str) -> impl Fn(&dyn std::fmt::Display) -> Self {
+        move |error| Self(format!("{what}: {error}"))
+    }
+}
+
+impl From<IdentityError> for StartError {
+    fn from(error: IdentityError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What a room has when it starts.
+pub struct Context {
+    /// Which room this is.
+    pub room: Room,
+    /// Where things lie.
+    pub layout: Layout,
+    /// The settings.
+    pub config: Config,
+    /// This room's certificate and key.
+    pub identity: Identity,
+    /// The house's authority.
+    pub trust: Trust,
+    /// Cancelled when the room shall stop.
+    pub shutdown: Shutdown,
+}
+
+impl Context {
+    /// Opens a house's folder for one of its rooms.
+    ///
+    /// # Errors
+    /// When settings, certificate or key cannot be read.
+    pub fn open(layout: Layout, room: Room, shutdown: Shutdown) -> Result<Self, StartError> {
+        let config = Config::load(&layout.config()).map_err(|e| StartError(e.to_string()))?;
+        let identity = Identity::load(&layout.room(room))?;
+        let trust = Trust::load(&layout.house_authority())?;
+        Ok(Self { room, layout, config, identity, trust, shutdown })
+    }
+
+    /// A caller of another room.
+    ///
+    /// # Errors
+    /// When this room's identity is refused.
+    pub fn client(&self, room: Room) -> Result<Client, StartError> {
+        Ok(Client::new(room, Target::Unix(self.layout.socket(room)), Some(&self.identity), &self.trust)?)
+    }
+
+    /// This room's socket, for rooms and for the house's people: its owner and root.
+    ///
+    /// # Errors
+    /// When the socket cannot be made.
+    pub fn door(&self) -> Result<Door, StartError> {
+        let people = [self.config.house.owner_uid, 0];
+        Ok(Door::unix(&self.layout.socket(self.room), &self.identity, &self.trust, &people)?)
+    }
+}
+
+/// Runs a room from its command line: settings, logs as JSON lines on standard error, stop on SIGTERM and
+/// SIGINT, exit code 1 with a reason when it cannot go on.
+pub fn run_room<F, Fut>(room: Room, run: F) -> ExitCode
+where
+    F: FnOnce(Context) -> Fut,
+    Fut: Future<Output = Result<(), StartError>>,
+{
+    let arguments = Arguments::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("METERKEEP_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+    // A core dump would put secrets on the disk.
+    if let Err(error) = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0) {
+        tracing::warn!(%error, "core dumps cannot be switched off");
+    }
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        let shutdown = Shutdown::new();
+        let context = Context::open(Layout::new(arguments.house), room, shutdown.clone())?;
+        stop_on_signals(shutdown)?;
+        tracing::info!(%room, pid = std::process::id(), "starting");
+        run(context).await
+    });
+    match outcome {
+        Ok(()) => {
+            tracing::info!(%room, "stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!(%room, %error, "cannot go on");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn stop_on_signals(shutdown: Shutdown) -> Result<(), StartError> {
+    let failed = |e: std::io::Error| StartError(format!("cannot listen for signals: {e}"));
+    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        shutdown.cancel();
+    });
+    Ok(())
+}
