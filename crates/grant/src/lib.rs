@@ -1,1 +1,32 @@
-//! Grants and receipts as proof values.
+//! Grants and receipts as proof values: who may do what, and that the log holds it.
+//!
+//! The warden signs a [`Grant`] for a session key; the session signs each request with it ([`sign_request`]);
+//! the room that answers checks both ([`check_request`]), records an [`Event`], and shows the ledger's receipt
+//! for it to whoever holds the data keys ([`check_receipt`]). The results are [`Verified`] values, which only
+//! the checks make.
+
+mod action;
+mod chain;
+mod check;
+mod event;
+mod grant;
+pub mod message;
+mod nonces;
+mod request;
+mod scope;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+pub use action::{Action, Purpose};
+pub use chain::{HEAD_DOMAIN, Head, RECEIPT_DOMAIN, Receipt};
+pub use check::{
+    GrantError, MAX_RECEIPT_AGE_MS, ReceiptError, Recorded, RequestError, Verified, check_grant,
+    check_receipt, check_request,
+};
+pub use event::{DataSpan, Event, MAX_DETAIL, MAX_SUBJECTS, Outcome, event_hash};
+pub use grant::{GRANT_DOMAIN, Grant, MAX_GRANT_LIFE_MS};
+pub use nonces::{Nonces, Replayed};
+pub use request::{CLOCK_SKEW_MS, MAX_REQUEST_AGE_MS, REQUEST_DOMAIN, Request, request_hash, sign_request};
+pub use scope::{MAX_TENANCIES, Scope, ScopeError, Tenancies};
+pub use shape::{MAX_EVENT_BYTES, MAX_REQUEST_BYTES, ShapeError, is_name, is_word};

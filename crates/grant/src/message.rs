@@ -1,0 +1,168 @@
+//! Grants, requests, events and receipts as they travel.
+//!
+//! What is signed is the encoded body, byte for byte; it is never encoded again to be checked. A reader refuses
+//! a body with a field that it does not know: in a grant that could be a restriction.
+
+/// A grant's content.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct GrantBody {
+    /// Random (16 bytes).
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: Vec<u8>,
+    /// The person: the operating-system user's name.
+    #[prost(string, tag = "2")]
+    pub person: String,
+    /// The role under which it was given.
+    #[prost(string, tag = "3")]
+    pub role: String,
+    /// `crate::Purpose` name.
+    #[prost(string, tag = "4")]
+    pub purpose: String,
+    /// `crate::Action` names.
+    #[prost(string, repeated, tag = "5")]
+    pub actions: Vec<String>,
+    /// `base::Class::code`.
+    #[prost(uint32, repeated, tag = "6")]
+    pub classes: Vec<u32>,
+    /// `base::Month::number`, inclusive.
+    #[prost(uint32, tag = "7")]
+    pub first_month: u32,
+    /// Inclusive.
+    #[prost(uint32, tag = "8")]
+    pub last_month: u32,
+    /// All tenancies of the house.
+    #[prost(bool, tag = "9")]
+    pub all_tenancies: bool,
+    /// These tenancies (16 bytes each, ascending), when not all.
+    #[prost(bytes = "vec", repeated, tag = "10")]
+    pub tenancies: Vec<Vec<u8>>,
+    /// From when, UTC milliseconds, inclusive.
+    #[prost(sint64, tag = "11")]
+    pub not_before_ms: i64,
+    /// Until when, exclusive.
+    #[prost(sint64, tag = "12")]
+    pub until_ms: i64,
+    /// The session's Ed25519 public key (32 bytes).
+    #[prost(bytes = "vec", tag = "13")]
+    pub session_key: Vec<u8>,
+}
+
+/// A grant, signed by the warden in the domain [`crate::GRANT_DOMAIN`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SignedGrant {
+    /// An encoded [`GrantBody`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub body: Vec<u8>,
+    /// Ed25519 (64 bytes).
+    #[prost(bytes = "vec", tag = "2")]
+    pub signature: Vec<u8>,
+}
+
+/// A request's content.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RequestBody {
+    /// An encoded [`SignedGrant`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub grant: Vec<u8>,
+    /// `crate::Action` name.
+    #[prost(string, tag = "2")]
+    pub action: String,
+    /// The message that says what is asked.
+    #[prost(bytes = "vec", tag = "3")]
+    pub body: Vec<u8>,
+    /// Random (16 bytes): the same request is answered once.
+    #[prost(bytes = "vec", tag = "4")]
+    pub nonce: Vec<u8>,
+    /// When it was asked, UTC milliseconds.
+    #[prost(sint64, tag = "5")]
+    pub at_ms: i64,
+}
+
+/// A request, signed with the grant's session key in the domain [`crate::REQUEST_DOMAIN`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SignedRequest {
+    /// An encoded [`RequestBody`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub body: Vec<u8>,
+    /// Ed25519 (64 bytes).
+    #[prost(bytes = "vec", tag = "2")]
+    pub signature: Vec<u8>,
+}
+
+/// An event of the log. It holds no personal data: whose data it concerns is said by keyed tags.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct EventBody {
+    /// When, UTC milliseconds, by the room that records.
+    #[prost(sint64, tag = "1")]
+    pub at_ms: i64,
+    /// The room that did it and records it.
+    #[prost(string, tag = "2")]
+    pub actor: String,
+    /// The person (user name) or collector (`c1`) for whom, where there is one.
+    #[prost(string, tag = "3")]
+    pub on_behalf: String,
+    /// What: an action's name or a room's own word, such as `grant` or `commit-batch`.
+    #[prost(string, tag = "4")]
+    pub action: String,
+    /// What for, where somebody said so.
+    #[prost(string, tag = "5")]
+    pub purpose: String,
+    /// The grant (16 bytes), where one was used or given.
+    #[prost(bytes = "vec", tag = "6")]
+    pub grant_id: Vec<u8>,
+    /// SHA-256 of the encoded [`SignedRequest`], where there is one.
+    #[prost(bytes = "vec", tag = "7")]
+    pub request_hash: Vec<u8>,
+    /// `base::Class::code` of the data, 0 where there is none.
+    #[prost(uint32, tag = "8")]
+    pub class: u32,
+    /// First month of the data asked for, `base::Month::number`; 0 where there is none.
+    #[prost(uint32, tag = "9")]
+    pub first_month: u32,
+    /// Last month, inclusive.
+    #[prost(uint32, tag = "10")]
+    pub last_month: u32,
+    /// `allowed`, `refused` or `done`.
+    #[prost(string, tag = "11")]
+    pub result: String,
+    /// Why refused: a stable word.
+    #[prost(string, tag = "12")]
+    pub reason: String,
+    /// Facts without personal data.
+    #[prost(string, tag = "13")]
+    pub detail: String,
+    /// Whose data: 16-byte tags under a key of the house.
+    #[prost(bytes = "vec", repeated, tag = "14")]
+    pub subjects: Vec<Vec<u8>>,
+}
+
+/// A receipt's content: where the event stands in the chain.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ReceiptBody {
+    /// The event's number; the first is 1.
+    #[prost(uint64, tag = "1")]
+    pub seq: u64,
+    /// SHA-256 of the encoded [`EventBody`].
+    #[prost(bytes = "vec", tag = "2")]
+    pub event_hash: Vec<u8>,
+    /// The chain's hash before it.
+    #[prost(bytes = "vec", tag = "3")]
+    pub previous: Vec<u8>,
+    /// The chain's hash after it.
+    #[prost(bytes = "vec", tag = "4")]
+    pub head: Vec<u8>,
+    /// When the ledger took it, UTC milliseconds.
+    #[prost(sint64, tag = "5")]
+    pub at_ms: i64,
+}
+
+/// A receipt, signed by the ledger in the domain [`crate::RECEIPT_DOMAIN`] after the event was durable.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SignedReceipt {
+    /// An encoded [`ReceiptBody`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub body: Vec<u8>,
+    /// Ed25519 (64 bytes).
+    #[prost(bytes = "vec", tag = "2")]
+    pub signature: Vec<u8>,
+}

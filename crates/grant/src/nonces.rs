@@ -1,0 +1,67 @@
+//! The same request is answered once.
+
+use std::collections::{BTreeSet, HashSet};
+
+use base::UtcMillis;
+
+use crate::{CLOCK_SKEW_MS, MAX_REQUEST_AGE_MS, Request, Verified};
+
+/// The nonces of the requests that could still be presented again. Older ones are refused by their time, so
+/// that the set stays small; it is full only under attack, and then refuses rather than forgets.
+#[derive(Debug)]
+pub struct Nonces {
+    seen: HashSet<[u8; 16]>,
+    by_time: BTreeSet<(UtcMillis, [u8; 16])>,
+    limit: usize,
+}
+
+/// Why a nonce is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Replayed {
+    /// It was there before.
+    #[error("this request was answered before; sign a new one")]
+    Again,
+    /// Too many requests in a short time.
+    #[error("too many requests in the last five minutes; wait a little and ask again")]
+    TooMany,
+}
+
+impl Replayed {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Again => "request-replayed",
+            Self::TooMany => "too-many-requests",
+        }
+    }
+}
+
+impl Nonces {
+    /// An empty set that holds at most `limit` nonces.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { seen: HashSet::new(), by_time: BTreeSet::new(), limit }
+    }
+
+    /// Takes a request's nonce.
+    ///
+    /// # Errors
+    /// When it was taken before, or when there are too many.
+    pub fn take(&mut self, request: &Verified<Request>, now: UtcMillis) -> Result<(), Replayed> {
+        let too_old = now.plus(-MAX_REQUEST_AGE_MS - CLOCK_SKEW_MS);
+        while let Some((at, nonce)) = self.by_time.first().copied().filter(|(at, _)| *at < too_old) {
+            self.by_time.remove(&(at, nonce));
+            self.seen.remove(&nonce);
+        }
+        if self.seen.contains(&request.nonce) {
+            return Err(Replayed::Again);
+        }
+        if self.seen.len() >= self.limit {
+            return Err(Replayed::TooMany);
+        }
+        self.seen.insert(request.nonce);
+        self.by_time.insert((request.at, request.nonce));
+        Ok(())
+    }
+}
