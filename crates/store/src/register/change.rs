@@ -1,0 +1,266 @@
+//! Changes to the register, all or nothing.
+
+use base::{MeterId, Resolution, TenancyId, UtcMillis};
+use sqlx::sqlite::SqliteConnection;
+
+use super::query::span_of;
+use super::{Backend, NewMeter, Register, RegisterAddress, Span};
+use crate::StoreError;
+use crate::convert::unsigned;
+use crate::sqlite::Guard;
+
+/// A change under way. An item that the rules forbid is refused with [`StoreError::Rule`] and leaves the rest
+/// of the change as it is; any other error means that the change must be dropped.
+pub struct Change<'a> {
+    register: &'a Register,
+    guard: Guard<'a>,
+    next_id: u32,
+    ids_end: u32,
+    touched: bool,
+}
+
+/// What adding a meter did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// The meter's id.
+    pub id: MeterId,
+    /// False when it was there already; then nothing was changed.
+    pub new: bool,
+    /// The tenancies of its place as they hold this meter, for the vault; for a meter that was there already
+    /// too, since the vault may not have heard of them.
+    pub spans: Vec<Span>,
+}
+
+impl<'a> Change<'a> {
+    pub(super) async fn begin(register: &'a Register, new_meters: u32) -> Result<Self, StoreError> {
+        let Backend::Sqlite { writer, .. } = &register.backend;
+        let mut guard = writer.begin().await?;
+        let next: i64 = sqlx::query_scalar(
+            "UPDATE counter SET value = value + ? WHERE name = 'next_meter' RETURNING value",
+        )
+        .bind(i64::from(new_meters))
+        .fetch_one(&mut *guard)
+        .await?;
+        let ids_end: u32 =
+            u32::try_from(next).map_err(|_| StoreError::Rule("no meter ids are left".into()))?;
+        guard.commit().await?;
+        let guard = writer.begin().await?;
+        let next_id = ids_end.saturating_sub(new_meters);
+        Ok(Self { register, guard, next_id, ids_end, touched: false })
+    }
+
+    /// Adds a meter at a place. An address that is there already is left as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Rule`] when the address is ambiguous (several meters have its number, and it has no
+    /// version and type), when the place's reference is empty or longer than 200 characters, or when more
+    /// meters are added than were announced to [`Register::begin`].
+    pub async fn add_meter(&mut self, meter: &NewMeter, now: UtcMillis) -> Result<Added, StoreError> {
+        if let Some((id, place)) = self.known(&meter.address).await? {
+            let spans = self.spans_of_place(place, id).await?;
+            return Ok(Added { id, new: false, spans });
+        }
+        if meter.place.is_empty() || meter.place.chars().count() > 200 {
+            return Err(StoreError::Rule(format!(
+                "the place `{}` of {} must have 1 to 200 characters",
+                meter.place.chars().take(40).collect::<String>(),
+                meter.address
+            )));
+        }
+        if self.next_id >= self.ids_end {
+            return Err(StoreError::Rule(format!(
+                "{} is one meter more than this change announced; begin it with the right number",
+                meter.address
+            )));
+        }
+        let id = MeterId(self.next_id);
+        let place = self.place_made(&meter.place).await?;
+        sqlx::query(
+            "INSERT INTO meter (id, number, kind, resolution, clear, place, added_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(i64::from(id.0))
+        .bind(meter.address.number().to_vec())
+        .bind(meter.address.kind().map(Vec::from))
+        .bind(meter.resolution.map(|r| i64::from(r.code())))
+        .bind(i64::from(meter.clear))
+        .bind(place)
+        .bind(now.0)
+        .execute(&mut *self.guard)
+        .await?;
+        self.next_id = self.next_id.saturating_add(1);
+        self.touched = true;
+        let spans = self.spans_of_place(place, id).await?;
+        Ok(Added { id, new: true, spans })
+    }
+
+    /// A new tenancy begins at a place: someone moves in, or out (`vacant`). Returns, for each meter of the
+    /// place, the span that ended and the one that began.
+    ///
+    /// # Errors
+    /// [`StoreError::Rule`] when the place is unknown or has no meter, or `at` is not after the beginning of
+    /// the tenancy that holds it now.
+    pub async fn move_at(
+        &mut self,
+        place: &str,
+        at: UtcMillis,
+        vacant: bool,
+    ) -> Result<Vec<Span>, StoreError> {
+        let Some(id) = place_id(&mut self.guard, place).await? else {
+            return Err(StoreError::Rule(format!(
+                "the place `{place}` is not in the register; add a meter there first"
+            )));
+        };
+        let (open, from): (Vec<u8>, i64) =
+            sqlx::query_as("SELECT id, from_ms FROM tenancy WHERE place = ? AND until_ms IS NULL")
+                .bind(id)
+                .fetch_one(&mut *self.guard)
+                .await?;
+        if at.0 <= from {
+            return Err(StoreError::Rule(format!(
+                "a move at `{place}` on {at} is not after {}, when its present tenancy began",
+                UtcMillis(from)
+            )));
+        }
+        sqlx::query("UPDATE tenancy SET until_ms = ? WHERE id = ?")
+            .bind(at.0)
+            .bind(open)
+            .execute(&mut *self.guard)
+            .await?;
+        begin_tenancy(&mut self.guard, id, at, vacant).await?;
+        self.touched = true;
+        let meters: Vec<i64> = sqlx::query_scalar("SELECT id FROM meter WHERE place = ? ORDER BY id")
+            .bind(id)
+            .fetch_all(&mut *self.guard)
+            .await?;
+        let mut spans = Vec::new();
+        for meter in meters {
+            let all = self.spans_of_place(id, MeterId(unsigned(meter, "meter id")?)).await?;
+            spans.extend(all.into_iter().rev().take(2).rev());
+        }
+        Ok(spans)
+    }
+
+    /// Sets a meter's policy; `None` for the house's default.
+    ///
+    /// # Errors
+    /// [`StoreError::Rule`] when the address is unknown or ambiguous.
+    pub async fn set_resolution(
+        &mut self,
+        address: &RegisterAddress,
+        resolution: Option<Resolution>,
+    ) -> Result<MeterId, StoreError> {
+        let Some((id, _)) = self.known(address).await? else {
+            return Err(StoreError::Rule(format!("{address} is not in the register; add it first")));
+        };
+        sqlx::query("UPDATE meter SET resolution = ? WHERE id = ?")
+            .bind(resolution.map(|r| i64::from(r.code())))
+            .bind(i64::from(id.0))
+            .execute(&mut *self.guard)
+            .await?;
+        self.touched = true;
+        Ok(id)
+    }
+
+    /// Completes a meter that was registered without version and type.
+    ///
+    /// # Errors
+    /// [`StoreError::Rule`] when the meter is unknown or complete with another kind.
+    pub async fn complete(&mut self, id: MeterId, kind: [u8; 2]) -> Result<(), StoreError> {
+        let done = sqlx::query("UPDATE meter SET kind = ?1 WHERE id = ?2 AND (kind IS NULL OR kind = ?1)")
+            .bind(kind.to_vec())
+            .bind(i64::from(id.0))
+            .execute(&mut *self.guard)
+            .await?;
+        if done.rows_affected() != 1 {
+            return Err(StoreError::Rule(format!("{id} is unknown or has another version and type")));
+        }
+        self.touched = true;
+        Ok(())
+    }
+
+    /// Makes the change durable and tells those who wait. Returns the version; a change that changed nothing
+    /// makes no new one.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing was changed.
+    pub async fn commit(mut self) -> Result<u64, StoreError> {
+        if !self.touched {
+            self.guard.roll_back().await?;
+            return Ok(self.register.version());
+        }
+        let version: i64 =
+            sqlx::query_scalar("UPDATE counter SET value = value + 1 WHERE name = 'version' RETURNING value")
+                .fetch_one(&mut *self.guard)
+                .await?;
+        let version = unsigned(version, "version")?;
+        self.guard.commit().await?;
+        self.register.version.send_replace(version);
+        Ok(version)
+    }
+
+    /// The meter that an address names, and its place.
+    async fn known(&mut self, address: &RegisterAddress) -> Result<Option<(MeterId, i64)>, StoreError> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT id, place FROM meter WHERE number = ?1 AND (?2 IS NULL OR kind IS NULL OR kind = ?2) LIMIT 2",
+        )
+        .bind(address.number().to_vec())
+        .bind(address.kind().map(Vec::from))
+        .fetch_all(&mut *self.guard)
+        .await?;
+        match rows.as_slice() {
+            [] => Ok(None),
+            [(id, place)] => Ok(Some((MeterId(unsigned(*id, "meter id")?), *place))),
+            _ => Err(StoreError::Rule(format!(
+                "several meters have the number {address}; give version and type, such as `{address}-1B-16`"
+            ))),
+        }
+    }
+
+    /// The place of a reference, made with a vacant tenancy when it is not there.
+    async fn place_made(&mut self, reference: &str) -> Result<i64, StoreError> {
+        if let Some(id) = place_id(&mut self.guard, reference).await? {
+            return Ok(id);
+        }
+        let id: i64 = sqlx::query_scalar("INSERT INTO place (reference) VALUES (?) RETURNING id")
+            .bind(reference)
+            .fetch_one(&mut *self.guard)
+            .await?;
+        begin_tenancy(&mut self.guard, id, UtcMillis(0), true).await?;
+        Ok(id)
+    }
+
+    async fn spans_of_place(&mut self, place: i64, meter: MeterId) -> Result<Vec<Span>, StoreError> {
+        sqlx::query("SELECT id, from_ms, until_ms, vacant FROM tenancy WHERE place = ? ORDER BY from_ms")
+            .bind(place)
+            .fetch_all(&mut *self.guard)
+            .await?
+            .iter()
+            .map(|row| span_of(row, meter))
+            .collect()
+    }
+}
+
+async fn place_id(connection: &mut SqliteConnection, reference: &str) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar("SELECT id FROM place WHERE reference = ?")
+        .bind(reference)
+        .fetch_optional(connection)
+        .await?)
+}
+
+/// A random id, so that it says nothing about the person.
+async fn begin_tenancy(
+    connection: &mut SqliteConnection,
+    place: i64,
+    from: UtcMillis,
+    vacant: bool,
+) -> Result<TenancyId, StoreError> {
+    let id: [u8; 16] = base::random().map_err(|e| StoreError::Random(e.to_string()))?;
+    sqlx::query("INSERT INTO tenancy (id, place, from_ms, until_ms, vacant) VALUES (?, ?, ?, NULL, ?)")
+        .bind(id.to_vec())
+        .bind(place)
+        .bind(from.0)
+        .bind(i64::from(vacant))
+        .execute(connection)
+        .await?;
+    Ok(TenancyId(id))
+}
