@@ -1,3 +1,59 @@
-//! The project's own checks.
+//! The project's own checks and errands: `cargo xtask <errand>`.
 
-fn main() {}
+mod errands;
+mod files;
+mod graph;
+mod plain;
+mod steps;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <errand>
+
+  demo [..]              build the house and start it with simulated meters; what follows goes to `meterkeep demo`
+  test [..]              build the house and run all tests; what follows goes to `cargo test`
+  check                  format, lints, dependency directions, file sizes, plain checks
+  format | lint | graph | files | doc
+                         one of the checks alone
+  fuzz-smoke [..]        mutate the fuzzers' seeds for a while; what follows goes to the runner (--seconds N)
+  ci                     everything that has to hold before a change goes in
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let errand = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let root = root();
+    let outcome = match errand.as_str() {
+        "demo" => errands::demo(&root, &rest),
+        "test" => errands::test(&root, &rest),
+        "check" => errands::check(&root),
+        "format" => errands::format(&root),
+        "lint" => errands::lint(&root),
+        "graph" => graph::check(&root),
+        "files" => files::check(&root).and_then(|()| plain::check(&root)),
+        "doc" => errands::doc(&root),
+        "fuzz-smoke" => errands::fuzz_smoke(&root, &rest),
+        "ci" => errands::ci(&root),
+        "" | "help" | "-h" | "--help" => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        unknown => Err(format!("`{unknown}` is no errand; `cargo xtask help` lists them")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's root: the folder above this package, wherever the command was called.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or_else(|| here.clone(), PathBuf::from)
+}
