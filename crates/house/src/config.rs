@@ -30,11 +30,13 @@ pub struct HouseConfig {
     pub owner_uid: u32,
     /// What a new meter's policy keeps: `daily` or `all`.
     pub default_resolution: String,
+    /// Whether rooms enter their jails: `enforce`, or `off` for tests that inject faults below a room.
+    pub jail: String,
 }
 
 impl Default for HouseConfig {
     fn default() -> Self {
-        Self { name: "house".to_owned(), owner_uid: 0, default_resolution: "daily".to_owned() }
+        Self { name: "house".to_owned(), owner_uid: 0, default_resolution: "daily".to_owned(), jail: "enforce".to_owned() }
     }
 }
 

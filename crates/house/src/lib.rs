@@ -3,6 +3,7 @@
 
 mod config;
 mod counters;
+mod keys;
 mod layout;
 mod start;
 

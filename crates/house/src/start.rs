@@ -49,6 +49,8 @@ pub struct Context {
     pub identity: Identity,
     /// The house's authority.
     pub trust: Trust,
+    /// What the kernel enforces of the room's jail; `None` when it is switched off.
+    pub jail: Option<jail::Enforced>,
     /// Cancelled when the room shall stop.
     pub shutdown: Shutdown,
 }
@@ -62,7 +64,7 @@ impl Context {
         let config = Config::load(&layout.config()).map_err(|e| StartError(e.to_string()))?;
         let identity = Identity::load(&layout.room(room))?;
         let trust = Trust::load(&layout.house_authority())?;
-        Ok(Self { room, layout, config, identity, trust, shutdown })
+        Ok(Self { room, layout, config, identity, trust, jail: None, shutdown })
     }
 
     /// A caller of another room.
@@ -94,11 +96,16 @@ where
     let filter = tracing_subscriber::EnvFilter::try_from_env("METERKEEP_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
-    // A core dump would put secrets on the disk.
-    if let Err(error) = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0) {
-        tracing::warn!(%error, "core dumps cannot be switched off");
-    }
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    let layout = Layout::new(arguments.house);
+    // Before the first thread starts: a jail holds for the threads that come after it.
+    let jail = match shut_in(&layout, room) {
+        Ok(jail) => jail,
+        Err(error) => {
+            tracing::error!(%room, %error, "cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -108,7 +115,8 @@ where
     };
     let outcome = runtime.block_on(async {
         let shutdown = Shutdown::new();
-        let context = Context::open(Layout::new(arguments.house), room, shutdown.clone())?;
+        let mut context = Context::open(layout, room, shutdown.clone())?;
+        context.jail = jail;
         stop_on_signals(shutdown)?;
         tracing::info!(%room, pid = std::process::id(), "starting");
         run(context).await
@@ -123,6 +131,54 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+/// Enters the room's jail, unless the house's settings switch it off.
+fn shut_in(layout: &Layout, room: Room) -> Result<Option<jail::Enforced>, StartError> {
+    let config = Config::load(&layout.config()).map_err(|e| StartError(e.to_string()))?;
+    match config.house.jail.as_str() {
+        "enforce" => {}
+        "off" => {
+            tracing::warn!(%room, "the jail is switched off in house.toml");
+            return Ok(None);
+        }
+        other => return Err(StartError(format!("house.jail is `{other}`; it is `enforce` or `off`"))),
+    }
+    let enforced = jail::enter(&profile(layout, &config, room)?).map_err(|e| StartError(e.to_string()))?;
+    if !enforced.is_full() {
+        tracing::warn!(%room, %enforced, "this kernel does not enforce the whole jail");
+    }
+    Ok(Some(enforced))
+}
+
+/// What a room may touch: its own folder, the sockets, the public keys, and what its work needs.
+fn profile(layout: &Layout, config: &Config, room: Room) -> Result<jail::Profile, StartError> {
+    let mut profile = jail::Profile {
+        read: vec![layout.config(), layout.public("")],
+        write: vec![layout.room(room), layout.run()],
+        network: jail::Network::None,
+    };
+    match room {
+        Room::Gateway => {
+            let port = config.gateway.listen.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+            let port = port.ok_or_else(|| {
+                StartError(format!("gateway.listen is `{}`; write it as `127.0.0.1:7370`", config.gateway.listen))
+            })?;
+            profile.network = jail::Network::Listen(vec![port]);
+        }
+        Room::Intake => profile.write.push(layout.store()),
+        // Write, because a reader of a write-ahead log takes its locks in the shared-memory file; that the
+        // archive never writes rows is held by opening the database read-only.
+        Room::Archive => profile.write.push(layout.store()),
+        // The names of the operating system's users.
+        Room::Warden => {
+            profile.read.extend(["/etc/passwd", "/etc/nsswitch.conf", "/etc/group"].map(PathBuf::from));
+            // The C library loads its name services when first asked.
+            profile.read.extend(["/lib", "/usr/lib", "/lib64", "/etc/ld.so.cache"].map(PathBuf::from));
+        }
+        Room::Vault | Room::Ledger | Room::Collector => {}
+    }
+    Ok(profile)
 }
 
 fn stop_on_signals(shutdown: Shutdown) -> Result<(), StartError> {

@@ -1,0 +1,74 @@
+//! Shuts a room in: which files it may touch, which network it may use; no new programs, no debugger, no
+//! core dump. A room enters its jail before it reads a single outside byte and before it starts a thread.
+//!
+//! Landlock rules files and TCP; seccomp refuses the system calls that no room needs, and every socket that
+//! is not a Unix socket where the profile has no network; `prctl` hides the memory from debuggers.
+//! What an old kernel cannot enforce is reported, never hidden: see [`Enforced`].
+
+mod files;
+mod profile;
+mod syscalls;
+
+pub use profile::{Network, Profile};
+
+/// What the kernel enforces of a profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enforced {
+    /// File rules: `full`, `partial` (an older kernel leaves out some rights) or `none`.
+    pub files: &'static str,
+    /// Rules for TCP ports: `full` or `none`.
+    pub network: &'static str,
+    /// System calls are filtered.
+    pub syscalls: bool,
+    /// Memory is hidden from other processes of the same user.
+    pub untraceable: bool,
+}
+
+impl Enforced {
+    /// Whether everything that the profile asks for is enforced.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.files == "full" && self.network == "full" && self.syscalls && self.untraceable
+    }
+}
+
+impl std::fmt::Display for Enforced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = |on| if on { "full" } else { "none" };
+        write!(
+            f,
+            "files {}, network {}, system calls {}, memory {}",
+            self.files,
+            self.network,
+            word(self.syscalls),
+            word(self.untraceable)
+        )
+    }
+}
+
+/// Why a jail could not be built.
+#[derive(Debug, thiserror::Error)]
+#[error("the jail cannot be built ({what}): {why}")]
+pub struct JailError {
+    what: &'static str,
+    why: String,
+}
+
+impl JailError {
+    fn during<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
+        move |error| Self { what, why: error.to_string() }
+    }
+}
+
+/// Enters the jail: for the calling thread and every thread that it starts later, for good.
+///
+/// # Errors
+/// When a path of the profile cannot be opened or the kernel refuses for another reason than its age.
+pub fn enter(profile: &Profile) -> Result<Enforced, JailError> {
+    let untraceable = nix::sys::prctl::set_dumpable(false).is_ok();
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0)
+        .map_err(JailError::during("no core dumps"))?;
+    let (files, network) = files::restrict(profile)?;
+    let syscalls = syscalls::restrict(profile)?;
+    Ok(Enforced { files, network, syscalls, untraceable })
+}

@@ -1,0 +1,26 @@
+//! What a room may touch.
+
+use std::path::PathBuf;
+
+/// Files and network of one room; everything else is out of reach.
+#[derive(Debug, Clone, Default)]
+pub struct Profile {
+    /// Files and folders that it may read. One that does not exist is left out.
+    pub read: Vec<PathBuf>,
+    /// Folders that it may read and write below. One that does not exist is left out.
+    pub write: Vec<PathBuf>,
+    /// Its network.
+    pub network: Network,
+}
+
+/// What a room may do over the network; Unix sockets are always allowed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Network {
+    /// Not even a socket.
+    #[default]
+    None,
+    /// Listen on these TCP ports; no connection out.
+    Listen(Vec<u16>),
+    /// Whatever TCP it wants: a collector's inputs and gateway are its owner's choice.
+    Open,
+}
