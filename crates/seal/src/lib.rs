@@ -6,6 +6,7 @@
 pub mod aead;
 pub mod derive;
 pub mod hybrid;
+pub mod mac;
 pub mod meter;
 pub mod passphrase;
 mod place;

@@ -74,10 +74,17 @@ pub struct Gap {
     /// When the last of them was heard.
     #[prost(sint64, tag = "4")]
     pub to_ms: i64,
-    /// `spool-full`.
+    /// `spool-full`, or `no-batch-key` (nothing to seal to for longer than the intake could open).
     #[prost(string, tag = "5")]
     pub reason: String,
+    /// Telegrams in each of the dropped numbers, ascending, when there are at most [`MAX_GAP_COUNTS`] of them
+    /// (else empty): some of them may have arrived before, so that only the rest are lost.
+    #[prost(uint32, repeated, tag = "6")]
+    pub counts: Vec<u32>,
 }
+
+/// A gap statement names the telegrams of each dropped number up to so many numbers.
+pub const MAX_GAP_COUNTS: usize = 4096;
 
 /// The sealed part of a batch: columns, because a batch has hundreds of telegrams.
 #[derive(Clone, PartialEq, prost::Message)]
