@@ -92,6 +92,6 @@ impl Receipt {
     #[must_use]
     pub fn is_linked(&self) -> bool {
         let before = Head { size: self.seq.saturating_sub(1), hash: self.previous };
-        self.seq > 0 && before.after(&self.event_hash) == Head { size: self.seq, hash: self.head }
+        before.after(&self.event_hash) == Head { size: self.seq, hash: self.head }
     }
 }

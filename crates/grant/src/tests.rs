@@ -264,6 +264,9 @@ fn more_than_the_log_says() {
         recorded.permits(mine, Class::Daily, november().next()),
         Err(ScopeError::NotRecorded { .. })
     ));
+    let next = DataSpan { class: Class::Daily, first: november().next(), last: november().next() };
+    let recorded = house.recorded(&request, &Event { data: Some(next), ..house.event(&request) }).unwrap();
+    assert!(matches!(recorded.permits(mine, Class::Daily, november()), Err(ScopeError::NotRecorded { .. })));
     let event = Event { data: None, ..house.event(&request) };
     let recorded = house.recorded(&request, &event).unwrap();
     assert!(matches!(recorded.permits(mine, Class::Daily, november()), Err(ScopeError::NotRecorded { .. })));
