@@ -1,0 +1,3 @@
+//! The tools themselves, held against what they claim.
+
+mod sight;
