@@ -1,0 +1,5 @@
+//! The ledger's process.
+
+fn main() -> std::process::ExitCode {
+    house::run_room(wire::Room::Ledger, ledger::run)
+}
