@@ -1,0 +1,149 @@
+//! From decrypted frame bytes to records.
+
+use std::ops::Range;
+
+use crate::compact::{self, Misfit};
+use crate::formats::{FormatKey, Formats, Learnt};
+use crate::layers::{Application, LayerError, Layers, application};
+use crate::records::{Record, Tail, TailKind, read_records};
+
+/// What a telegram was, beside its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The headers.
+    pub layers: Layers,
+    /// How the records were sent.
+    pub application: Application,
+    /// What follows the last record and is no record.
+    pub tail: Option<Tail>,
+    /// What came of the telegram's layout; none where nothing was to be learnt from it. A [`Learnt::Clash`]
+    /// deserves an alarm.
+    pub learnt: Option<Learnt>,
+}
+
+/// Why a telegram has no records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The headers cannot be read.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    /// Not data records, by name.
+    #[error("{name} (CI {ci:02X}) is not supported yet")]
+    Unsupported {
+        /// The CI byte.
+        ci: u8,
+        /// What it announces.
+        name: &'static str,
+    },
+    /// The telegram is one of several fragments.
+    #[error("a message in several fragments is not supported yet")]
+    Fragment,
+    /// A compact frame whose layout has not been heard.
+    #[error("the layout {0} of this compact frame is not known yet; a full frame of the meter teaches it")]
+    UnknownLayout(FormatKey),
+    /// A compact frame that does not fit the layout of its signature.
+    #[error("the compact frame does not fit the layout {0} that was learnt")]
+    LayoutMisfit(FormatKey),
+    /// A compact or format frame that is cut or whose signature is wrong.
+    #[error("the compact or format frame is damaged")]
+    Damaged,
+}
+
+impl DecodeError {
+    /// Whether another telegram of the meter, or a later edition of this program, may read what this cannot;
+    /// else the bytes themselves are wrong.
+    #[must_use]
+    pub const fn is_unsupported(&self) -> bool {
+        matches!(
+            self,
+            Self::Unsupported { .. }
+                | Self::Fragment
+                | Self::UnknownLayout(_)
+                | Self::Layer(LayerError::Unsupported(_))
+        )
+    }
+}
+
+/// Reads the records of a stripped frame whose encrypted parts hold plaintext now.
+///
+/// `payload` bounds the bytes that may be read as application data: the decrypted part, and after it the
+/// clear tail where the caller admits one; headers within it are skipped. `0..frame.len()` reads all.
+/// `verified` says that the payload passed its check under the meter's key (or that the meter has none and
+/// the caller trusts it): only then a layout is learnt. `out` is cleared first and keeps its room, so that a
+/// caller who reuses it allocates for texts only.
+///
+/// # Errors
+/// [`DecodeError`]; `out` is empty then.
+pub fn decode(
+    frame: &[u8],
+    payload: Range<usize>,
+    formats: &mut Formats,
+    verified: bool,
+    out: &mut Vec<Record>,
+) -> Result<Outcome, DecodeError> {
+    out.clear();
+    let layers = Layers::read_plain(frame)?;
+    if layers.afl.as_ref().is_some_and(crate::layers::Afl::is_fragment) {
+        return Err(DecodeError::Fragment);
+    }
+    let ci = layers.ci.unwrap_or_default();
+    let application = application(ci);
+    let end = payload.end.min(layers.payload.end);
+    let at = payload.start.max(layers.payload.start).min(end);
+    let bytes = frame.get(..end).unwrap_or_default();
+    let (tail, learnt) = match application {
+        Application::Full => full(bytes, at, &layers, formats, verified, out),
+        Application::Compact => {
+            (compact(bytes, after_filler(bytes, at, &layers), &layers, formats, out)?, None)
+        }
+        Application::Format => {
+            let at = after_filler(bytes, at, &layers);
+            let layout = bytes.get(at..).and_then(compact::format_layout).ok_or(DecodeError::Damaged)?;
+            (None, verified.then(|| formats.learn(&layers.meter, layout)))
+        }
+        Application::Empty => (None, None),
+        Application::Other(name) => return Err(DecodeError::Unsupported { ci, name }),
+    };
+    Ok(Outcome { layers, application, tail, learnt })
+}
+
+fn full(
+    bytes: &[u8],
+    at: usize,
+    layers: &Layers,
+    formats: &mut Formats,
+    verified: bool,
+    out: &mut Vec<Record>,
+) -> (Option<Tail>, Option<Learnt>) {
+    if !verified {
+        return (read_records(bytes, at, out, &mut ()), None);
+    }
+    let mut layout = std::mem::take(&mut formats.scratch);
+    layout.clear();
+    let tail = read_records(bytes, at, out, &mut layout);
+    // half a layout would teach something wrong
+    let whole = !layout.is_empty() && !matches!(tail, Some(Tail { kind: TailKind::Undecoded(_), .. }));
+    let learnt = whole.then(|| formats.learn(&layers.meter, &layout));
+    formats.scratch = layout;
+    (tail, learnt)
+}
+
+fn compact(
+    bytes: &[u8],
+    at: usize,
+    layers: &Layers,
+    formats: &Formats,
+    out: &mut Vec<Record>,
+) -> Result<Option<Tail>, DecodeError> {
+    let (signature, full_crc, at) = compact::split(bytes, at).ok_or(DecodeError::Damaged)?;
+    let key = FormatKey::new(&layers.meter, signature);
+    let layout = formats.get(&key).ok_or(DecodeError::UnknownLayout(key))?;
+    compact::expand(bytes, at, layout, full_crc, out).map_err(|Misfit| DecodeError::LayoutMisfit(key))
+}
+
+/// Modes 5 and 7 put two fillers before the data; in a compact frame they are not data.
+fn after_filler(bytes: &[u8], at: usize, layers: &Layers) -> usize {
+    let filled = layers.tpl.is_some_and(|tpl| !tpl.is_clear())
+        && bytes.get(at..).is_some_and(|rest| rest.starts_with(&[0x2f, 0x2f]));
+    if filled { at + 2 } else { at }
+}

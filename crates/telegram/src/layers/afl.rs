@@ -1,0 +1,56 @@
+//! The authentication and fragmentation layer (EN 13757-7 clause 6).
+
+use std::ops::Range;
+
+use super::LayerError;
+use super::reader::Reader;
+
+/// The authentication and fragmentation layer, CI 90.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Afl {
+    /// Fragmentation control: bits 7-0 fragment id, bit 14 more fragments follow.
+    pub fragmentation: u16,
+    /// Message control; bits 3-0 say how the MAC is made.
+    pub message_control: Option<u8>,
+    /// Key information: version, derivation, id.
+    pub key_information: Option<u16>,
+    /// Message counter.
+    pub message_counter: Option<u32>,
+    /// Where the MAC lies; empty when there is none.
+    pub mac: Range<usize>,
+    /// Length of the whole message, of all fragments together.
+    pub message_length: Option<u16>,
+}
+
+impl Afl {
+    /// Whether this is a part of a longer message.
+    #[must_use]
+    pub const fn is_fragment(&self) -> bool {
+        self.fragmentation & 0x40ff != 0
+    }
+
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, LayerError> {
+        let [_, len] = r.array()?;
+        let end = r.at() + usize::from(len);
+        let fragmentation = u16::from_le_bytes(r.array()?);
+        let has = |bit: u16| fragmentation & (1 << bit) != 0;
+        let message_control = if has(13) { Some(r.array::<1>()?[0]) } else { None };
+        let key_information = if has(9) { Some(u16::from_le_bytes(r.array()?)) } else { None };
+        let message_counter = if has(11) { Some(u32::from_le_bytes(r.array()?)) } else { None };
+        let mac_len = match message_control.unwrap_or_default() & 0x0f {
+            _ if !has(10) => 0,
+            3 => 2,
+            4 => 4,
+            5 => 8,
+            6 | 8 => 12,
+            7 | 9 => 16,
+            _ => return Err(LayerError::Authentication),
+        };
+        let mac = r.span(mac_len)?;
+        let message_length = if has(12) { Some(u16::from_le_bytes(r.array()?)) } else { None };
+        if r.at() != end {
+            return Err(LayerError::Authentication);
+        }
+        Ok(Self { fragmentation, message_control, key_information, message_counter, mac, message_length })
+    }
+}

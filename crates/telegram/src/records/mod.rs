@@ -1,0 +1,148 @@
+//! Data records (EN 13757-3 clause 6): one value each, with what it is and where it was read.
+
+mod cursor;
+mod header;
+mod modifier;
+mod profile;
+mod read;
+mod time;
+mod value;
+mod vif;
+
+use std::fmt;
+
+use base::{Decimal, Quantity, Unit};
+
+pub use header::HeaderError;
+pub use modifier::{MAX_VIFE, Modifier, Modifiers};
+pub use read::{MAX_RECORDS, Tail, TailKind};
+pub use time::{Date, DateTime, Time};
+
+pub(crate) use cursor::Cursor;
+pub(crate) use header::Item;
+pub(crate) use read::{put, read_records};
+pub(crate) use value::read_value;
+
+/// One value of a telegram. Storage number, tariff, subunit, function and modifiers together say which
+/// register of a quantity it is: a backward volume differs from a volume by its modifier alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// What is measured.
+    pub quantity: Quantity,
+    /// The unit of `value`.
+    pub unit: Unit,
+    /// The value.
+    pub value: Value,
+    /// Present value, maximum, minimum, or value during an error.
+    pub function: Function,
+    /// 0 is the present; others are the meter's history.
+    pub storage: u64,
+    /// 0 is the total.
+    pub tariff: u32,
+    /// The part of the meter.
+    pub subunit: u16,
+    /// What the combinable VIFEs say.
+    pub modifiers: Modifiers,
+    /// The first byte of the maker's own code after VIF or VIFE 7F, without its extension bit.
+    pub own: Option<u8>,
+    /// The unit in letters where `unit` is [`Unit::Text`].
+    pub letters: Option<Box<str>>,
+    /// Where the record begins in the decrypted frame; for compact frames, where its data bytes begin.
+    pub at: usize,
+    /// How many bytes it takes there. 0 for the times of a compact profile, which are computed.
+    pub len: usize,
+}
+
+/// The value of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Exactly as sent, scaled to the record's unit.
+    Number(Decimal),
+    /// The meter sent a 32-bit real, or a number with more digits than a [`Decimal`] holds.
+    Float(f64),
+    /// A day.
+    Date(Date),
+    /// The same day every year, as for billing days.
+    EveryYear {
+        /// Month, 1 to 12.
+        month: u8,
+        /// Day, 1 to 31.
+        day: u8,
+    },
+    /// A moment in the meter's local time.
+    DateTime(DateTime),
+    /// A time of day.
+    Time(Time),
+    /// Letters, or digits whose leading zeros count.
+    Text(Box<str>),
+    /// Bytes that are no number, as they lie in the frame.
+    Bytes(Box<[u8]>),
+    /// The meter says that it has no value.
+    None,
+}
+
+/// People's form: numbers with all digits, dates as ISO 8601, bytes as hexadecimal, nothing for no value.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(n) => n.fmt(f),
+            Self::Float(n) => n.fmt(f),
+            Self::Date(d) => d.fmt(f),
+            Self::EveryYear { month, day } => write!(f, "--{month:02}-{day:02}"),
+            Self::DateTime(d) => d.fmt(f),
+            Self::Time(t) => t.fmt(f),
+            Self::Text(t) => f.write_str(t),
+            Self::Bytes(bytes) => bytes.iter().try_for_each(|b| write!(f, "{b:02X}")),
+            Self::None => Ok(()),
+        }
+    }
+}
+
+/// The function field of a DIF (EN 13757-3 table 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// The value of a moment.
+    Instantaneous,
+    /// The largest value of a time.
+    Maximum,
+    /// The smallest value of a time.
+    Minimum,
+    /// The value while there was an error.
+    Error,
+}
+
+impl Function {
+    pub(crate) const fn from_bits(bits: u8) -> Self {
+        match bits & 3 {
+            0 => Self::Instantaneous,
+            1 => Self::Maximum,
+            2 => Self::Minimum,
+            _ => Self::Error,
+        }
+    }
+
+    /// The number of the standard, 0 to 3.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Instantaneous => 0,
+            Self::Maximum => 1,
+            Self::Minimum => 2,
+            Self::Error => 3,
+        }
+    }
+
+    /// The word people and programs see.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Instantaneous => "instantaneous",
+            Self::Maximum => "maximum",
+            Self::Minimum => "minimum",
+            Self::Error => "error",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
