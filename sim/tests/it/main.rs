@@ -1,0 +1,5 @@
+//! The simulator from outside: what it writes is what a house must read.
+
+mod keys;
+mod mischief;
+mod program;
