@@ -21,7 +21,7 @@ mod tests;
 pub use action::{Action, Purpose};
 pub use chain::{HEAD_DOMAIN, Head, RECEIPT_DOMAIN, Receipt};
 pub use check::{
-    GrantError, MAX_RECEIPT_AGE_MS, ReceiptError, Recorded, RequestError, Verified, check_grant,
+    GrantError, MAX_RECEIPT_AGE_MS, ReceiptError, Recorded, RequestError, Verified, check_entry, check_grant,
     check_receipt, check_request,
 };
 pub use event::{DataSpan, Event, MAX_DETAIL, MAX_SUBJECTS, Outcome, event_hash};

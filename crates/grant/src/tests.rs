@@ -197,6 +197,36 @@ fn an_action_that_is_not_in_the_grant() {
 }
 
 #[test]
+fn a_grant_whose_fields_do_not_hold_what_they_must() {
+    let house = house();
+    let good = house.grant();
+    let many: BTreeSet<TenancyId> = (0..=MAX_TENANCIES as u128).map(|n| TenancyId(n.to_be_bytes())).collect();
+    let scope = Scope { tenancies: Tenancies::Only(many), ..good.scope.clone() };
+    for (field, grant) in [
+        ("person", Grant { person: "an na".to_owned(), ..good.clone() }),
+        ("role", Grant { role: "The Boss".to_owned(), ..good.clone() }),
+        ("tenancies", Grant { scope, ..good.clone() }),
+        (
+            "months",
+            Grant {
+                scope: Scope { last_month: Month::from_number(1), ..good.scope.clone() },
+                ..good.clone()
+            },
+        ),
+    ] {
+        let refused = check_grant(&grant.sign(&house.warden), &house.warden.verifier(), NOW);
+        assert_eq!(refused, Err(GrantError::Shape(ShapeError::Field { what: "grant", field })));
+    }
+    let signed = SignedGrant::decode(good.sign(&house.warden).as_slice()).unwrap();
+    let body = GrantBody { all_tenancies: true, ..GrantBody::decode(signed.body.as_slice()).unwrap() };
+    let body = body.encode_to_vec();
+    let both =
+        SignedGrant { signature: house.warden.sign(GRANT_DOMAIN, &body).to_vec(), body }.encode_to_vec();
+    let refused = check_grant(&both, &house.warden.verifier(), NOW);
+    assert!(matches!(refused, Err(GrantError::Shape(ShapeError::Field { field: "tenancies", .. }))));
+}
+
+#[test]
 fn a_request_for_another_method_than_the_one_called() {
     let house = house();
     let grant =

@@ -327,10 +327,13 @@ mod tests {
     #[test]
     fn events_without_shape_or_in_another_rooms_name_are_not_taken() {
         let good = event(1);
-        assert_eq!(check(Room::Archive, &[good.clone()]), Ok(()));
+        assert_eq!(check(Room::Archive, std::slice::from_ref(&good)), Ok(()));
         assert_eq!(check(Room::Archive, &[]), Err(Unfit::Number(0)));
         assert_eq!(check(Room::Archive, &vec![good.clone(); 1025]), Err(Unfit::Number(1025)));
-        assert!(matches!(check(Room::Intake, &[good.clone()]), Err(Unfit::OtherActor { index: 0, .. })));
+        assert!(matches!(
+            check(Room::Intake, std::slice::from_ref(&good)),
+            Err(Unfit::OtherActor { index: 0, .. })
+        ));
         let without_action = Event::new(NOW, "archive", "", Outcome::Done).encode().into();
         assert!(matches!(
             check(Room::Archive, &[good.clone(), without_action]),

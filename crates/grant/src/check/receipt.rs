@@ -112,17 +112,16 @@ impl Recorded {
     }
 }
 
-/// Checks that the ledger's receipt is for the event, and the event for the request.
+/// Checks that an event is in the log: the ledger's signature over its receipt, its link, its time.
 ///
 /// # Errors
 /// The first check that fails.
-pub fn check_receipt(
-    request: &Verified<Request>,
+pub fn check_entry(
     event: &[u8],
     receipt: &[u8],
     ledger: &Verifier,
     now: UtcMillis,
-) -> Result<Verified<Recorded>, ReceiptError> {
+) -> Result<Verified<Receipt>, ReceiptError> {
     if receipt.is_empty() {
         return Err(ReceiptError::Missing);
     }
@@ -139,6 +138,21 @@ pub fn check_receipt(
     if receipt.at.since(now) > CLOCK_SKEW_MS {
         return Err(ReceiptError::Ahead { at: receipt.at });
     }
+    Ok(Verified { value: receipt })
+}
+
+/// Checks that the ledger's receipt is for the event, and the event for the request.
+///
+/// # Errors
+/// The first check that fails.
+pub fn check_receipt(
+    request: &Verified<Request>,
+    event: &[u8],
+    receipt: &[u8],
+    ledger: &Verifier,
+    now: UtcMillis,
+) -> Result<Verified<Recorded>, ReceiptError> {
+    let receipt = check_entry(event, receipt, ledger, now)?.value;
     let event = Event::decode(event)?;
     if event.grant_id != Some(request.grant.id) {
         return Err(ReceiptError::OtherGrant);
