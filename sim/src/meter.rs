@@ -84,7 +84,9 @@ impl Meter {
         // made between 2017 and 2025, so that it is older than any time a test plays
         let born = UtcMillis(1_483_228_800_000).plus(rng.below(8 * 365 * 86_400_000).cast_signed());
         let habits = Habits::new(kind.medium, born, &mut rng);
-        let phase = u32::try_from(index % u64::from(FULL_EVERY)).unwrap_or_default();
+        // the first meters begin with a full frame; neighbours in number differ in model, so that each model's
+        // meters spread over the cycle
+        let phase = u32::try_from(index / 8 % u64::from(FULL_EVERY)).unwrap_or_default();
         let unit_ms = unit_ms.max(1000);
         Self { kind, address, key, habits, born, unit_ms, sent: 0, phase, last: Numbers::default() }
     }

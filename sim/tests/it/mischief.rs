@@ -48,8 +48,8 @@ fn bad_telegrams_fail_for_the_reason_that_their_name_says() {
         let meter = t.meter.unwrap();
         last[meter] = Some(t);
     }
-    for index in 0..64 {
-        let good = last[index].clone().unwrap();
+    for (index, good) in last.into_iter().enumerate() {
+        let good = good.unwrap();
         let at = good.at;
         let (key, kind): ([u8; 16], &Kind) = (*town.meters()[index].key(), town.meters()[index].kind());
         let (genuine, _) = seal::meter::open(&good.frame, &key).unwrap();
