@@ -8,33 +8,30 @@ use std::process::Command;
 use crate::steps::{Outcome, cargo, run, step};
 use crate::{files, graph, plain};
 
-/// Packages without a program that a house needs.
-const NO_PART_OF_A_HOUSE: [&str; 4] =
-    ["meterkeep-xtask", "meterkeep-house-tests", "meterkeep-house-benches", "meterkeep-fuzz-targets"];
-
 /// Builds the one command and all rooms, then becomes `meterkeep demo`: an interrupt at the terminal reaches it
 /// directly, and its exit status is ours.
 pub(crate) fn demo(root: &Path, rest: &[String]) -> Outcome {
-    build_house(root)?;
-    let here = std::env::current_exe().map_err(|e| format!("where this program lies is unknown: {e}"))?;
-    let meterkeep = here.with_file_name("meterkeep");
-    let error = Command::new(&meterkeep).arg("demo").args(rest).exec();
+    build_programs(root)?;
+    let error = program("meterkeep")?.arg("demo").args(rest).exec();
     Err(format!("`meterkeep demo` did not start: {error}"))
 }
 
 /// All tests, with the house built beforehand: the house tests start its processes.
 pub(crate) fn test(root: &Path, rest: &[String]) -> Outcome {
-    build_house(root)?;
+    build_programs(root)?;
     run(cargo(root).args(["test", "--release", "--workspace", "--locked"]).args(rest))
 }
 
-fn build_house(root: &Path) -> Outcome {
-    let mut build = cargo(root);
-    build.args(["build", "--release", "--workspace", "--bins", "--locked"]);
-    for package in NO_PART_OF_A_HOUSE {
-        build.args(["--exclude", package]);
-    }
-    run(&mut build)
+/// All programs at once, always in the same way: cargo chooses a dependency's features by what is built together,
+/// so that every other selection would compile much of it once more.
+fn build_programs(root: &Path) -> Outcome {
+    run(cargo(root).args(["build", "--release", "--workspace", "--bins", "--locked"]))
+}
+
+/// A program that was built, which lies beside this one.
+fn program(name: &str) -> Result<Command, String> {
+    let here = std::env::current_exe().map_err(|e| format!("where this program lies is unknown: {e}"))?;
+    Ok(Command::new(here.with_file_name(name)))
 }
 
 /// The checks that need no test to run.
@@ -61,9 +58,8 @@ pub(crate) fn doc(root: &Path) -> Outcome {
 }
 
 pub(crate) fn fuzz_smoke(root: &Path, rest: &[String]) -> Outcome {
-    let arguments =
-        ["run", "--release", "--quiet", "--locked", "-p", "meterkeep-fuzz-targets", "--bin", "smoke", "--"];
-    run(cargo(root).args(arguments).args(rest))
+    build_programs(root)?;
+    run(program("smoke")?.args(rest))
 }
 
 /// What the build server runs; one list, in `.ci/run`.

@@ -22,6 +22,8 @@ struct Graph {
     uses: Arrows,
     /// What only its tests need.
     tests_use: Arrows,
+    /// Who uses which package of others, tests apart. In the table: the packages that only some may use.
+    others: Arrows,
 }
 
 /// What a package must not reach, also not through others.
@@ -33,6 +35,7 @@ pub(crate) fn check(root: &Path) -> Outcome {
     let (table, never) = parse(TABLE)?;
     let (real, rooms) = workspace(root)?;
     let mut wrong = differences(&table, &real);
+    wrong.extend(strangers(&table, &real));
     wrong.extend(between_rooms(&real, &rooms));
     for (package, forbidden) in &never.0 {
         let reached = reach(root, package)?;
@@ -49,7 +52,8 @@ pub(crate) fn check(root: &Path) -> Outcome {
     }
 }
 
-/// Lines `a -> b c` (uses), `a ~> b` (tests use), `a -x b c` (never, also not through others); `#` starts a remark.
+/// Lines `a -> b c` (uses), `a ~> b` (tests use), `a <= b c` (used by these only), `a -x b c` (never, also not
+/// through others); `#` starts a remark.
 fn parse(table: &str) -> Result<(Graph, Never), String> {
     let mut graph = Graph::default();
     let mut never = Never::default();
@@ -66,6 +70,7 @@ fn parse(table: &str) -> Result<(Graph, Never), String> {
         match arrow {
             "->" => graph.uses.entry(from.to_owned()).or_default().extend(to),
             "~>" => graph.tests_use.entry(from.to_owned()).or_default().extend(to),
+            "<=" => graph.others.entry(from.to_owned()).or_default().extend(to),
             "-x" => never.0.push((from.to_owned(), to.collect())),
             _ => return Err(format!("graph.txt: `{arrow}` is no arrow")),
         }
@@ -130,7 +135,23 @@ fn differences(table: &Graph, real: &Graph) -> Vec<String> {
     found
 }
 
-/// Rooms talk over links only; whatever the table says, none is built into another, and no library into a room.
+/// Packages of others that the table keeps to a few of ours: ciphers, databases, parsers, the kernel's locks.
+fn strangers(table: &Graph, real: &Graph) -> Vec<String> {
+    let mut found = Vec::new();
+    for (package, allowed) in &table.others {
+        let none = BTreeSet::new();
+        let users = real.others.get(package).unwrap_or(&none);
+        found.extend(
+            users.difference(allowed).map(|user| format!("`{user}` uses `{package}`, which is not for it")),
+        );
+        found.extend(
+            allowed.difference(users).map(|user| format!("`{user}` no longer uses `{package}`; drop it")),
+        );
+    }
+    found
+}
+
+/// Rooms talk over links only: whatever the table says, none is built into another.
 fn between_rooms(real: &Graph, rooms: &BTreeSet<String>) -> Vec<String> {
     let mut found = Vec::new();
     for (package, uses) in &real.uses {
@@ -188,6 +209,17 @@ mod tests {
                 "`vault -> seal` is gone; drop it from the table",
                 "`vault ~> sim` is gone; drop it from the table"
             ]
+        );
+    }
+
+    #[test]
+    fn a_package_that_is_for_a_few_is_told_elsewhere() {
+        let table = graph("aes <= seal keyfile");
+        let mut real = Graph::default();
+        real.others.insert("aes".to_owned(), ["seal".to_owned(), "vault".to_owned()].into());
+        assert_eq!(
+            strangers(&table, &real),
+            ["`vault` uses `aes`, which is not for it", "`keyfile` no longer uses `aes`; drop it"]
         );
     }
 

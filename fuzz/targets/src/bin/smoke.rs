@@ -1,0 +1,156 @@
+//! Mutates the seeds of every target for a while and stops at the first panic or slow input:
+//! `smoke [--seconds N] [--seed N] [--target NAME] [INPUT..]`. With inputs it runs just those.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use fuzz_targets::{Mutator, TARGETS, Target, target};
+use nix::sys::resource::{Resource, setrlimit};
+
+/// An input that takes longer is a way to stop a room.
+const SLOW: Duration = Duration::from_secs(2);
+/// Past this the input is written down and the run ends: it may never come back.
+const HANGS: Duration = Duration::from_secs(20);
+/// Address space of the whole run: a parser that reserves what an input claims dies here.
+const MEMORY: u64 = 2 << 30;
+
+struct Wishes {
+    seconds: u64,
+    seed: u64,
+    targets: Vec<Target>,
+    inputs: Vec<PathBuf>,
+}
+
+/// What is running now, for the watchdog.
+#[derive(Default)]
+struct Now(Mutex<Option<(Instant, &'static str, Vec<u8>)>>);
+
+impl Now {
+    fn lock(&self) -> MutexGuard<'_, Option<(Instant, &'static str, Vec<u8>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn main() -> ExitCode {
+    match wishes().and_then(|wishes| run(&wishes)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn wishes() -> Result<Wishes, String> {
+    let mut wishes = Wishes { seconds: 30, seed: 1, targets: TARGETS.to_vec(), inputs: Vec::new() };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` needs a value"));
+        let number = |text: String| text.parse::<u64>().map_err(|_| format!("`{text}` is no number"));
+        match argument.as_str() {
+            "--seconds" => wishes.seconds = number(value()?)?,
+            "--seed" => wishes.seed = number(value()?)?,
+            "--target" => {
+                let name = value()?;
+                let names = || TARGETS.iter().map(|t| t.name).collect::<Vec<_>>().join(", ");
+                wishes.targets = vec![
+                    target(&name).ok_or_else(|| format!("`{name}` is no target; there are {}", names()))?,
+                ];
+            }
+            other if other.starts_with('-') => return Err(format!("`{other}` is no option")),
+            input => wishes.inputs.push(input.into()),
+        }
+    }
+    Ok(wishes)
+}
+
+fn run(wishes: &Wishes) -> Result<(), String> {
+    setrlimit(Resource::RLIMIT_AS, MEMORY, MEMORY)
+        .map_err(|e| format!("the memory limit was not set: {e}"))?;
+    let now = Arc::new(Now::default());
+    watch(Arc::clone(&now));
+    let share = Duration::from_secs(wishes.seconds) / u32::try_from(wishes.targets.len()).unwrap_or(1).max(1);
+    for target in &wishes.targets {
+        if !wishes.inputs.is_empty() {
+            for path in &wishes.inputs {
+                let input = std::fs::read(path).map_err(|e| format!("`{}`: {e}", path.display()))?;
+                one(target, &input, &now)?;
+            }
+            continue;
+        }
+        let seeds = (target.seeds)();
+        for seed in &seeds {
+            one(target, seed, &now)?;
+        }
+        let mut mutator = Mutator::new(wishes.seed, seeds);
+        let (started, mut inputs) = (Instant::now(), 0u64);
+        while started.elapsed() < share {
+            one(target, mutator.next(), &now)?;
+            inputs += 1;
+        }
+        println!("{:16} {inputs:9} inputs, seed {}", target.name, wishes.seed);
+    }
+    Ok(())
+}
+
+fn one(target: &Target, input: &[u8], now: &Now) -> Result<(), String> {
+    let started = Instant::now();
+    *now.lock() = Some((started, target.name, input.to_vec()));
+    let outcome = std::panic::catch_unwind(|| (target.run)(input));
+    *now.lock() = None;
+    if outcome.is_err() {
+        return Err(format!("{} panics; input {}", target.name, write_down(target.name, "panic", input)));
+    }
+    if started.elapsed() > SLOW {
+        let took = started.elapsed().as_secs_f64();
+        return Err(format!(
+            "{} took {took:.1} s; input {}",
+            target.name,
+            write_down(target.name, "slow", input)
+        ));
+    }
+    Ok(())
+}
+
+/// Ends the run when one input does not come back.
+fn watch(now: Arc<Now>) {
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+            if let Some((started, name, input)) = &*now.lock()
+                && started.elapsed() > HANGS
+            {
+                eprintln!("error: {name} hangs; input {}", write_down(name, "hang", input));
+                std::process::exit(1);
+            }
+        }
+    });
+}
+
+/// Keeps a bad input where cargo-fuzz keeps its own.
+fn write_down(target: &str, kind: &str, input: &[u8]) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).with_file_name("artifacts").join(target);
+    let file = folder.join(format!("{kind}-{}-bytes", input.len()));
+    let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&file, input));
+    match written {
+        Ok(()) => format!("`{}`", file.display()),
+        Err(_) => input.iter().map(|b| format!("{b:02x}")).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_the_run_and_keeps_its_input() {
+        let fragile = Target { name: "own-test", run: |data| assert_ne!(data, b"boom"), seeds: Vec::new };
+        assert_eq!(one(&fragile, b"fine", &Now::default()), Ok(()));
+        let message = one(&fragile, b"boom", &Now::default()).unwrap_err();
+        let path = message.split('`').nth(1).unwrap();
+        assert_eq!(std::fs::read(path).unwrap(), b"boom");
+        std::fs::remove_dir_all(PathBuf::from(path).parent().unwrap()).unwrap();
+    }
+}

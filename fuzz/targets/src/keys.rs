@@ -1,0 +1,52 @@
+//! Targets on key files.
+
+use base::{SecretBytes, UtcMillis};
+use keyfile::Trust;
+
+const PASSWORD: &str = "fuzz";
+
+/// A key file as it is given.
+pub(crate) fn file(data: &[u8]) {
+    let password = SecretBytes::new(PASSWORD.into());
+    if let Ok(read) = keyfile::read(data, &password, &Trust::nobody(UtcMillis(0))) {
+        for device in &read.devices {
+            assert!(device.serial.len() == 8 && device.manufacturer.len() == 3 && !device.keys.is_empty());
+        }
+    }
+}
+
+/// A decrypted document, which the encryption would hide from a fuzzer.
+pub(crate) fn document(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    keyfile::read_document(text);
+}
+
+pub(crate) fn files() -> Vec<Vec<u8>> {
+    let town = sim::Town::new(&sim::Plan { meters: 3, ..sim::Plan::default() }, UtcMillis(1_795_449_600_000));
+    let zipped = sim::kem::write(town.meters().iter(), PASSWORD).unwrap_or_default();
+    // The simulator stores without packing, so that the member lies in the archive as it is.
+    let from = zipped.windows(2).position(|w| w == b"<?").unwrap_or(0);
+    let to = zipped.windows(16).position(|w| w == b"</EncryptedData>").map_or(from, |i| i + 16);
+    let bare = zipped.get(from..to).unwrap_or_default().to_vec();
+    vec![zipped, bare]
+}
+
+pub(crate) fn documents() -> Vec<Vec<u8>> {
+    let key = "6D1B0C44A7F35E20918C3FDD0A57E6B2";
+    let kem = format!(
+        "<?xml version=\"1.0\"?><MetersInOrder orderid=\"1\" schemaVersion=\"2.0\"><Meter><MeterNo>A &amp; B</MeterNo>\
+         <SerialNo>90000001</SerialNo><EncKeys><DEK>{key}</DEK><!-- c --><GPK60><![CDATA[{key}]]></GPK60></EncKeys>\
+         <MeterName>M&#67;21</MeterName><ConfigNo /><VendorId>KAM</VendorId></Meter></MetersInOrder>"
+    );
+    let kem2 = format!(
+        "<Devices xmlns:a=\"u:a\" a:v='1'><a:Device xmlns=\"u:b\"><SerialNumber>90000101</SerialNumber>\
+         <ManufacturerId>KAW</ManufacturerId><Keys><Key><Name>DEK</Name><Value>{key}</Value></Key></Keys></a:Device>\
+         <ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:SignedInfo><ds:CanonicalizationMethod \
+         Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/><ds:SignatureMethod \
+         Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256\"/><ds:Reference URI=\"\"><ds:Transforms>\
+         <ds:Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"/></ds:Transforms>\
+         <ds:DigestMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"/><ds:DigestValue>AA==\
+         </ds:DigestValue></ds:Reference></ds:SignedInfo></ds:Signature></Devices>"
+    );
+    vec![kem.into_bytes(), kem2.into_bytes()]
+}

@@ -1,0 +1,63 @@
+//! What the fuzzers call. Each target takes any bytes and panics when a parser breaks a promise: no parser may
+//! panic, and what two parsers say about one frame has to agree.
+//!
+//! `cargo fuzz run <target>` (nightly) drives them by coverage; the `smoke` program of this package mutates their
+//! seeds for a while with the stable compiler, which is what the build server does.
+
+mod keys;
+mod messages;
+mod mutate;
+mod telegrams;
+
+pub use mutate::Mutator;
+
+/// A parser, what is asked of it, and inputs to start from.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// Its name, also of the libFuzzer program.
+    pub name: &'static str,
+    /// Runs it on one input.
+    pub run: fn(&[u8]),
+    /// Inputs that get far.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    Target { name: "frame_strip", run: telegrams::strip, seeds: telegrams::received },
+    Target { name: "layers_records", run: telegrams::records, seeds: telegrams::plain },
+    Target { name: "layouts", run: telegrams::layouts, seeds: telegrams::exported_layouts },
+    Target { name: "security_header", run: telegrams::security_header, seeds: telegrams::encrypted },
+    Target { name: "key_file", run: keys::file, seeds: keys::files },
+    Target { name: "key_document", run: keys::document, seeds: keys::documents },
+    Target { name: "call", run: messages::call, seeds: messages::calls },
+    Target { name: "batch", run: messages::batch, seeds: messages::batches },
+    Target { name: "messages", run: messages::all, seeds: messages::batches },
+    Target { name: "event", run: messages::event, seeds: messages::events },
+];
+
+/// The target of a name.
+#[must_use]
+pub fn target(name: &str) -> Option<Target> {
+    TARGETS.iter().copied().find(|target| target.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every seed, and a few thousand mutations of each target's, on every test run.
+    #[test]
+    fn no_target_panics_on_its_seeds_or_near_them() {
+        for target in TARGETS {
+            let seeds = (target.seeds)();
+            assert!(!seeds.is_empty(), "{} has no seed", target.name);
+            seeds.iter().for_each(|seed| (target.run)(seed));
+            (target.run)(&[]);
+            let mut mutator = Mutator::new(7, seeds);
+            for _ in 0..2000 {
+                (target.run)(mutator.next());
+            }
+        }
+    }
+}
