@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::format::{self, HEADER, Header};
-use crate::recover::{MARK_EVERY, recover};
+use crate::recover::{Found, MARK_EVERY, recover};
 use crate::shared::{Segment, Shared, State};
 use crate::{Disk, DiskFile, DiskLock, JournalError, Open, Position, Reader, Records};
 
@@ -81,43 +81,61 @@ impl Journal {
             std::io::ErrorKind::WouldBlock => JournalError::InUse { path: lock_path.clone() },
             _ => JournalError::io("lock", &lock_path)(e),
         })?;
-        let found = recover(disk.as_ref(), dir, &options)?;
-        let mut segments = found.segments;
-        let file = match found.active {
-            Some(file) => file,
-            None => {
-                let previous = segments.last().map_or(found.next, |s| s.first);
-                let (file, segment) = new_segment(disk.as_ref(), dir, options.magic, found.next, previous)?;
-                segments.push(segment);
-                file
-            }
-        };
-        disk.sync_dir(dir).map_err(JournalError::io("sync", dir))?;
-        let (first, salt, written) = segments
-            .last()
-            .map_or((found.next, 0, HEADER), |active| (active.first, active.salt, active.bytes));
-        let sealed = segments.iter().map(|s| s.bytes).sum::<u64>().saturating_sub(written);
-        let marked = segments.last().and_then(|s| s.marks.last()).map_or(HEADER, |(_, offset)| *offset);
-        let state = State { segments: segments.into(), durable: found.next };
-        let path = dir.join(format::file_name(first));
+        let loaded = load(disk.as_ref(), dir, &options)?;
+        let Loaded { segments, file, next, report } = loaded;
+        let state = State { segments: segments.into(), durable: next };
         let shared = Arc::new(Shared { disk, dir: dir.to_owned(), options, state: Mutex::new(state) });
-        let journal = Self {
+        let path = dir.join("lock");
+        let mut journal = Self {
             shared,
             file,
             path,
-            first,
-            salt,
+            first: 0,
+            salt: 0,
             pending: Vec::new(),
-            written,
-            sealed,
-            next: found.next,
-            durable: found.next,
-            marked,
+            written: 0,
+            sealed: 0,
+            next,
+            durable: next,
+            marked: 0,
             new_marks: Vec::new(),
             broken: false,
             _lock: lock,
         };
-        Ok((journal, found.report))
+        journal.take_stock();
+        Ok((journal, report))
+    }
+
+    /// Repairs a journal whose write or sync failed, as opening it again would. Readers go on. Records that were
+    /// appended but not synced may be gone: [`Self::next`] says where to go on. Does nothing to a whole journal.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; it is then still broken.
+    pub fn reopen(&mut self) -> Result<Recovered, JournalError> {
+        if !self.broken {
+            return Ok(Recovered::default());
+        }
+        let shared = Arc::clone(&self.shared);
+        let Loaded { segments, file, next, report } = load(shared.disk.as_ref(), &shared.dir, &shared.options)?;
+        *shared.state() = State { segments: segments.into(), durable: next };
+        self.file = file;
+        self.pending.clear();
+        self.new_marks.clear();
+        (self.next, self.durable) = (next, next);
+        self.take_stock();
+        self.broken = false;
+        Ok(report)
+    }
+
+    /// Sets what follows from the segments.
+    fn take_stock(&mut self) {
+        let state = self.shared.state();
+        let total: u64 = state.segments.iter().map(|s| s.bytes).sum();
+        let Some(active) = state.segments.back() else { return };
+        self.path = self.shared.path(active.first);
+        (self.first, self.salt, self.written) = (active.first, active.salt, active.bytes);
+        self.sealed = total.saturating_sub(active.bytes);
+        self.marked = active.marks.last().map_or(HEADER, |(_, offset)| *offset);
     }
 
     /// Numbers a record and takes it over. It is durable, and readable, after the next [`Self::sync`].
@@ -295,6 +313,29 @@ impl Journal {
         self.broken |= done.is_err();
         done
     }
+}
+
+/// A folder's segments after recovery; the last one is there to append to.
+struct Loaded {
+    segments: Vec<Segment>,
+    file: Box<dyn DiskFile>,
+    next: u64,
+    report: Recovered,
+}
+
+fn load(disk: &dyn Disk, dir: &Path, options: &Options) -> Result<Loaded, JournalError> {
+    let Found { mut segments, active, next, report } = recover(disk, dir, options)?;
+    let file = match active {
+        Some(file) => file,
+        None => {
+            let previous = segments.last().map_or(next, |s| s.first);
+            let (file, segment) = new_segment(disk, dir, options.magic, next, previous)?;
+            segments.push(segment);
+            file
+        }
+    };
+    disk.sync_dir(dir).map_err(JournalError::io("sync", dir))?;
+    Ok(Loaded { segments, file, next, report })
 }
 
 /// Makes a segment durable, name and header, before any record can go into it.

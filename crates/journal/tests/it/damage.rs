@@ -146,13 +146,16 @@ fn a_full_disk_breaks_the_journal_but_nothing_synced_and_dropping_cures_it() {
     assert!(synced > 40);
     assert!(matches!(journal.append(b"x"), Err(JournalError::Broken { .. })));
     assert!(matches!(journal.sync(), Err(JournalError::Broken { .. })));
+    let mut follow = journal.read_from(journal::Position(30));
+    assert_eq!(follow.by_ref().count() as u64, synced - 30);
     journal.drop_before(journal::Position(30)).unwrap();
-    drop(journal);
-    let (mut journal, _) = open(&disk, options(10_000)).unwrap();
-    assert!(journal.next().0 >= synced);
+    journal.reopen().unwrap();
+    assert!(journal.next().0 >= synced && !journal.is_broken());
+    assert_eq!(journal.bytes(), journal.segments().iter().map(|(_, bytes)| bytes).sum::<u64>());
     journal.append(b"room again").unwrap();
     journal.sync().unwrap();
     assert!(all(&journal).last().unwrap().1 == b"room again");
+    assert_eq!(follow.last().unwrap().unwrap().1, b"room again", "readers go on");
 }
 
 #[test]
