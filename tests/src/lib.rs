@@ -10,4 +10,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+pub mod build;
+pub mod power;
+pub mod rng;
 pub mod scan;

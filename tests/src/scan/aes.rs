@@ -62,7 +62,7 @@ pub(super) fn words_swapped(round: &[u8; 16]) -> Vec<u8> {
 }
 
 fn double(x: u8) -> u8 {
-    x << 1 ^ (x >> 7) * 0x1b
+    (x << 1) ^ ((x >> 7) * 0x1b)
 }
 
 fn times(mut a: u8, mut b: u8) -> u8 {

@@ -65,7 +65,7 @@ pub(super) fn of_value(digits: u64, decimals: usize) -> Vec<Formed> {
     assert!((10_000_000_000..1_000_000_000_000).contains(&digits), "a planted value has 11 or 12 digits");
     let plain = digits.to_string();
     let bcd: Vec<u8> =
-        (0..6).map(|i| digits / 100u64.pow(i) % 100).map(|d| (d / 10 << 4 | d % 10) as u8).collect();
+        (0..6).map(|i| digits / 100u64.pow(i) % 100).map(|d| (((d / 10) << 4) | (d % 10)) as u8).collect();
     let little = &digits.to_le_bytes()[..6];
     let mut forms = Vec::new();
     for (name, bytes) in [("integer", little), ("BCD", &bcd)] {

@@ -1,0 +1,28 @@
+//! Storage that can lose what was not synced, for tests.
+//!
+//! Preloaded into a process (`LD_PRELOAD`), this library stands in for the calls of the C library that change files.
+//! Below the folder that `METERKEEP_POWERCUT_ROOT` names, what each change overwrites is first written down in the
+//! folder `METERKEEP_POWERCUT_SIDE`; syncing a file or a folder throws away what was written down for it. After all
+//! processes were killed, `house_tests::power` takes back what was written down, wholly or partly, as a power cut
+//! may.
+//!
+//! It models: content that was written but not synced is lost wholly or partly, torn at sectors of 512 bytes, in
+//! any order; a file's length is lost with or without its content; a file that was made, renamed or removed is
+//! there or not, or under its old name, until its *folder* was synced, even if the file itself was. It is harsher
+//! than real file systems: `sync`, `syncfs`, `sync_file_range`, `O_SYNC` and `O_DSYNC` make nothing durable here,
+//! nor does syncing a new file save its name.
+//!
+//! It does not model: writes through shared mappings (they count as durable; SQLite's `-shm` file, the only one in
+//! a house, is rebuilt after a crash and is left out), programs that call the kernel past the C library, folders
+//! that are renamed while entries in them are not durable, symbolic links, failing disks, and disks that lie about
+//! a sync. Syncing is not passed on to the real disk, because the real machine keeps running; it takes as many
+//! microseconds as `METERKEEP_POWERCUT_SYNC_US` says, 1000 where that is not set.
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("the preloaded library knows the system calls of 64-bit Linux only");
+
+mod calls;
+mod raw;
+#[allow(dead_code, reason = "one side writes records, the other reads them")]
+mod record;
+mod watch;
