@@ -1,0 +1,23 @@
+//! Freshness: which telegrams are new.
+
+mod book;
+mod finals;
+mod gaps;
+mod hint;
+mod interval;
+mod meter;
+#[cfg(test)]
+mod meter_tests;
+mod pin;
+mod record;
+mod seconds;
+mod snapshot;
+mod store;
+#[cfg(test)]
+mod store_tests;
+
+pub(crate) use book::{Outcome, Presented};
+pub(crate) use meter::Order;
+pub(crate) use pin::Pin;
+pub(crate) use seconds::Secs;
+pub use store::{FreshError, Freshness, Limits};

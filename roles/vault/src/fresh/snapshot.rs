@@ -1,0 +1,95 @@
+//! The snapshot of final freshness: what the journal up to a record amounts to, in sealed chunks.
+
+use base::Secret;
+use seal::{Place, aead};
+
+use super::book::Book;
+use super::finals::Finals;
+use super::record::{decode_meter, encode_meter};
+use crate::codec::{Fields, Malformed, put_bytes, put_varint};
+
+const MAGIC: &[u8; 8] = b"MKFRSNP1";
+const METERS_A_CHUNK: usize = 4096;
+
+/// Why a snapshot is not used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SnapshotError {
+    /// Not sealed under this vault's root, or changed.
+    #[error(
+        "the snapshot of freshness was not made by this vault, or was changed; put back the file that was"
+    )]
+    Foreign,
+    /// The machine gave no randomness.
+    #[error("the operating system gave no randomness")]
+    NoRandomness,
+}
+
+impl From<Malformed> for SnapshotError {
+    fn from(_: Malformed) -> Self {
+        Self::Foreign
+    }
+}
+
+fn place(id: &[u8; 16], chunk: u64, chunks: u64) -> Place {
+    Place::new("meterkeep/vault-snapshot/1")
+        .field(id)
+        .field(&chunk.to_le_bytes())
+        .field(&chunks.to_le_bytes())
+}
+
+/// The final state of a book, up to (not including) `record` of the journal, before it is sealed.
+pub(crate) fn collect(book: &Book, record: u64) -> Vec<Vec<u8>> {
+    let mut head = Vec::new();
+    put_varint(&mut head, record);
+    book.finals.encode(&mut head);
+    let mut chunks = vec![head];
+    let mut chunk = Vec::new();
+    for (n, (number, meter)) in book.meters.iter().enumerate() {
+        encode_meter(&mut chunk, *number, meter);
+        if n % METERS_A_CHUNK == METERS_A_CHUNK - 1 {
+            chunks.push(std::mem::take(&mut chunk));
+        }
+    }
+    chunks.push(chunk);
+    chunks
+}
+
+/// Seals what [`collect`] gave.
+pub(crate) fn seal(key: &Secret<32>, chunks: Vec<Vec<u8>>) -> Result<Vec<u8>, SnapshotError> {
+    let id: [u8; 16] = base::random().map_err(|_| SnapshotError::NoRandomness)?;
+    let count = chunks.len() as u64;
+    let mut file = MAGIC.to_vec();
+    file.extend_from_slice(&id);
+    put_varint(&mut file, count);
+    for (n, chunk) in chunks.into_iter().enumerate() {
+        let sealed = aead::seal(key, 1, &place(&id, n as u64, count), &chunk);
+        put_bytes(&mut file, &sealed.map_err(|_| SnapshotError::NoRandomness)?);
+    }
+    Ok(file)
+}
+
+/// Opens a snapshot: the book, and the record from which the journal goes on.
+pub(crate) fn open(key: &Secret<32>, file: &[u8]) -> Result<(Book, u64), SnapshotError> {
+    let mut fields = Fields::of(file.strip_prefix(MAGIC).ok_or(SnapshotError::Foreign)?);
+    let id = fields.array()?;
+    let count = fields.varint()?;
+    let mut book = Book::default();
+    let mut record = 0;
+    for n in 0..count {
+        let chunk =
+            aead::open(key, &place(&id, n, count), fields.bytes()?).map_err(|_| SnapshotError::Foreign)?;
+        let mut inside = Fields::of(&chunk);
+        if n == 0 {
+            record = inside.varint()?;
+            book.finals = Finals::decode(&mut inside)?;
+        } else {
+            while inside.end().is_err() {
+                let (number, meter) = decode_meter(&mut inside)?;
+                book.restore(number, meter);
+            }
+        }
+        inside.end()?;
+    }
+    fields.end()?;
+    Ok((book, record))
+}
