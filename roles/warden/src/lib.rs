@@ -1,5 +1,96 @@
 //! People and collectors: who they are, and which grants they get.
 //!
-//! (Note for whoever builds this room: start from `house::run_room(Room::X, warden::run)` in `main.rs`, with
-//! `pub async fn run(context: house::Context) -> Result<(), house::StartError>` here; `house` has Layout, Config,
-//! Counters (health), clients and doors. Delete this note.)
+//! A person is who the operating system says is at the socket. The owner of the house (and root) gets grants of
+//! ten minutes for a purpose; everybody else is denied with a reason. A collector is who proves, with a one-time
+//! token's secret, that the owner wants it. Every grant, denial, enrolment and revocation is in the log before it
+//! is answered: without the ledger's receipt nothing is given.
+
+mod enrolment;
+mod minting;
+mod people;
+mod service;
+mod state;
+mod tokens;
+
+pub use enrolment::NotEnrolled;
+pub use minting::{Denied, GRANT_LIFE_MS, MAX_MONTHS};
+pub use people::{People, Person, Role};
+pub use service::Warden;
+pub use tokens::TokenKey;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use base::Secret;
+use house::{Context, StartError};
+use journal::{Disk, RealDisk, read_whole, write_atomically};
+use link::pki::Certified;
+use recorder::LedgerRecorder;
+use wire::Room;
+use zeroize::Zeroizing;
+
+use crate::enrolment::Office;
+use crate::state::StateFile;
+
+/// Runs the room until it is told to stop.
+///
+/// # Errors
+/// When keys or state cannot be read.
+pub async fn run(context: Context) -> Result<(), StartError> {
+    let layout = &context.layout;
+    let folder = layout.room(Room::Warden);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let office = Office {
+        tokens: TokenKey::new(token_key(disk.as_ref(), &folder.join("token.key"))?),
+        authority: Certified {
+            certificate: text(&layout.collector_authority())?,
+            key: text(&folder.join("collector-ca-key.pem"))?,
+        },
+        core_key: layout.verifier(Room::Intake)?,
+    };
+    let recorder = LedgerRecorder::new(context.client(Room::Ledger)?, layout.verifier(Room::Ledger)?);
+    let people = People::new(context.config.house.owner_uid);
+    let file = StateFile::new(disk, folder.join("state"));
+    let warden = Warden::new(people, layout.signer(Room::Warden)?, recorder, office, file)
+        .map_err(|e| StartError::during("cannot read the warden's state")(&e))?;
+    let door = context.door()?;
+    link::serve(door, Room::Warden, Arc::new(warden), context.shutdown).await;
+    Ok(())
+}
+
+fn text(path: &Path) -> Result<String, StartError> {
+    std::fs::read_to_string(path)
+        .map_err(|e| StartError(format!("cannot read `{}`: {e}; `meterkeep init` writes it", path.display())))
+}
+
+/// The key that the secrets of tokens are derived from: made at the first start, never shown.
+fn token_key(disk: &dyn Disk, path: &Path) -> Result<Secret<32>, StartError> {
+    let failed = |e: &dyn std::fmt::Display| StartError(format!("the token key: {e}"));
+    if let Some(bytes) = read_whole(disk, path, 64).map_err(|e| failed(&e))? {
+        let bytes = Zeroizing::new(bytes);
+        return Secret::from_slice(&bytes).ok_or_else(|| {
+            failed(&format!("`{}` has not 32 bytes; move it away, open tokens end", path.display()))
+        });
+    }
+    let key = Secret::random().map_err(|e| failed(&e))?;
+    write_atomically(disk, path, key.expose()).map_err(|e| failed(&e))?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use journal::faulty::FaultyDisk;
+
+    use super::*;
+
+    #[test]
+    fn the_token_key_is_made_once_and_a_damaged_one_is_not_replaced() {
+        let disk = FaultyDisk::new(0);
+        disk.make_dir(Path::new("/w")).unwrap();
+        let path = Path::new("/w/token.key");
+        let first = token_key(&disk, path).ok().unwrap();
+        assert_eq!(token_key(&disk, path).ok().unwrap().expose(), first.expose());
+        write_atomically(&disk, path, &[1; 31]).unwrap();
+        assert!(token_key(&disk, path).err().unwrap().to_string().contains("token.key"));
+    }
+}

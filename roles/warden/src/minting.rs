@@ -1,0 +1,241 @@
+//! Which grants people get: decided from what was asked, by whom and when, and nothing else.
+
+use std::collections::BTreeSet;
+
+use base::{Class, Month, TenancyId, UtcMillis};
+use grant::{Action, Grant, MAX_TENANCIES, Purpose, Scope, Tenancies};
+use seal::sign::Verifier;
+use wire::warden::GrantRequest;
+
+use crate::people::Person;
+
+/// How long a grant lasts: ten minutes, in milliseconds.
+pub const GRANT_LIFE_MS: i64 = 10 * 60 * 1000;
+/// A grant reaches at most so many months.
+pub const MAX_MONTHS: u32 = 120;
+
+/// Why somebody gets no grant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Not one of the house's people.
+    #[error(
+        "`{person}` has no role in this house; its owner `{owner}` runs the command, or makes you a user of it"
+    )]
+    NoRole {
+        /// Who asked.
+        person: String,
+        /// Whom to ask.
+        owner: String,
+    },
+    /// No such purpose.
+    #[error("`{asked}` is no purpose; say what it is for: operations, key-import or register")]
+    NoSuchPurpose {
+        /// What was asked.
+        asked: String,
+    },
+    /// No such action, or one that the purpose does not cover.
+    #[error("the purpose `{purpose}` does not cover `{action}`; it covers {covered}")]
+    NotForPurpose {
+        /// The purpose.
+        purpose: Purpose,
+        /// The action asked for.
+        action: String,
+        /// What it does cover.
+        covered: String,
+    },
+    /// Nothing asked for.
+    #[error("the request names no action; name what is to be done")]
+    Nothing,
+    /// A request whose fields make no sense.
+    #[error("the request's {0}; this is a fault of the program that asks")]
+    Malformed(&'static str),
+    /// Too much at once.
+    #[error("{0}; ask for less at once")]
+    TooMuch(&'static str),
+}
+
+impl Denied {
+    /// A stable word, for programs and for the log.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoRole { .. } => "no-role",
+            Self::NoSuchPurpose { .. } => "no-such-purpose",
+            Self::NotForPurpose { .. } => "not-for-purpose",
+            Self::Nothing => "no-action",
+            Self::Malformed(_) => "malformed",
+            Self::TooMuch(_) => "too-much",
+        }
+    }
+}
+
+/// Decides on a request; `id` is the grant's random name.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn decide(
+    person: &Person,
+    owner: &str,
+    asked: &GrantRequest,
+    id: [u8; 16],
+    now: UtcMillis,
+) -> Result<Grant, Denied> {
+    let Some(role) = person.role else {
+        return Err(Denied::NoRole { person: person.name.clone(), owner: owner.to_owned() });
+    };
+    let purpose = Purpose::from_name(&asked.purpose)
+        .ok_or_else(|| Denied::NoSuchPurpose { asked: asked.purpose.chars().take(40).collect() })?;
+    let actions = asked
+        .actions
+        .iter()
+        .map(|name| {
+            Action::from_name(name).filter(|action| purpose.covers(*action)).ok_or_else(|| {
+                let covered: Vec<&str> = purpose.actions().iter().map(|a| a.name()).collect();
+                let action = name.chars().take(40).collect();
+                Denied::NotForPurpose { purpose, action, covered: covered.join(", ") }
+            })
+        })
+        .collect::<Result<BTreeSet<_>, _>>()?;
+    if actions.is_empty() {
+        return Err(Denied::Nothing);
+    }
+    let scope = if actions.contains(&Action::ReadReadings) { scope(asked)? } else { Scope::nothing() };
+    let session_key = Verifier::from_bytes(&asked.session_key)
+        .map_err(|_| Denied::Malformed("session key is no public key"))?;
+    Ok(Grant {
+        id,
+        person: person.name.clone(),
+        role: role.name().to_owned(),
+        purpose,
+        actions,
+        scope,
+        not_before: now,
+        until: now.plus(GRANT_LIFE_MS),
+        session_key: *session_key.as_bytes(),
+    })
+}
+
+fn scope(asked: &GrantRequest) -> Result<Scope, Denied> {
+    let class = |code: &u32| u8::try_from(*code).ok().and_then(Class::from_code);
+    let classes: Option<BTreeSet<Class>> = asked.classes.iter().map(class).collect();
+    let classes = classes.ok_or(Denied::Malformed("data class is unknown"))?;
+    if classes.is_empty() {
+        return Err(Denied::Malformed("list of data classes is empty"));
+    }
+    if asked.first_month > asked.last_month {
+        return Err(Denied::Malformed("first month is after its last"));
+    }
+    if asked.last_month - asked.first_month >= MAX_MONTHS {
+        return Err(Denied::TooMuch("a grant reaches at most 120 months"));
+    }
+    if asked.tenancies.len() > MAX_TENANCIES {
+        return Err(Denied::TooMuch("a grant names at most 10,000 tenancies"));
+    }
+    let tenancies = if asked.tenancies.is_empty() {
+        Tenancies::All
+    } else {
+        let ids: Option<BTreeSet<TenancyId>> =
+            asked.tenancies.iter().map(|t| t.as_slice().try_into().ok().map(TenancyId)).collect();
+        Tenancies::Only(ids.ok_or(Denied::Malformed("tenancy has not 16 bytes"))?)
+    };
+    let (first_month, last_month) =
+        (Month::from_number(asked.first_month), Month::from_number(asked.last_month));
+    Ok(Scope { classes, first_month, last_month, tenancies })
+}
+
+/// What the log says of a grant, without naming anybody.
+#[must_use]
+pub(crate) fn summary(grant: &Grant) -> String {
+    let scope = &grant.scope;
+    let classes: Vec<&str> = scope.classes.iter().map(|c| c.name()).collect();
+    let whose = match &scope.tenancies {
+        Tenancies::All => "all tenancies".to_owned(),
+        Tenancies::Only(list) => format!("{} tenancies", list.len()),
+    };
+    let data = if classes.is_empty() {
+        "no readings".to_owned()
+    } else {
+        format!("{} {} to {} of {whose}", classes.join("+"), scope.first_month, scope.last_month)
+    };
+    format!("{} as {}, {data}, until {}", grant.action_names(), grant.role, grant.until)
+}
+
+#[cfg(test)]
+mod tests {
+    use seal::sign::Signer;
+
+    use super::*;
+    use crate::people::Role;
+
+    const NOW: UtcMillis = UtcMillis(1_795_000_000_000);
+
+    fn asked() -> GrantRequest {
+        GrantRequest {
+            session_key: Signer::generate().unwrap().verifier().as_bytes().to_vec(),
+            purpose: "operations".to_owned(),
+            actions: vec!["read-readings".to_owned()],
+            classes: vec![2],
+            first_month: NOW.month().number() - 1,
+            last_month: NOW.month().number(),
+            tenancies: vec![],
+        }
+    }
+
+    fn anna(role: Option<Role>) -> Person {
+        Person { uid: 1000, name: "anna".to_owned(), role }
+    }
+
+    fn ask(asked: &GrantRequest) -> Result<Grant, Denied> {
+        decide(&anna(Some(Role::Owner)), "anna", asked, [1; 16], NOW)
+    }
+
+    fn code(change: impl Fn(&mut GrantRequest)) -> &'static str {
+        let mut asked = asked();
+        change(&mut asked);
+        ask(&asked).unwrap_err().code()
+    }
+
+    #[test]
+    fn the_owner_gets_what_was_asked_for_ten_minutes() {
+        let grant = ask(&asked()).unwrap();
+        assert_eq!(grant.until.since(NOW), GRANT_LIFE_MS);
+        assert_eq!((grant.person.as_str(), grant.role.as_str()), ("anna", "owner"));
+        assert_eq!(grant.scope.covers(TenancyId([9; 16]), Class::Daily, NOW.month()), Ok(()));
+        assert!(grant.scope.covers(TenancyId([9; 16]), Class::Fine, NOW.month()).is_err());
+        assert!(
+            summary(&grant).contains("read-readings as owner, daily 2026-10 to 2026-11 of all tenancies")
+        );
+        let named = GrantRequest { tenancies: vec![vec![4; 16]], ..asked() };
+        assert!(ask(&named).unwrap().scope.covers(TenancyId([9; 16]), Class::Daily, NOW.month()).is_err());
+    }
+
+    #[test]
+    fn an_errand_without_readings_reaches_no_readings() {
+        let request = GrantRequest {
+            purpose: "key-import".to_owned(),
+            actions: vec!["import-keys".to_owned()],
+            ..asked()
+        };
+        assert_eq!(ask(&request).unwrap().scope, Scope::nothing());
+    }
+
+    #[test]
+    fn each_denial_has_its_word() {
+        let nobody = decide(&anna(None), "bert", &asked(), [1; 16], NOW).unwrap_err();
+        assert_eq!(nobody.code(), "no-role");
+        assert!(nobody.to_string().contains("its owner `bert`"));
+        assert_eq!(code(|a| a.purpose = "curiosity".to_owned()), "no-such-purpose");
+        assert_eq!(code(|a| a.actions = vec!["import-keys".to_owned()]), "not-for-purpose");
+        assert_eq!(code(|a| a.actions = vec!["enrol-collector".to_owned()]), "not-for-purpose");
+        assert_eq!(code(|a| a.actions = vec![]), "no-action");
+        assert_eq!(code(|a| a.classes = vec![]), "malformed");
+        assert_eq!(code(|a| a.classes = vec![9]), "malformed");
+        assert_eq!(code(|a| a.classes = vec![258]), "malformed");
+        assert_eq!(code(|a| a.session_key = vec![0; 31]), "malformed");
+        assert_eq!(code(|a| a.session_key = vec![0; 32]), "malformed");
+        assert_eq!(code(|a| a.tenancies = vec![vec![0; 15]]), "malformed");
+        assert_eq!(code(|a| a.first_month = a.last_month + 1), "malformed");
+        assert_eq!(code(|a| a.first_month = a.last_month - 120), "too-much");
+        assert_eq!(code(|a| a.tenancies = vec![vec![0; 16]; 10_001]), "too-much");
+    }
+}
