@@ -31,8 +31,8 @@ unsafe fn text<'a>(path: *const c_char) -> &'a CStr {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, count: size_t) -> ssize_t {
-    // SAFETY: the caller vouches for buffer and count.
     watch::write(fd, None, count as u64, || {
+        // SAFETY: the caller vouches for buffer and count.
         to_ssize(unsafe { libc::syscall(libc::SYS_write, fd, buffer, count) })
     })
 }
@@ -56,8 +56,8 @@ pub unsafe extern "C" fn pwrite64(fd: c_int, buffer: *const c_void, count: size_
 pub unsafe extern "C" fn writev(fd: c_int, vectors: *const iovec, count: c_int) -> ssize_t {
     // SAFETY: the caller vouches for as many vectors.
     let length = total(unsafe { std::slice::from_raw_parts(vectors, usize::try_from(count).unwrap_or(0)) });
-    // SAFETY: as above.
     watch::write(fd, None, length, || {
+        // SAFETY: as above.
         to_ssize(unsafe { libc::syscall(libc::SYS_writev, fd, vectors, count) })
     })
 }
