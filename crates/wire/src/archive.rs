@@ -20,10 +20,10 @@ pub struct ReadingsQuery {
     /// `base::Class::code`.
     #[prost(uint32, tag = "2")]
     pub class: u32,
-    /// From when, UTC milliseconds, inclusive.
+    /// From when, UTC milliseconds, inclusive; 0 for as far back as the grant reaches.
     #[prost(sint64, tag = "3")]
     pub from_ms: i64,
-    /// Until when, exclusive.
+    /// Until when, exclusive; 0 for now.
     #[prost(sint64, tag = "4")]
     pub until_ms: i64,
     /// At most so many readings, newest first a meter; 0 means the archive's own limit (10,000).
@@ -46,6 +46,10 @@ pub struct Readings {
     /// The event's number in the log.
     #[prost(uint64, tag = "3")]
     pub receipt: u64,
+    /// Sentences for people about readings that are there but not answered: withheld by the vault, or not
+    /// opening because somebody changed or moved them in the store.
+    #[prost(string, repeated, tag = "4")]
+    pub notes: Vec<String>,
 }
 
 /// A reading with what the store knows of it.

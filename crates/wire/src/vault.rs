@@ -331,7 +331,10 @@ pub struct ImportReport {
 /// A tenancy begins or ends. The vault makes its root at the beginning.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Tenancy {
-    /// An encoded `grant::SignedRequest` whose body is an encoded `crate::archive::RegisterChange`.
+    /// An encoded `grant::SignedRequest` whose body is an encoded `crate::archive::RegisterChange` (action
+    /// `change-register`) or `crate::archive::ImportKeys` (action `import-keys`: a key import registers its
+    /// meters too, and tells of their tenancies before it hands over the keys). A span that the vault knows
+    /// already is told again when a command is repeated, and changes nothing.
     #[prost(bytes = "vec", tag = "1")]
     pub request: Vec<u8>,
     /// The event that the archive recorded.
