@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base::{BatchPosition, BatchSeq, Class, CollectorId, Day, Epoch, MeterId, Month, TenancyId, UtcMillis};
 use sqlx::pool::PoolConnection;
@@ -48,6 +48,10 @@ pub type Positions = BTreeMap<(CollectorId, Epoch), Spans>;
 
 /// The readings database, to write.
 pub struct ReadingStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     backend: Backend,
     path: PathBuf,
     /// Numbers of tenancies in this database; only committed ones. Held during a commit, so that commits
@@ -114,20 +118,197 @@ impl ReadingStore {
         for (id, number) in rows {
             tenancies.insert(TenancyId(crate::convert::id16(&id, "tenancy")?), number);
         }
-        Ok(Self {
+        let inner = Inner {
             backend: Backend::Sqlite { writer, readers },
             path: path.to_owned(),
             tenancies: tokio::sync::Mutex::new(tenancies),
             positions: Mutex::new(positions),
-        })
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Writes a commit in one transaction and returns the accounts' numbers.
+    /// Writes a commit in one transaction and returns the accounts' numbers. It runs to its end even when the
+    /// caller goes away, so that what is known in memory never lags behind what is durable.
     ///
     /// # Errors
     /// [`StoreError::Unbalanced`], [`StoreError::PositionTaken`], [`StoreError::PlaceTaken`], or when the
     /// database fails. Nothing was written then.
-    pub async fn commit(&self, commit: &Commit) -> Result<Vec<i64>, StoreError> {
+    pub async fn commit(&self, commit: Commit) -> Result<Vec<i64>, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        tokio::spawn(async move { inner.commit(&commit).await })
+            .await
+            .unwrap_or(Err(StoreError::Database(sqlx::Error::WorkerCrashed)))
+    }
+
+    /// Committed batch numbers of all spools.
+    #[must_use]
+    pub fn positions(&self) -> Positions {
+        lock(&self.inner.positions).clone()
+    }
+
+    /// Whether a batch is committed.
+    #[must_use]
+    pub fn is_committed(&self, position: &BatchPosition) -> bool {
+        lock(&self.inner.positions)
+            .get(&(position.collector, position.epoch))
+            .is_some_and(|spans| spans.contains(position.seq))
+    }
+
+    /// Committed batches that the vault does not hold as final yet, in the order of their commits.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn not_final(&self) -> Result<Vec<(i64, BatchPosition)>, StoreError> {
+        account::open(&mut *self.reader().await?).await
+    }
+
+    /// The committed batches among a spool's numbers `first` to `last`, in the order of their commits.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn committed_between(
+        &self,
+        collector: CollectorId,
+        epoch: Epoch,
+        first: BatchSeq,
+        last: BatchSeq,
+    ) -> Result<Vec<(i64, BatchPosition)>, StoreError> {
+        account::between(&mut *self.reader().await?, collector, epoch, first, last).await
+    }
+
+    /// Durable sums by name: telegrams, stored, thinned, late, duplicate, refused by reason, and others.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tallies(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        account::tallies(&mut *self.reader().await?).await
+    }
+
+    /// The sums by name, counted once more from the accounts and the readings themselves. Reads all of them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recount(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let mut reader = self.reader().await?;
+        let mut sums = account::recount(&mut reader).await?;
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM reading WHERE version = 1")
+            .fetch_one(&mut *reader)
+            .await?;
+        sums.insert("rows".to_owned(), unsigned(rows, "count")?);
+        Ok(sums)
+    }
+
+    /// Folds accounts that are final and older than `before` into sums; returns how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn fold_accounts(&self, before: UtcMillis) -> Result<u64, StoreError> {
+        let Backend::Sqlite { writer, .. } = &self.inner.backend;
+        let mut guard = writer.begin().await?;
+        let folded = account::fold(&mut guard, before).await?;
+        guard.commit().await?;
+        Ok(folded)
+    }
+
+    /// The days of a month that have their daily reading.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn daily_kept(&self, month: Month) -> Result<Vec<DailyKept>, StoreError> {
+        readings::daily_kept(&mut *self.reader().await?, month).await
+    }
+
+    /// The next number of class fine for each meter of a month that has any.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn fine_heads(&self, month: Month) -> Result<Vec<(MeterId, u32)>, StoreError> {
+        readings::heads(&mut *self.reader().await?, month).await
+    }
+
+    /// All meter states.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn meter_states(&self) -> Result<Vec<(MeterId, Vec<u8>)>, StoreError> {
+        intake_state::meter_states(&mut *self.reader().await?).await
+    }
+
+    /// All learnt layouts.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn formats(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        intake_state::formats(&mut *self.reader().await?).await
+    }
+
+    /// Telegrams of unknown meters, by day and manufacturer.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unknown(&self) -> Result<Vec<UnknownCount>, StoreError> {
+        intake_state::unknown(&mut *self.reader().await?).await
+    }
+
+    /// The oldest events that wait for the ledger.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn outbox(&self, limit: u32) -> Result<Vec<Outgoing>, StoreError> {
+        intake_state::outbox(&mut *self.reader().await?, limit).await
+    }
+
+    /// The ledger has these events: all up to this number.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delivered(&self, up_to: i64) -> Result<(), StoreError> {
+        let Backend::Sqlite { writer, .. } = &self.inner.backend;
+        let mut guard = writer.begin().await?;
+        sqlx::query("DELETE FROM outbox WHERE id <= ?").bind(up_to).execute(&mut *guard).await?;
+        guard.commit().await
+    }
+
+    /// Batches wanted once more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn wanted(&self) -> Result<Vec<Wanted>, StoreError> {
+        intake_state::wanted(&mut *self.reader().await?).await
+    }
+
+    /// Replaces the list of batches wanted once more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn replace_wanted(&self, wanted: &[Wanted]) -> Result<(), StoreError> {
+        let Backend::Sqlite { writer, .. } = &self.inner.backend;
+        let mut guard = writer.begin().await?;
+        intake_state::replace_wanted(&mut guard, wanted).await?;
+        guard.commit().await
+    }
+
+    /// A consistent copy of the database, made while it is written (`VACUUM INTO`).
+    ///
+    /// # Errors
+    /// When the copy cannot be written, or is there already.
+    pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        let text =
+            path.to_str().ok_or_else(|| StoreError::Rule("the copy's path is not UTF-8".to_owned()))?;
+        // It only reads this database, but a connection that may only read refuses it.
+        let mut connection = sqlite::write_options(&self.inner.path, &LAYOUT).connect().await?;
+        sqlx::query("VACUUM INTO ?").bind(text).execute(&mut connection).await?;
+        Ok(connection.close().await?)
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        let Backend::Sqlite { readers, .. } = &self.inner.backend;
+        Ok(readers.acquire().await?)
+    }
+}
+
+impl Inner {
+    async fn commit(&self, commit: &Commit) -> Result<Vec<i64>, StoreError> {
         let mut sums = commit.tallies.clone();
         let mut readings = 0;
         for account in &commit.accounts {
@@ -196,172 +377,6 @@ impl ReadingStore {
             spans.insert(account.kind.first(seq), seq);
         }
         Ok(touched)
-    }
-
-    /// Committed batch numbers of all spools.
-    #[must_use]
-    pub fn positions(&self) -> Positions {
-        lock(&self.positions).clone()
-    }
-
-    /// Whether a batch is committed.
-    #[must_use]
-    pub fn is_committed(&self, position: &BatchPosition) -> bool {
-        lock(&self.positions)
-            .get(&(position.collector, position.epoch))
-            .is_some_and(|spans| spans.contains(position.seq))
-    }
-
-    /// Committed batches that the vault does not hold as final yet, in the order of their commits.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn not_final(&self) -> Result<Vec<(i64, BatchPosition)>, StoreError> {
-        account::open(&mut *self.reader().await?).await
-    }
-
-    /// The committed batches among a spool's numbers `first` to `last`, in the order of their commits.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn committed_between(
-        &self,
-        collector: CollectorId,
-        epoch: Epoch,
-        first: BatchSeq,
-        last: BatchSeq,
-    ) -> Result<Vec<(i64, BatchPosition)>, StoreError> {
-        account::between(&mut *self.reader().await?, collector, epoch, first, last).await
-    }
-
-    /// Durable sums by name: telegrams, stored, thinned, late, duplicate, refused by reason, and others.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn tallies(&self) -> Result<BTreeMap<String, u64>, StoreError> {
-        account::tallies(&mut *self.reader().await?).await
-    }
-
-    /// The sums by name, counted once more from the accounts and the readings themselves. Reads all of them.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn recount(&self) -> Result<BTreeMap<String, u64>, StoreError> {
-        let mut reader = self.reader().await?;
-        let mut sums = account::recount(&mut reader).await?;
-        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM reading WHERE version = 1")
-            .fetch_one(&mut *reader)
-            .await?;
-        sums.insert("rows".to_owned(), unsigned(rows, "count")?);
-        Ok(sums)
-    }
-
-    /// Folds accounts that are final and older than `before` into sums; returns how many.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn fold_accounts(&self, before: UtcMillis) -> Result<u64, StoreError> {
-        let Backend::Sqlite { writer, .. } = &self.backend;
-        let mut guard = writer.begin().await?;
-        let folded = account::fold(&mut guard, before).await?;
-        guard.commit().await?;
-        Ok(folded)
-    }
-
-    /// The days of a month that have their daily reading.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn daily_kept(&self, month: Month) -> Result<Vec<DailyKept>, StoreError> {
-        readings::daily_kept(&mut *self.reader().await?, month).await
-    }
-
-    /// The next number of class fine for each meter of a month that has any.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn fine_heads(&self, month: Month) -> Result<Vec<(MeterId, u32)>, StoreError> {
-        readings::heads(&mut *self.reader().await?, month).await
-    }
-
-    /// All meter states.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn meter_states(&self) -> Result<Vec<(MeterId, Vec<u8>)>, StoreError> {
-        intake_state::meter_states(&mut *self.reader().await?).await
-    }
-
-    /// All learnt layouts.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn formats(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
-        intake_state::formats(&mut *self.reader().await?).await
-    }
-
-    /// Telegrams of unknown meters, by day and manufacturer.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn unknown(&self) -> Result<Vec<UnknownCount>, StoreError> {
-        intake_state::unknown(&mut *self.reader().await?).await
-    }
-
-    /// The oldest events that wait for the ledger.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn outbox(&self, limit: u32) -> Result<Vec<Outgoing>, StoreError> {
-        intake_state::outbox(&mut *self.reader().await?, limit).await
-    }
-
-    /// The ledger has these events: all up to this number.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn delivered(&self, up_to: i64) -> Result<(), StoreError> {
-        let Backend::Sqlite { writer, .. } = &self.backend;
-        let mut guard = writer.begin().await?;
-        sqlx::query("DELETE FROM outbox WHERE id <= ?").bind(up_to).execute(&mut *guard).await?;
-        guard.commit().await
-    }
-
-    /// Batches wanted once more.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn wanted(&self) -> Result<Vec<Wanted>, StoreError> {
-        intake_state::wanted(&mut *self.reader().await?).await
-    }
-
-    /// Replaces the list of batches wanted once more.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn replace_wanted(&self, wanted: &[Wanted]) -> Result<(), StoreError> {
-        let Backend::Sqlite { writer, .. } = &self.backend;
-        let mut guard = writer.begin().await?;
-        intake_state::replace_wanted(&mut guard, wanted).await?;
-        guard.commit().await
-    }
-
-    /// A consistent copy of the database, made while it is written (`VACUUM INTO`).
-    ///
-    /// # Errors
-    /// When the copy cannot be written, or is there already.
-    pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
-        let text =
-            path.to_str().ok_or_else(|| StoreError::Rule("the copy's path is not UTF-8".to_owned()))?;
-        // It only reads this database, but a connection that may only read refuses it.
-        let mut connection = sqlite::write_options(&self.path, &LAYOUT).connect().await?;
-        sqlx::query("VACUUM INTO ?").bind(text).execute(&mut connection).await?;
-        Ok(connection.close().await?)
-    }
-
-    async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
-        let Backend::Sqlite { readers, .. } = &self.backend;
-        Ok(readers.acquire().await?)
     }
 }
 
