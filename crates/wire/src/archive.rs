@@ -87,6 +87,43 @@ pub struct RegisterChange {
     /// Policies to set.
     #[prost(message, repeated, tag = "3")]
     pub policies: Vec<Policy>,
+    /// Also list the register's meters as they are after the change (a change with nothing in it only lists).
+    #[prost(message, optional, tag = "4")]
+    pub list: Option<ListMeters>,
+}
+
+/// Asks for meters of the register, for people.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ListMeters {
+    /// Continue a long answer after this meter id.
+    #[prost(uint32, tag = "1")]
+    pub after_meter: u32,
+}
+
+/// A meter of the register, for people.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RegisteredMeter {
+    /// Its id in the register.
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// As in [`Meter::address`]: 6 bytes, or 8 where version and type are known.
+    #[prost(bytes = "vec", tag = "2")]
+    pub address: Vec<u8>,
+    /// The place's reference.
+    #[prost(string, tag = "3")]
+    pub place: String,
+    /// Resolution code.
+    #[prost(uint32, tag = "4")]
+    pub resolution: u32,
+    /// It sends in clear and has no key.
+    #[prost(bool, tag = "5")]
+    pub clear: bool,
+    /// Since when the present tenancy lasts, UTC milliseconds.
+    #[prost(sint64, tag = "6")]
+    pub tenancy_since_ms: i64,
+    /// The present tenancy is the utility's own of an empty place.
+    #[prost(bool, tag = "7")]
+    pub vacant: bool,
 }
 
 /// A meter to register.
@@ -147,6 +184,12 @@ pub struct RegisterAnswer {
     /// Tenancies opened or closed.
     #[prost(uint32, tag = "4")]
     pub tenancies: u32,
+    /// The meters, where they were asked for: ascending by id, at most 5,000.
+    #[prost(message, repeated, tag = "5")]
+    pub meters: Vec<RegisteredMeter>,
+    /// There are more after the last one.
+    #[prost(bool, tag = "6")]
+    pub more: bool,
 }
 
 /// Body of a key import.
@@ -165,6 +208,10 @@ pub struct ImportKeys {
     /// Where the keys came from, for the log: the file's name, without folders.
     #[prost(string, tag = "4")]
     pub source: String,
+    /// Set when the client refused the file, to its reason's word, such as `keyfile-wrong-password`: then there
+    /// are no meters and no keys, and the archive counts `refused.<word>` and records the refusal.
+    #[prost(string, tag = "5")]
+    pub refused: String,
 }
 
 /// Asks for the register as intake needs it.

@@ -62,6 +62,10 @@ pub struct Record {
     /// Set when a 16-bit check or nothing at all covers this record (a clear tail, say).
     #[prost(bool, tag = "11")]
     pub unauthenticated: bool,
+    /// What combinable VIFEs say of it, `telegram::Modifier` codes: a backward volume differs from a volume by
+    /// this alone.
+    #[prost(uint32, repeated, tag = "12")]
+    pub modifiers: Vec<u32>,
 }
 
 /// A record's value.

@@ -21,8 +21,15 @@ pub enum Room {
 
 impl Room {
     /// All rooms, in the order in which the launcher starts them.
-    pub const ALL: [Self; 7] =
-        [Self::Ledger, Self::Vault, Self::Warden, Self::Archive, Self::Gateway, Self::Intake, Self::Collector];
+    pub const ALL: [Self; 7] = [
+        Self::Ledger,
+        Self::Vault,
+        Self::Warden,
+        Self::Archive,
+        Self::Gateway,
+        Self::Intake,
+        Self::Collector,
+    ];
 
     /// The word in certificates, sockets, folders and logs.
     #[must_use]
