@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::compact::{self, Misfit};
 use crate::formats::{FormatKey, Formats, Learnt};
 use crate::layers::{Application, LayerError, Layers, application};
-use crate::records::{Record, Tail, TailKind, read_records};
+use crate::records::{Record, Tail, TailKind, add_times, read_records};
 
 /// What a telegram was, beside its records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +104,7 @@ pub fn decode(
         Application::Empty => (None, None),
         Application::Other(name) => return Err(DecodeError::Unsupported { ci, name }),
     };
+    add_times(out);
     Ok(Outcome { layers, application, tail, learnt })
 }
 

@@ -2,9 +2,11 @@
 
 mod cursor;
 mod header;
+mod history;
 mod modifier;
 mod profile;
 mod read;
+mod spacing;
 mod time;
 mod value;
 mod vif;
@@ -20,6 +22,7 @@ pub use time::{Date, DateTime, Time};
 
 pub(crate) use cursor::Cursor;
 pub(crate) use header::Item;
+pub(crate) use history::add_times;
 pub(crate) use read::{put, read_records};
 pub(crate) use value::read_value;
 
@@ -49,7 +52,7 @@ pub struct Record {
     pub letters: Option<Box<str>>,
     /// Where the record begins in the decrypted frame; for compact frames, where its data bytes begin.
     pub at: usize,
-    /// How many bytes it takes there. 0 for the times of a compact profile, which are computed.
+    /// How many bytes it takes there. 0 for the times of a compact profile or of a history, which are computed.
     pub len: usize,
 }
 

@@ -18,10 +18,12 @@ impl Modifier {
     pub const FUTURE: Self = Self(0x7e);
     /// Further VIFEs and the meaning of the data are the maker's.
     pub const MANUFACTURER: Self = Self(0x7f);
-    /// The data cannot be read or were out of range; the value is none.
+    /// The value is in error; what was sent is kept.
     pub const DATA_ERROR: Self = Self(0x18);
+    /// There is no value.
+    pub const NO_DATA: Self = Self(0x15);
 
-    /// Whether it reports an error in place of a value (table 18).
+    /// Whether it reports an error of the record (table 18). What was sent beside it is not to be relied on.
     #[must_use]
     pub const fn is_error(self) -> bool {
         matches!(self.0, 0x01..=0x07 | 0x0b..=0x0f | 0x15..=0x18 | 0x1c)

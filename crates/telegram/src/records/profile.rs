@@ -6,11 +6,9 @@
 //! storage number. Each element becomes a record of the next storage number, as if it had been sent so.
 
 use base::{Decimal, Quantity};
-use jiff::civil;
-use jiff::{Span, ToSpan as _};
 
 use super::header::Header;
-use super::time::{Date, DateTime, Time};
+use super::spacing::{self, Spacing, moment_of};
 use super::value::{data_len, fixed};
 use super::vif::{Kind, Profile};
 use super::{Record, Value};
@@ -22,15 +20,6 @@ enum Mode {
     Increments,
     Decrements,
     Differences,
-}
-
-/// From one element to the next.
-#[derive(Clone, Copy)]
-enum Spacing {
-    Seconds(i64),
-    Days(i64),
-    Months(i64),
-    HalfMonth,
 }
 
 /// Puts the records of a profile; `data` is the variable-length data, its length byte first, which lies at
@@ -55,7 +44,7 @@ pub(super) fn expand(
         2 => Mode::Decrements,
         _ => Mode::Differences,
     };
-    let spacing = spacing_of(control >> 4 & 3, *spacing);
+    let spacing = Spacing::from_profile(control >> 4 & 3, *spacing);
     let mut vib = header.vib;
     if matches!(mode, Mode::Increments | Mode::Decrements) && vib.kind == Kind::Number {
         vib.kind = Kind::Unsigned;
@@ -77,7 +66,8 @@ pub(super) fn expand(
             _ => add(&value, &sent, (mode == Mode::Decrements) != (kind == Profile::Inverse)),
         };
         let storage = header.storage.saturating_add(step.unsigned_abs());
-        let time = moment.as_ref().zip(spacing).and_then(|(base, spacing)| shift(base, spacing, step));
+        let time =
+            moment.as_ref().zip(spacing).and_then(|(base, spacing)| spacing::shift(base, spacing, step));
         let record = |quantity, unit, value, modifiers, own, at, len| Record {
             quantity,
             unit,
@@ -126,14 +116,6 @@ fn is_base(record: &Record, header: &Header) -> bool {
         && record.own == header.vib.own
 }
 
-fn moment_of(record: &Record) -> Option<Value> {
-    match (&record.quantity, &record.value) {
-        (Quantity::Date | Quantity::DateTime, Value::Date(d)) => Some(Value::Date(*d)),
-        (Quantity::Date | Quantity::DateTime, Value::DateTime(d)) => Some(Value::DateTime(*d)),
-        _ => None,
-    }
-}
-
 /// `a + b`, or `a - b`; no value where either has none.
 fn add(a: &Value, b: &Value, minus: bool) -> Value {
     match (a, b) {
@@ -144,79 +126,5 @@ fn add(a: &Value, b: &Value, minus: bool) -> Value {
         }
         (Value::Float(a), Value::Float(b)) => Value::Float(if minus { a - b } else { a + b }),
         _ => Value::None,
-    }
-}
-
-/// Spacing value 0 means elements of an array; 251, 252 and 255 are reserved.
-fn spacing_of(unit: u8, value: u8) -> Option<Spacing> {
-    let n = i64::from(value);
-    match (unit, value) {
-        (0, 1..=250) => Some(Spacing::Seconds(n)),
-        (1, 1..=250) => Some(Spacing::Seconds(60 * n)),
-        (2, 1..=250) => Some(Spacing::Seconds(3600 * n)),
-        (3, 1..=250) => Some(Spacing::Days(n)),
-        (3, 253) => Some(Spacing::HalfMonth),
-        (3, 254) => Some(Spacing::Months(1)),
-        (2, 254) => Some(Spacing::Months(3)),
-        (1, 254) => Some(Spacing::Months(6)),
-        _ => None,
-    }
-}
-
-/// The moment `step` spacings after the base, before it when negative.
-fn shift(base: &Value, spacing: Spacing, step: i64) -> Option<Value> {
-    match *base {
-        Value::Date(date) => {
-            let shifted = shift_day(date.to_civil()?, spacing, step)?;
-            Date::from_civil(shifted).map(Value::Date)
-        }
-        Value::DateTime(DateTime { date, time, summer }) => {
-            let (day, hour) = (date.to_civil()?, time.hour.cast_signed());
-            let clock = day.at(hour, time.minute.cast_signed(), time.second.unwrap_or(0).cast_signed(), 0);
-            let shifted = match spacing {
-                Spacing::Seconds(n) => clock.checked_add(n.checked_mul(step)?.seconds()).ok()?,
-                _ => shift_day(day, spacing, step)?.to_datetime(clock.time()),
-            };
-            let second = time.second.is_some().then(|| shifted.second().unsigned_abs());
-            let time =
-                Time { hour: shifted.hour().unsigned_abs(), minute: shifted.minute().unsigned_abs(), second };
-            Some(Value::DateTime(DateTime { date: Date::from_civil(shifted.date())?, time, summer }))
-        }
-        _ => None,
-    }
-}
-
-fn shift_day(day: civil::Date, spacing: Spacing, step: i64) -> Option<civil::Date> {
-    match spacing {
-        Spacing::Seconds(n) => {
-            day.at(0, 0, 0, 0).checked_add(n.checked_mul(step)?.seconds()).ok().map(civil::DateTime::date)
-        }
-        Spacing::Days(n) => day.checked_add(n.checked_mul(step)?.days()).ok(),
-        Spacing::Months(n) => add_months(day, n.checked_mul(step)?),
-        Spacing::HalfMonth => half_months(day, step),
-    }
-}
-
-/// The last day of a month leads to the last day of others.
-fn add_months(day: civil::Date, months: i64) -> Option<civil::Date> {
-    let shifted = day.checked_add(Span::new().try_months(months).ok()?).ok()?;
-    Some(if day.day() == day.days_in_month() { shifted.last_of_month() } else { shifted })
-}
-
-/// Half months are the first and the second half of a month: a base in one half is followed by the same day
-/// in the other, 15 days on, or by the 15th and the last day when the base is one of them.
-fn half_months(day: civil::Date, step: i64) -> Option<civil::Date> {
-    let second_half = day.day() > 15;
-    let halves = step.checked_add(i64::from(second_half))?;
-    let month = day.first_of_month().checked_add(Span::new().try_months(halves.div_euclid(2)).ok()?).ok()?;
-    let ends = day.day() == 15 || day.day() == day.days_in_month();
-    match (halves.rem_euclid(2) == 1, ends) {
-        (true, true) => Some(month.last_of_month()),
-        (false, true) => month.with().day(15).build().ok(),
-        (in_second, false) => {
-            let within = if second_half { day.day() - 15 } else { day.day() };
-            let wanted = if in_second { within + 15 } else { within };
-            month.with().day(wanted.min(month.days_in_month())).build().ok()
-        }
     }
 }

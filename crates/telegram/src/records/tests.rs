@@ -77,7 +77,7 @@ fn the_extension_tables_are_known() {
     one("04 fb14 05000000", "reactive-power 0.005 kvar");
     one("02 fb19 0500", "mass 5000000 kg");
     one("02 fb1a ae01", "relative-humidity 43.0 %RH");
-    one("01 fb1b ff", "relative-humidity 255 %RH");
+    one("01 fb1b fe", "relative-humidity 254 %RH");
     one("02 fb29 0500", "power 5000 kW");
     one("02 fb2e f401", "frequency 50.0 Hz");
     one("02 fb37 f401", "apparent-power 500 kVA");
@@ -123,7 +123,8 @@ fn the_data_field_says_how_to_read() {
     one("0d fd3b 02 4142", "container 4142");
     one("02 6c 0000", "date");
     one("02 6c e1f1", "date --01-01");
-    one("01 fd17 ff", "error-flags 255");
+    one("01 fd17 ff", "error-flags 255"); // bits, so that all ones are a value
+    one("02 fd74 ffff", "battery-remaining d"); // type C: all ones are no value
 }
 
 #[test]
@@ -158,6 +159,7 @@ fn offsets_limits_and_errors_change_what_a_value_is() {
     one("04 bb4a 1e31b121", "event-time 2021-01-17T17:30 [begin of first above upper limit]");
     one("02 bb5e 0a00", "event-duration 10 h [duration of last above upper limit]");
     one("02 9315 0a00", "volume m3 [error: no data available]");
+    one("02 9316 0a00", "volume 0.010 m3 [error: data overflow]");
     one("02 9300 0a00", "volume 0.010 m3");
     one("02 9328 0a00", "ratio 0.010 m3 [per input pulse]");
     one("02 933d 0a00", "non-metric 0.010 [non-metric units]");
@@ -272,11 +274,29 @@ fn profiles_step_by_months_and_half_months_and_keep_gaps() {
     assert_eq!(records.iter().map(shown).collect::<Vec<_>>(), ["volume 3201010005 m3 s1"]);
 }
 
+#[test]
+fn a_storage_interval_dates_a_history() {
+    let dates = |hex: &str| -> Vec<String> {
+        let (mut records, _) = read(hex);
+        add_times(&mut records);
+        records.iter().filter(|r| r.len == 0).map(|r| format!("{} s{}", r.value, r.storage)).collect()
+    };
+    let history = "8104fd2801 82046c9f2c 840413c9040000 c404131b000000 84051300000000";
+    // the meter's clock stands at 2021-01-17, so that the next end of month is not over yet
+    assert_eq!(dates(&format!("046d1e31b121 {history}")), ["2020-11-30 s9", "2020-10-31 s10"]);
+    // at 2021-03-02, two more months are over and just two more values there
+    assert_eq!(dates(&format!("046d1e31a223 {history}")), ["2021-01-31 s9", "2021-02-28 s10"]);
+    // at 2021-11-17 both ways are possible, without a clock too
+    assert_eq!(dates(&format!("046d1e31b12b {history}")), [""; 0]);
+    assert_eq!(dates(history), [""; 0]);
+}
+
 proptest! {
     #[test]
     fn nothing_panics_and_nothing_overlaps(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let mut out = Vec::new();
         let tail = read_records(&bytes, 0, &mut out, &mut ());
+        add_times(&mut out.clone());
         let mut end = 0;
         for record in &out {
             prop_assert!(record.at >= end && record.at + record.len <= bytes.len(), "{:?}", record);

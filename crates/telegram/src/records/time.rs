@@ -130,10 +130,11 @@ const fn years(low: u8, high: u8) -> u8 {
 }
 
 /// The full year. Old meters leave the hundreds at 0; then years up to 80 are in this century (annex A).
+/// Meters in the field also send 2 hundreds, meaning the third century from 1900 on; none has seen 2100.
 const fn century(year: u8, hundreds: u8) -> u16 {
     match (hundreds, year) {
-        (0, 0..=80) => 2000 + year as u16,
-        _ => 1900 + 100 * hundreds as u16 + year as u16,
+        (0, 81..) => 1900 + year as u16,
+        _ => 2000 + year as u16,
     }
 }
 
@@ -188,6 +189,7 @@ mod tests {
         assert_eq!(shown(&[0x32, 0x10, 0x62, 0x28]), "2019-08-02T16:50");
         assert_eq!(shown(&[0x32, 0x90, 0x62, 0x28]), "2019-08-02T16:50 summer");
         assert_eq!(shown(&[0x32, 0x30, 0x62, 0x28]), "2019-08-02T16:50", "the hundreds of the year");
+        assert_eq!(shown(&[0x32, 0x50, 0x62, 0x28]), "2019-08-02T16:50", "two hundreds mean the same");
         assert_eq!(shown(&[0xb2, 0x10, 0x62, 0x28]), "none", "declared invalid");
         assert_eq!(shown(&[0x32, 0x1f, 0x62, 0x28]), "none", "every hour is no moment");
         assert_eq!(shown(&[0x0e, 0x10, 0x15, 0xc8, 0x2a, 0x00]), "2022-10-08T21:16:14");

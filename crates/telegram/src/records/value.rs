@@ -19,7 +19,7 @@ pub(crate) fn read_value(header: &Header, data: &mut Cursor<'_>) -> Result<Value
         let bytes = data.take(data_len(header.data_field))?;
         fixed(vib, header.data_field, bytes)
     };
-    if !vib.modifiers.is_empty() && vib.modifiers.iter().any(Modifier::is_error) {
+    if !vib.modifiers.is_empty() && vib.modifiers.has(Modifier::NO_DATA) {
         return Ok(Value::None);
     }
     Ok(value)
@@ -55,7 +55,8 @@ fn binary(vib: &Vib, bytes: &[u8]) -> Value {
             Some(n) => scaled(vib, n),
             None => Value::Bytes(bytes.into()),
         },
-        Kind::Unsigned => match unsigned(bytes) {
+        Kind::Unsigned if bytes.iter().all(|b| *b == 0xff) => Value::None,
+        Kind::Unsigned | Kind::Flags => match unsigned(bytes) {
             Some(n) => scaled(vib, n),
             None => Value::Bytes(bytes.into()),
         },
@@ -96,7 +97,7 @@ const fn is_lowest(n: i64, len: usize) -> bool {
     len > 0 && n == i64::MIN >> (64 - 8 * len)
 }
 
-/// Types C and D.
+/// Types C and D. All ones say of a type C that there is no value.
 fn unsigned(bytes: &[u8]) -> Option<i64> {
     let mut wide = [0; 8];
     wide.get_mut(..bytes.len())?.copy_from_slice(bytes);

@@ -37,8 +37,10 @@ pub(super) fn apply(vib: &mut Vib, code: u8) {
 
 /// Applies a VIFE of table 16 (after FC), without its extension bit.
 pub(super) fn apply_second(vib: &mut Vib, code: u8) {
-    if matches!(code, 0x11 | 0x12) && vib.kind == Kind::Number {
-        vib.kind = Kind::Unsigned;
+    match (code, vib.kind) {
+        (0x11, Kind::Number) => vib.kind = Kind::Unsigned,
+        (0x12, Kind::Number) => vib.kind = Kind::Flags,
+        _ => {}
     }
     vib.modifiers.push(Modifier(0x100 | u16::from(code)));
 }

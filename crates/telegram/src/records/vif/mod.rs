@@ -16,8 +16,10 @@ use super::modifier::{MAX_VIFE, Modifier, Modifiers};
 pub(crate) enum Kind {
     /// A number: binary signed (type B), BCD or real.
     Number,
-    /// A number whose binary form has no sign (type C), or bits (type D).
+    /// A number whose binary form has no sign (type C).
     Unsigned,
+    /// Bits (type D), or a counter that goes through all of them.
+    Flags,
     /// In units of 2^-12, binary unsigned.
     Fraction12,
     /// A name: BCD keeps its leading zeros, long binary forms stay bytes.
@@ -83,6 +85,10 @@ impl Vib {
 
     const fn unsigned(quantity: Quantity) -> Self {
         Self::new(quantity, Unit::None, 0, Kind::Unsigned)
+    }
+
+    const fn flags(quantity: Quantity) -> Self {
+        Self::new(quantity, Unit::None, 0, Kind::Flags)
     }
 
     const fn identity(quantity: Quantity) -> Self {

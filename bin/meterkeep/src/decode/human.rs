@@ -1,0 +1,106 @@
+//! Answers for people: a block of text for each telegram.
+
+use std::io::{self, Write};
+
+use base::Unit;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
+use telegram::{Function, Record, TailKind, Value, device_name};
+
+use super::{Answer, Status};
+
+/// Writes an answer.
+pub(super) fn write(output: &mut impl Write, answer: &Answer, records: &[Record]) -> io::Result<()> {
+    let name = answer.id.as_ref().map_or_else(|| format!("line {}", answer.line), |id| shown(id));
+    write!(output, "{name}: {}", answer.status.name())?;
+    if let Some(meter) = answer.meter {
+        let device = meter.device_type();
+        write!(
+            output,
+            ", {} {}, {}, version {:02X}, type {device:02X}",
+            meter.manufacturer(),
+            meter.serial(),
+            device_name(device),
+            meter.version(),
+        )?;
+    }
+    writeln!(output)?;
+    if let Some(security) = &answer.security {
+        let words = match (security.mode.as_str(), security.opened, security.authenticated) {
+            ("none", ..) => "not encrypted: anybody may have sent or changed it",
+            (_, true, true) => "encrypted; the key fits and the MAC proves the sender",
+            (_, true, false) => "encrypted; the key fits, but no MAC proves the sender",
+            (_, false, _) if answer.status == Status::Decoded => "encryption declared, payload in clear",
+            _ => "encrypted",
+        };
+        writeln!(output, "  security: {} ({words})", security.mode)?;
+    }
+    if let Some(status) = answer.meter_status.filter(|s| s.words().next().is_some()) {
+        writeln!(output, "  the meter reports: {}", status.words().collect::<Vec<_>>().join(", "))?;
+    }
+    for message in &answer.messages {
+        writeln!(output, "  {message}")?;
+    }
+    if !records.is_empty() {
+        writeln!(output, "{}", table(answer, records))?;
+    }
+    if let Some(tail) = answer.tail.filter(|t| matches!(t.kind, TailKind::Manufacturer { .. })) {
+        writeln!(output, "  then {} bytes of the maker's own data from byte {} on", tail.len, tail.at)?;
+    }
+    writeln!(output)
+}
+
+fn table(answer: &Answer, records: &[Record]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()))
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(["quantity", "value", "unit", "which", "bytes"]);
+    if let Some(column) = table.column_mut(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for record in records {
+        let value = match &record.value {
+            Value::None => "no value".to_owned(),
+            value => shown(&value.to_string()),
+        };
+        let unit = match record.unit {
+            Unit::Text => shown(record.letters.as_deref().unwrap_or_default()),
+            unit => unit.name().to_owned(),
+        };
+        let place = format!("{}+{}", record.at, record.len);
+        table.add_row([record.quantity.name().to_owned(), value, unit, which(answer, record), place]);
+    }
+    table
+}
+
+/// Which register of the quantity it is.
+fn which(answer: &Answer, record: &Record) -> String {
+    let mut words = Vec::new();
+    if record.function != Function::Instantaneous {
+        words.push(match record.function {
+            Function::Error => "during an error".to_owned(),
+            function => function.name().to_owned(),
+        });
+    }
+    for (number, word) in
+        [(record.storage, "storage"), (record.tariff.into(), "tariff"), (record.subunit.into(), "subunit")]
+    {
+        if number != 0 {
+            words.push(format!("{word} {number}"));
+        }
+    }
+    words.extend(record.modifiers.iter().map(|m| m.name().to_owned()));
+    if matches!(record.value, Value::DateTime(moment) if moment.summer) {
+        words.push("summer time".to_owned());
+    }
+    if record.at + record.len > answer.clear_from {
+        words.push("in clear, not protected by the key".to_owned());
+    }
+    words.join(", ")
+}
+
+/// Text from outside, without control characters that would reach the terminal.
+fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,295 @@
+//! `meterkeep keys import`: reads a supplier's key file here, seals its keys to the vault, sends them.
+//!
+//! The file is parsed in this process and not in the vault (decision record 0005), and nobody between here and
+//! the vault can read or change the list.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use base::{Resolution, SecretBytes, UtcMillis};
+use grant::{Action, Purpose};
+use house::Layout;
+use keyfile::{Device, KeyBytes, KeyFile, KeyFileError, KeyRole, Signature, Trust};
+use seal::hybrid::PublicKey;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use wire::archive::{ImportKeys, NewMeter};
+use wire::vault::{ImportReport, KEY_LIST_INFO, KeyItem, KeyList};
+use wire::{Message as _, Method};
+use zeroize::Zeroize as _;
+
+use crate::operator::{Operator, Reach};
+use crate::output::{Format, FormatArg, count, print, print_json, shown, table};
+use crate::place::HouseArg;
+use crate::problem::Problem;
+use crate::secret;
+
+/// Keys in one call; the vault takes no more.
+const KEYS_A_CALL: usize = 1000;
+
+/// Meter keys.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Import(Import),
+}
+
+/// Import a supplier's key file: Kamstrup KEM or KEM2, zipped or not.
+///
+/// File and password together are as good as the keys in clear: delete both when the import is done. A key is
+/// trusted only once a telegram of its meter has opened with it.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep keys import order-900001.zip.kem --house ./house\n  \
+                        meterkeep keys import order-900002.zip.kem2 --password-file pw --format json\n\n\
+                        Exit code: 0 all keys are in, 1 the file or some of its meters were refused, 2 wrong use.")]
+struct Import {
+    #[command(flatten)]
+    house: HouseArg,
+    /// The file, as it was downloaded.
+    file: PathBuf,
+    /// The password is the first line of this file, which only its owner may read. Without it the terminal asks.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Where the meters are: an installation number or the like, never a name or a street.
+    #[arg(long, value_name = "REFERENCE", default_value = "unplaced")]
+    place: String,
+    /// What the new meters' policy keeps; the house's default where this is left out.
+    #[arg(long, value_parser = ["daily", "all"])]
+    resolution: Option<String>,
+    /// A certificate that may sign key files (PEM or DER); several times. Then unsigned files are refused.
+    #[arg(long, value_name = "FILE")]
+    signer: Vec<PathBuf>,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
+    match &args.command {
+        Command::Import(import) => run_import(import),
+    }
+}
+
+fn run_import(args: &Import) -> Result<ExitCode, Problem> {
+    let (layout, _) = args.house.open()?;
+    let operator = Operator::new(&layout)?;
+    let bytes = std::fs::read(&args.file).map_err(Problem::at(&args.file))?;
+    let source = source_name(&args.file);
+    let trust = signers(&args.signer)?;
+    let password = match &args.password_file {
+        Some(file) => secret::first_line(file, "password")?,
+        None => secret::ask(&format!("Password of {source}: "), "--password-file")?,
+    };
+    let runtime = Operator::runtime()?;
+    let read = match keyfile::read(&bytes, &password, &trust) {
+        Ok(read) => read,
+        Err(refused) => {
+            let told = runtime.block_on(tell_refused(&operator, &source, &refused));
+            return refuse(&source, &refused, told, args.format.format);
+        }
+    };
+    drop(password);
+    let plan = Plan {
+        source: &source,
+        place: &args.place,
+        resolution: args.resolution.as_deref().and_then(Resolution::from_name),
+    };
+    let outcomes = runtime.block_on(import(&operator, &layout, &read.devices, &plan))?;
+    report(&source, &read, &outcomes, args.format.format)
+}
+
+/// The name that the log gets: without folders, which may name people.
+fn source_name(file: &Path) -> String {
+    shown(&file.file_name().unwrap_or_default().to_string_lossy())
+}
+
+fn signers(files: &[PathBuf]) -> Result<Trust, Problem> {
+    let mut trust = Trust::nobody(UtcMillis::now());
+    for file in files {
+        let bytes = std::fs::read(file).map_err(Problem::at(file))?;
+        let der = match std::str::from_utf8(&bytes).ok().and_then(pem_body) {
+            Some(base64) => base64,
+            None => bytes,
+        };
+        trust = trust.and(der);
+    }
+    Ok(if files.is_empty() { trust } else { trust.only_signed() })
+}
+
+/// The bytes of the first certificate of a PEM text.
+fn pem_body(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    let (_, rest) = text.split_once("-----BEGIN CERTIFICATE-----")?;
+    let (body, _) = rest.split_once("-----END CERTIFICATE-----")?;
+    let plain: String = body.split_whitespace().collect();
+    base64::engine::general_purpose::STANDARD.decode(plain).ok()
+}
+
+/// What is to be done with a key file's meters.
+pub(crate) struct Plan<'a> {
+    /// For the log.
+    pub source: &'a str,
+    pub place: &'a str,
+    pub resolution: Option<Resolution>,
+}
+
+/// What became of a meter's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Outcome {
+    pub meter: String,
+    /// As the vault says: `imported`, `unchanged`, `conflict`, `weak` and so on.
+    pub outcome: String,
+}
+
+impl Outcome {
+    /// Whether the vault has this key now.
+    pub(crate) fn is_in(&self) -> bool {
+        matches!(self.outcome.as_str(), "imported" | "unchanged")
+    }
+}
+
+/// Seals the telegram keys of these meters to the vault and registers the meters.
+pub(crate) async fn import(
+    operator: &Operator,
+    layout: &Layout,
+    devices: &[Device],
+    plan: &Plan<'_>,
+) -> Result<Vec<Outcome>, Problem> {
+    let vault = vault_key(layout)?;
+    let keyed: Vec<(&Device, &KeyBytes)> =
+        devices.iter().filter_map(|d| d.key(&KeyRole::Dek).map(|k| (d, k))).collect();
+    let mut outcomes = Vec::with_capacity(keyed.len());
+    for part in keyed.chunks(KEYS_A_CALL) {
+        let body = seal(&vault, part, plan)?;
+        let purpose = (Purpose::KeyImport, Action::ImportKeys);
+        let answer: ImportReport =
+            operator.ask(purpose, &Reach::default(), Method::ArchiveImportKeys, &body).await?;
+        let words = answer.outcomes.into_iter().map(|w| shown(&w)).chain(std::iter::repeat("unknown".to_owned()));
+        outcomes.extend(part.iter().zip(words).map(|((d, _), outcome)| Outcome { meter: d.name(), outcome }));
+    }
+    Ok(outcomes)
+}
+
+fn seal(vault: &PublicKey, part: &[(&Device, &KeyBytes)], plan: &Plan<'_>) -> Result<ImportKeys, Problem> {
+    let mut list = KeyList { items: Vec::with_capacity(part.len()) };
+    let mut meters = Vec::with_capacity(part.len());
+    let mut aad = Vec::with_capacity(part.len() * 32);
+    for (device, key) in part {
+        let address = device.name();
+        aad.extend(Sha256::digest(&address));
+        meters.push(NewMeter {
+            address,
+            place: plan.place.to_owned(),
+            resolution: plan.resolution.map_or(0, |r| u32::from(r.code())),
+            clear: false,
+        });
+        list.items.push(KeyItem {
+            manufacturer: device.manufacturer.clone(),
+            serial: device.serial.clone(),
+            role: KeyRole::Dek.to_string(),
+            key: key.expose().to_vec(),
+        });
+    }
+    // encoded at once into a buffer that cannot grow, so that no copy stays behind
+    let mut plain = Vec::with_capacity(list.encoded_len());
+    let encoded = list.encode(&mut plain);
+    list.items.iter_mut().for_each(|item| item.key.zeroize());
+    let plain = SecretBytes::new(plain);
+    encoded.map_err(Problem::during("cannot write the key list"))?;
+    let sealed = vault
+        .seal_to(KEY_LIST_INFO, &aad, plain.expose())
+        .map_err(Problem::during("cannot seal the keys to the vault"))?;
+    Ok(ImportKeys { meters, enc: sealed.enc, sealed: sealed.ciphertext, source: plan.source.to_owned() })
+}
+
+fn vault_key(layout: &Layout) -> Result<PublicKey, Problem> {
+    let path = layout.public("vault-import.pub");
+    let text = std::fs::read_to_string(&path).map_err(Problem::at(&path))?;
+    let bytes = hex::decode(text.trim_end()).map_err(Problem::at(&path))?;
+    PublicKey::from_bytes(&bytes).map_err(Problem::at(&path))
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    file: &'a str,
+    kind: &'static str,
+    signature: String,
+    meters: &'a [Outcome],
+    refused: Vec<Refused>,
+    shared_keys: Vec<&'a [String]>,
+}
+
+#[derive(Serialize)]
+struct Refused {
+    meter: String,
+    reason: &'static str,
+    message: String,
+}
+
+fn report(source: &str, read: &KeyFile, outcomes: &[Outcome], format: Format) -> Result<ExitCode, Problem> {
+    let signature = match &read.signature {
+        Signature::Absent => "absent".to_owned(),
+        Signature::Valid(signer) if signer.trusted => format!("valid, by {}", shown(&signer.subject)),
+        Signature::Valid(signer) => format!("fits the file, by an unknown signer ({})", shown(&signer.subject)),
+    };
+    let kind = match read.kind {
+        keyfile::Kind::Kem => "KEM",
+        keyfile::Kind::Kem2 => "KEM2",
+    };
+    let refused: Vec<Refused> = read
+        .refused
+        .iter()
+        .map(|r| Refused { meter: shown(&r.meter), reason: r.error.name(), message: r.error.to_string() })
+        .collect();
+    let all_in = refused.is_empty() && outcomes.iter().all(Outcome::is_in);
+    match format {
+        Format::Json => {
+            let shared_keys = read.shared.iter().map(|s| s.meters.as_slice()).collect();
+            print_json(&Report { file: source, kind, signature, meters: outcomes, refused, shared_keys })?;
+        }
+        Format::Human => {
+            let mut text = format!("{source}: {kind}, signature {signature}\n");
+            let mut table = table(["meter", "key"]);
+            for Outcome { meter, outcome } in outcomes {
+                table.add_row([meter.as_str(), outcome]);
+            }
+            for r in &refused {
+                table.add_row([r.meter.clone(), format!("refused: {} ({})", r.message, r.reason)]);
+            }
+            text.push_str(&format!("{table}\n"));
+            for shared in &read.shared {
+                text.push_str(&format!("warning: {} have one key in common; each opens the others\n", shared.meters.join(", ")));
+            }
+            let known = outcomes.iter().filter(|o| o.is_in()).count();
+            text.push_str(&format!("{} in the vault; delete the file and its password now\n", count(known as u64, "key")));
+            print(&text)?;
+        }
+    }
+    Ok(if all_in { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Has the refusal counted and written into the log, so that it shows where other refusals do. False when the
+/// house could not be told: the file stays refused all the same.
+async fn tell_refused(operator: &Operator, source: &str, refused: &KeyFileError) -> bool {
+    let body = ImportKeys { source: source.to_owned(), refused: refused.name().to_owned(), ..ImportKeys::default() };
+    let purpose = (Purpose::KeyImport, Action::ImportKeys);
+    let told: Result<ImportReport, Problem> =
+        operator.ask(purpose, &Reach::default(), Method::ArchiveImportKeys, &body).await;
+    told.is_ok()
+}
+
+fn refuse(source: &str, refused: &KeyFileError, told: bool, format: Format) -> Result<ExitCode, Problem> {
+    if format == Format::Json {
+        print_json(&serde_json::json!({
+            "file": source, "refused": refused.name(), "message": refused.to_string(), "counted": told,
+        }))?;
+        return Ok(ExitCode::FAILURE);
+    }
+    let counted = if told { "it is counted and in the log" } else { "the house is not up, so that it is not in the log" };
+    Err(Problem::new(format!("`{source}` is refused: {refused} ({})", refused.name()))
+        .help(format!("no key was imported and nothing was changed; {counted}")))
+}

@@ -1,0 +1,102 @@
+//! A person at the machine: calls the rooms over their sockets, and asks under grants.
+
+use std::time::Duration;
+
+use base::{Class, Month, UtcMillis};
+use grant::{Action, Purpose};
+use house::Layout;
+use link::{CallError, Client, Target, Trust};
+use seal::sign::Signer;
+use wire::archive::Asked;
+use wire::health::{Health, HealthRequest};
+use wire::warden::{GrantRequest, Granted};
+use wire::{Message, Method, Room};
+
+use crate::problem::Problem;
+
+/// How long a question may take; key imports and large questions do.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a room may take to say how it is.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Who speaks to the rooms of one house. The rooms know who it is by the socket's peer credentials.
+pub(crate) struct Operator {
+    layout: Layout,
+    trust: Trust,
+}
+
+/// Which data a question is about; nothing for an errand without readings.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reach {
+    pub classes: Vec<Class>,
+    pub first_month: Option<Month>,
+    pub last_month: Option<Month>,
+}
+
+impl Operator {
+    /// In the house of this folder.
+    pub(crate) fn new(layout: &Layout) -> Result<Self, Problem> {
+        let trust = Trust::load(&layout.house_authority()).map_err(|e| Problem::new(e.to_string()))?;
+        Ok(Self { layout: layout.clone(), trust })
+    }
+
+    /// Where things lie.
+    pub(crate) const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// A runtime for a command that makes a few calls.
+    pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Problem::during("cannot start the program's runtime"))
+    }
+
+    fn client(&self, room: Room) -> Result<Client, Problem> {
+        Client::new(room, Target::Unix(self.layout.socket(room)), None, &self.trust)
+            .map_err(|e| Problem::new(e.to_string()))
+    }
+
+    /// One call of a room.
+    pub(crate) async fn call<Q: Message, A: Message + Default>(
+        &self,
+        method: Method,
+        room: Room,
+        question: &Q,
+    ) -> Result<A, Problem> {
+        let client = self.client(room)?;
+        client.call(method, question, PATIENCE).await.map_err(|e| Problem::call(self.layout.root(), &e))
+    }
+
+    /// How a room is.
+    pub(crate) async fn health(&self, room: Room) -> Result<Health, CallError> {
+        let client = self.client(room).map_err(|e| CallError::Unreachable { room, why: e.to_string() })?;
+        client.call(Method::Health, &HealthRequest {}, HEALTH_PATIENCE).await
+    }
+
+    /// Asks the archive under a fresh grant: the warden grants, a session key that lives for this call signs.
+    pub(crate) async fn ask<Q: Message, A: Message + Default>(
+        &self,
+        (purpose, action): (Purpose, Action),
+        reach: &Reach,
+        method: Method,
+        body: &Q,
+    ) -> Result<A, Problem> {
+        let session = Signer::generate().map_err(Problem::during("cannot make a session key"))?;
+        let month = |m: Option<Month>| m.map_or(0, Month::number);
+        let wish = GrantRequest {
+            session_key: session.verifier().as_bytes().to_vec(),
+            purpose: purpose.name().to_owned(),
+            actions: vec![action.name().to_owned()],
+            classes: reach.classes.iter().map(|c| u32::from(c.code())).collect(),
+            first_month: month(reach.first_month),
+            last_month: month(reach.last_month),
+            tenancies: Vec::new(),
+        };
+        let granted: Granted = self.call(Method::WardenGrant, Room::Warden, &wish).await?;
+        let request = grant::sign_request(&granted.grant, action, body.encode_to_vec(), UtcMillis::now(), &session)
+            .map_err(Problem::during("cannot sign the request"))?;
+        self.call(method, Room::Archive, &Asked { request }).await
+    }
+}

@@ -1,0 +1,100 @@
+//! `meterkeep readings`: asks the archive, under a grant, and shows what it answers.
+
+mod show;
+mod when;
+
+use std::process::ExitCode;
+
+use base::{Class, UtcMillis};
+use grant::{Action, Purpose};
+use wire::Method;
+use wire::archive::{Readings, ReadingsQuery};
+
+use crate::operator::{Operator, Reach};
+use crate::output::FormatArg;
+use crate::place::HouseArg;
+use crate::problem::{Problem, USAGE};
+
+pub(crate) use when::When;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Show stored readings.
+///
+/// Each question is asked under a fresh grant and stands in the log before it is answered. Times without a zone
+/// are this computer's local time.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep readings --latest --house ./house\n  \
+                        meterkeep readings KAM-90000001 --from 2026-11-01 --until 2026-12-01 --format json")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    house: HouseArg,
+    /// Meters as `KAM-12345678-1B-16`, `KAM-12345678` or a serial; all where none is named.
+    meters: Vec<String>,
+    /// From this moment, day or month on; the last 31 days where this is left out.
+    #[arg(long, value_name = "WHEN")]
+    from: Option<When>,
+    /// Until this moment, or the beginning of this day or month; now where this is left out.
+    #[arg(long, value_name = "WHEN")]
+    until: Option<When>,
+    /// How fine: `daily`, `fine` (meters whose policy keeps all) or `billing`.
+    #[arg(long, value_parser = ["daily", "fine", "billing"], default_value = "daily")]
+    class: String,
+    /// Only the newest reading of each meter.
+    #[arg(long)]
+    latest: bool,
+    /// At most so many readings.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    limit: u32,
+    /// Show all records, not only the present ones.
+    #[arg(long)]
+    all_records: bool,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
+    let (layout, _) = args.house.open()?;
+    let now = UtcMillis::now();
+    let class = Class::from_name(&args.class).unwrap_or(Class::Daily);
+    let until = args.until.map_or(now.plus(1), |w| w.0);
+    let from = args.from.map_or(until.plus(-31 * DAY_MS), |w| w.0);
+    if from >= until {
+        return Err(Problem::new(format!("the time asked for is empty: from {from} until {until}")).exit(USAGE));
+    }
+    let query = Query { meters: &args.meters, class, from, until, limit: args.limit, latest: args.latest };
+    let operator = Operator::new(&layout)?;
+    let answer = Operator::runtime()?.block_on(ask(&operator, &query))?;
+    show::show(&answer, args.format.format, args.all_records)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A question for readings.
+pub(crate) struct Query<'a> {
+    pub meters: &'a [String],
+    pub class: Class,
+    pub from: UtcMillis,
+    pub until: UtcMillis,
+    pub limit: u32,
+    pub latest: bool,
+}
+
+/// Asks the archive under a grant that reaches just what is asked.
+pub(crate) async fn ask(operator: &Operator, query: &Query<'_>) -> Result<Readings, Problem> {
+    let reach = Reach {
+        classes: vec![query.class],
+        first_month: Some(query.from.month()),
+        last_month: Some(query.until.plus(-1).month()),
+    };
+    let body = ReadingsQuery {
+        meters: query.meters.to_vec(),
+        class: u32::from(query.class.code()),
+        from_ms: query.from.0,
+        until_ms: query.until.0,
+        limit: query.limit,
+        latest: query.latest,
+    };
+    operator.ask((Purpose::Operations, Action::ReadReadings), &reach, Method::ArchiveReadings, &body).await
+}
+
+pub(crate) use show::present;

@@ -1,0 +1,235 @@
+//! Readings for people and for programs.
+
+use base::{Class, Decimal, MeterAddress, Quantity, Unit, UtcMillis};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use wire::archive::{MeterReading, Readings};
+use wire::intake::{Reading, Record, Value};
+
+use crate::output::{Format, print, print_json, shown, table};
+use crate::problem::Problem;
+
+pub(super) fn show(answer: &Readings, format: Format, all_records: bool) -> Result<(), Problem> {
+    match format {
+        Format::Human => print(&human(answer, all_records)),
+        Format::Json => json(answer),
+    }
+}
+
+fn human(answer: &Readings, all_records: bool) -> String {
+    if answer.readings.is_empty() {
+        return format!("no readings in this time and class (log entry {})\n", answer.receipt);
+    }
+    let mut table = table(["meter", "place", "heard", "quality", "reading"]);
+    for item in &answer.readings {
+        let Some(reading) = &item.reading else { continue };
+        let values = reading.records.iter().filter(|r| all_records || is_present(r)).map(line);
+        table.add_row([
+            address(&item.address),
+            shown(&item.place),
+            local(UtcMillis(reading.heard_ms)),
+            quality(item, reading),
+            values.collect::<Vec<_>>().join("\n"),
+        ]);
+    }
+    let more = if answer.more { "; there are more, ask for a shorter time or a higher `--limit`" } else { "" };
+    format!("{table}\n{} readings (log entry {}){more}\n", answer.readings.len(), answer.receipt)
+}
+
+/// What the meter shows now, without dates, maxima and history.
+fn is_present(record: &Record) -> bool {
+    let dull = [Quantity::Date, Quantity::DateTime].map(|q| u32::from(q.code()));
+    record.storage == 0 && record.function == 0 && !dull.contains(&record.quantity)
+}
+
+/// The first present value of a reading: what a summary shows of it.
+pub(crate) fn present(reading: &Reading) -> Option<String> {
+    let numeric = |r: &&Record| is_present(r) && matches!(r.value, Some(Value::Number(_))) && unit(r) != "";
+    reading.records.iter().find(numeric).map(line)
+}
+
+fn line(record: &Record) -> String {
+    let mut words = vec![quantity(record).to_owned(), text(record)];
+    let unit = unit(record);
+    if !unit.is_empty() {
+        words.push(unit.to_owned());
+    }
+    let which = which(record);
+    if !which.is_empty() {
+        words.push(format!("({which})"));
+    }
+    words.join(" ")
+}
+
+fn which(record: &Record) -> String {
+    let mut words = Vec::new();
+    if record.function != 0 {
+        words.push(function(record.function).to_owned());
+    }
+    for (n, word) in [
+        (record.storage, "storage"),
+        (u64::from(record.tariff), "tariff"),
+        (u64::from(record.subunit), "subunit"),
+    ] {
+        if n != 0 {
+            words.push(format!("{word} {n}"));
+        }
+    }
+    words.join(", ")
+}
+
+fn quality(item: &MeterReading, reading: &Reading) -> String {
+    let mut words = vec![shown(&item.quality)];
+    if reading.late {
+        words.push("late".to_owned());
+    }
+    if reading.time_quality == 2 {
+        words.push("time uncertain".to_owned());
+    }
+    if item.version > 1 {
+        words.push(format!("version {}", item.version));
+    }
+    words.join(", ")
+}
+
+fn quantity(record: &Record) -> &'static str {
+    u16::try_from(record.quantity).ok().and_then(Quantity::from_code).map_or("unknown", Quantity::name)
+}
+
+fn unit(record: &Record) -> &'static str {
+    u16::try_from(record.unit).ok().and_then(Unit::from_code).map_or("", Unit::name)
+}
+
+const fn function(code: u32) -> &'static str {
+    match code {
+        0 => "instantaneous",
+        1 => "maximum",
+        2 => "minimum",
+        _ => "during an error",
+    }
+}
+
+fn text(record: &Record) -> String {
+    match &record.value {
+        Some(Value::Number(n)) => decimal(n.mantissa, n.exponent),
+        Some(Value::Real(n)) => n.to_string(),
+        Some(Value::Text(t)) => shown(t),
+        Some(Value::Bytes(b)) => hex::encode_upper(b),
+        None => "no value".to_owned(),
+    }
+}
+
+fn decimal(mantissa: i64, exponent: i32) -> String {
+    match i8::try_from(exponent) {
+        Ok(exponent) => Decimal::new(mantissa, exponent).to_string(),
+        Err(_) => format!("{mantissa}e{exponent}"),
+    }
+}
+
+fn address(bytes: &[u8]) -> String {
+    bytes.try_into().map_or_else(|_| hex::encode_upper(bytes), |b| MeterAddress::from_link_order(b).to_string())
+}
+
+/// Local time, with its offset, to the second.
+fn local(t: UtcMillis) -> String {
+    Timestamp::from_millisecond(t.0)
+        .map(|t| t.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%:z").to_string())
+        .unwrap_or_else(|_| t.to_string())
+}
+
+#[derive(Serialize)]
+struct JsonReading<'a> {
+    meter: String,
+    place: &'a str,
+    class: &'static str,
+    version: u32,
+    quality: &'a str,
+    heard: String,
+    time_quality: &'static str,
+    meter_time: Option<&'a str>,
+    counter: Option<u32>,
+    status: u32,
+    assurance: u32,
+    late: bool,
+    collector: String,
+    telegram: String,
+    records: Vec<JsonRecord<'a>>,
+    receipt: u64,
+}
+
+#[derive(Serialize)]
+struct JsonRecord<'a> {
+    quantity: &'static str,
+    value: JsonValue<'a>,
+    unit: Option<&'static str>,
+    function: &'static str,
+    storage: u64,
+    tariff: u32,
+    subunit: u32,
+    authenticated: bool,
+}
+
+/// Numbers keep every digit that the meter sent.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum JsonValue<'a> {
+    Number(Box<RawValue>),
+    Real(f64),
+    Text(&'a str),
+    Shown(String),
+    None,
+}
+
+/// One line a reading.
+fn json(answer: &Readings) -> Result<(), Problem> {
+    for item in &answer.readings {
+        let Some(reading) = &item.reading else { continue };
+        print_json(&JsonReading {
+            meter: address(&item.address),
+            place: &item.place,
+            class: u8::try_from(item.class).ok().and_then(Class::from_code).map_or("unknown", Class::name),
+            version: item.version,
+            quality: &item.quality,
+            heard: UtcMillis(reading.heard_ms).to_string(),
+            time_quality: match reading.time_quality {
+                0 => "synchronised",
+                1 => "re-anchored",
+                _ => "uncertain",
+            },
+            meter_time: Some(reading.meter_time.as_str()).filter(|t| !t.is_empty()),
+            counter: reading.counter,
+            status: reading.status,
+            assurance: reading.assurance,
+            late: reading.late,
+            collector: format!("c{}", reading.collector),
+            telegram: hex::encode(&reading.telegram_hash),
+            records: reading.records.iter().map(json_record).collect(),
+            receipt: answer.receipt,
+        })?;
+    }
+    Ok(())
+}
+
+fn json_record(record: &Record) -> JsonRecord<'_> {
+    JsonRecord {
+        quantity: quantity(record),
+        value: match &record.value {
+            Some(Value::Number(n)) => match RawValue::from_string(decimal(n.mantissa, n.exponent)) {
+                Ok(raw) => JsonValue::Number(raw),
+                Err(_) => JsonValue::Shown(decimal(n.mantissa, n.exponent)),
+            },
+            Some(Value::Real(n)) => JsonValue::Real(*n),
+            Some(Value::Text(t)) => JsonValue::Text(t),
+            Some(Value::Bytes(_)) => JsonValue::Shown(text(record)),
+            None => JsonValue::None,
+        },
+        unit: Some(unit(record)).filter(|u| !u.is_empty()),
+        function: function(record.function),
+        storage: record.storage,
+        tariff: record.tariff,
+        subunit: record.subunit,
+        authenticated: !record.unauthenticated,
+    }
+}

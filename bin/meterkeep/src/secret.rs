@@ -1,0 +1,136 @@
+//! Passphrases and passwords: from a file or the terminal, never from an argument that others could read.
+
+use std::io::IsTerminal as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use base::SecretBytes;
+use zeroize::Zeroizing;
+
+use crate::problem::{Problem, USAGE};
+
+/// A passphrase with fewer characters is refused when a house is made.
+pub(crate) const MIN_PASSPHRASE: usize = 12;
+/// Files with more are no passphrase.
+const MAX_FILE: u64 = 4096;
+/// Words that stand in for a passphrase in manuals and examples.
+const PLACEHOLDERS: [&str; 6] =
+    ["changemechangeme", "passphrase123", "correct horse battery staple", "your passphrase here", "my-passphrase", "123456789012"];
+
+/// Where the passphrase of a house comes from.
+#[derive(clap::Args)]
+pub(crate) struct PassphraseArg {
+    /// The passphrase is the first line of this file, which only its owner may read. Without it the terminal asks.
+    #[arg(long, value_name = "FILE", env = "METERKEEP_PASSPHRASE_FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl PassphraseArg {
+    /// The passphrase of a house that exists.
+    pub(crate) fn existing(&self) -> Result<SecretBytes, Problem> {
+        match &self.passphrase_file {
+            Some(file) => first_line(file, "passphrase"),
+            None => ask("Passphrase of the house: ", "--passphrase-file"),
+        }
+    }
+
+    /// The passphrase of a new house: long enough, and typed twice.
+    pub(crate) fn new_one(&self) -> Result<SecretBytes, Problem> {
+        let passphrase = match &self.passphrase_file {
+            Some(file) => first_line(file, "passphrase")?,
+            None => {
+                let first = ask("Passphrase for the new house: ", "--passphrase-file")?;
+                check_new(&first)?;
+                let again = ask("Once more: ", "--passphrase-file")?;
+                if first.expose() != again.expose() {
+                    return Err(Problem::new("the two passphrases differ").help("nothing was made; start again"));
+                }
+                first
+            }
+        };
+        check_new(&passphrase)?;
+        Ok(passphrase)
+    }
+}
+
+/// Whether a passphrase may protect a house.
+pub(crate) fn check_new(passphrase: &SecretBytes) -> Result<(), Problem> {
+    let text = std::str::from_utf8(passphrase.expose())
+        .map_err(|_| Problem::new("the passphrase is not UTF-8 text").exit(USAGE))?;
+    let characters = text.chars().count();
+    if characters < MIN_PASSPHRASE {
+        return Err(Problem::new(format!("the passphrase has {characters} characters; it needs {MIN_PASSPHRASE}"))
+            .help("it protects every key of the house; five random words are a good one")
+            .exit(USAGE));
+    }
+    let plain = text.to_lowercase();
+    let repeated = text.chars().next().is_some_and(|first| text.chars().all(|c| c == first));
+    if repeated || PLACEHOLDERS.contains(&plain.as_str()) {
+        return Err(Problem::new("the passphrase is one that everybody tries first")
+            .help("it protects every key of the house; five random words are a good one")
+            .exit(USAGE));
+    }
+    Ok(())
+}
+
+/// The first line of a file that only its owner may read.
+pub(crate) fn first_line(file: &Path, what: &str) -> Result<SecretBytes, Problem> {
+    let facts = std::fs::metadata(file).map_err(Problem::at(file))?;
+    if facts.permissions().mode() & 0o077 != 0 {
+        return Err(Problem::new(format!("others may read `{}`", file.display()))
+            .help(format!("it holds a {what}: `chmod 600 {}`", file.display())));
+    }
+    if facts.len() > MAX_FILE {
+        return Err(Problem::new(format!("`{}` is too long to hold a {what}", file.display())));
+    }
+    let text = Zeroizing::new(std::fs::read_to_string(file).map_err(Problem::at(file))?);
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err(Problem::new(format!("the first line of `{}` is empty", file.display()))
+            .help(format!("write the {what} there")));
+    }
+    Ok(SecretBytes::new(line.as_bytes().to_vec()))
+}
+
+/// Asks at the terminal, without showing what is typed.
+pub(crate) fn ask(prompt: &str, option: &str) -> Result<SecretBytes, Problem> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Problem::new("there is no terminal to ask at")
+            .help(format!("give a file with `{option} FILE`"))
+            .exit(USAGE));
+    }
+    let typed = rpassword::prompt_password(prompt).map_err(Problem::during("cannot ask at the terminal"))?;
+    Ok(SecretBytes::new(typed.into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> bool {
+        check_new(&SecretBytes::new(text.as_bytes().to_vec())).is_err()
+    }
+
+    #[test]
+    fn short_repeated_and_placeholder_passphrases_are_refused() {
+        for text in ["", "short", "elevenchars", "aaaaaaaaaaaaaaaaaaaa", "Correct Horse Battery Staple"] {
+            assert!(refused(text), "{text}");
+        }
+        for text in ["twelve chars", "et længere løsen med blåbær"] {
+            assert!(!refused(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_passphrase_file_that_others_may_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("passphrase");
+        std::fs::write(&file, "five random words are good\nand more\n").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(first_line(&file, "passphrase").err().unwrap().to_string().contains("others may read"));
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(first_line(&file, "passphrase").unwrap().expose(), b"five random words are good");
+        std::fs::write(&file, "\n").unwrap();
+        assert!(first_line(&file, "passphrase").is_err());
+    }
+}

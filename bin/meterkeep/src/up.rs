@@ -1,0 +1,66 @@
+//! `meterkeep up`: brings up all rooms of a house on this machine and keeps them up.
+
+use std::process::ExitCode;
+
+use house::Layout;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::launcher::{Event, Launcher, State};
+use crate::operator::Operator;
+use crate::place::{HouseArg, open};
+use crate::problem::Problem;
+use crate::secret::PassphraseArg;
+
+/// Bring up all rooms of a house and keep them up.
+///
+/// It stays in the foreground. A room that dies is started again, with growing pauses. Ctrl-C or SIGTERM stops
+/// all rooms in reverse order; a second Ctrl-C stops them at once.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep up --house ./house\n  \
+                        meterkeep up --house /var/lib/meterkeep --passphrase-file /run/credentials/passphrase")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    house: HouseArg,
+    #[command(flatten)]
+    passphrase: PassphraseArg,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
+    let (layout, config) = open(&Layout::new(&args.house.house))?;
+    let passphrase = args.passphrase.existing()?;
+    Operator::runtime()?.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Problem::during("cannot listen for signals"))?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(Problem::during("cannot listen for signals"))?;
+        let mut launcher = Launcher::start(&layout, passphrase).await?;
+        println!("{} is up; collectors reach it at {}", config.house.name, config.gateway.listen);
+        println!("  meterkeep status --house {}", layout.root().display());
+        loop {
+            tokio::select! {
+                event = launcher.events.recv() => if let Some(event) = event { say(&event) },
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+            }
+        }
+        println!("stopping; Ctrl-C once more stops at once");
+        let kill = launcher.killer();
+        tokio::select! {
+            () = launcher.stop() => {}
+            () = async {
+                interrupt.recv().await;
+                kill();
+                std::future::pending::<()>().await;
+            } => {}
+        }
+        println!("stopped");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn say(event: &Event) {
+    let Event { room, state, restarts } = event;
+    match state {
+        State::Died { why } => println!("{room} died: {why}; it is started again"),
+        State::Up { .. } if *restarts > 0 => println!("{room} is up again (start {})", restarts + 1),
+        State::Up { pid } => println!("{room} is up (process {pid})"),
+    }
+}
