@@ -1,5 +1,6 @@
 //! Mutates the seeds of every target for a while and stops at the first panic or slow input:
-//! `smoke [--seconds N] [--seed N] [--target NAME] [INPUT..]`. With inputs it runs just those.
+//! `smoke [--seconds N] [--seed N] [--target NAME] [INPUT..]`. With inputs it runs just those; `smoke --corpus` writes
+//! the seeds where cargo-fuzz looks for them, and ends.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ struct Wishes {
     seed: u64,
     targets: Vec<Target>,
     inputs: Vec<PathBuf>,
+    corpus: bool,
 }
 
 /// What is running now, for the watchdog.
@@ -44,12 +46,14 @@ fn main() -> ExitCode {
 }
 
 fn wishes() -> Result<Wishes, String> {
-    let mut wishes = Wishes { seconds: 30, seed: 1, targets: TARGETS.to_vec(), inputs: Vec::new() };
+    let mut wishes =
+        Wishes { seconds: 30, seed: 1, targets: TARGETS.to_vec(), inputs: Vec::new(), corpus: false };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` needs a value"));
         let number = |text: String| text.parse::<u64>().map_err(|_| format!("`{text}` is no number"));
         match argument.as_str() {
+            "--corpus" => wishes.corpus = true,
             "--seconds" => wishes.seconds = number(value()?)?,
             "--seed" => wishes.seed = number(value()?)?,
             "--target" => {
@@ -73,6 +77,12 @@ fn run(wishes: &Wishes) -> Result<(), String> {
     watch(Arc::clone(&now));
     let share = Duration::from_secs(wishes.seconds) / u32::try_from(wishes.targets.len()).unwrap_or(1).max(1);
     for target in &wishes.targets {
+        if wishes.corpus {
+            for (number, seed) in (target.seeds)().iter().enumerate() {
+                keep("corpus", target.name, &format!("seed-{number}"), seed).map_err(|e| e.to_string())?;
+            }
+            continue;
+        }
         if !wishes.inputs.is_empty() {
             for path in &wishes.inputs {
                 let input = std::fs::read(path).map_err(|e| format!("`{}`: {e}", path.display()))?;
@@ -129,15 +139,20 @@ fn watch(now: Arc<Now>) {
     });
 }
 
-/// Keeps a bad input where cargo-fuzz keeps its own.
+/// Writes a bad input down, or shows it where that fails.
 fn write_down(target: &str, kind: &str, input: &[u8]) -> String {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).with_file_name("artifacts").join(target);
-    let file = folder.join(format!("{kind}-{}-bytes", input.len()));
-    let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&file, input));
-    match written {
-        Ok(()) => format!("`{}`", file.display()),
+    match keep("artifacts", target, &format!("{kind}-{}-bytes", input.len()), input) {
+        Ok(file) => format!("`{}`", file.display()),
         Err(_) => input.iter().map(|b| format!("{b:02x}")).collect(),
     }
+}
+
+/// Writes an input into the folder where cargo-fuzz has its own of that kind.
+fn keep(kind: &str, target: &str, name: &str, input: &[u8]) -> std::io::Result<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).with_file_name(kind).join(target);
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join(name);
+    std::fs::write(&file, input).map(|()| file)
 }
 
 #[cfg(test)]
