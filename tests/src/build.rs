@@ -5,7 +5,18 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// Everything that a test may run. All are built together, once a run of the tests: cargo knows what is old.
-const PACKAGES: &[&str] = &["meterkeep-powercut"];
+const PACKAGES: &[&str] = &[
+    "meterkeep",
+    "meterkeep-archive",
+    "meterkeep-collector",
+    "meterkeep-gateway",
+    "meterkeep-intake",
+    "meterkeep-ledger",
+    "meterkeep-powercut",
+    "meterkeep-sim",
+    "meterkeep-vault",
+    "meterkeep-warden",
+];
 
 /// The folder of the programs, `target/release` as a rule: that of the test program itself, so that both are of the
 /// same profile.

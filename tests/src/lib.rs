@@ -11,6 +11,7 @@
 )]
 
 pub mod build;
+pub mod house;
 pub mod power;
 pub mod rng;
 pub mod scan;
