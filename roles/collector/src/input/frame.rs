@@ -1,0 +1,142 @@
+//! Frames as they come: with link-layer checksums or without.
+
+use serde::{Deserialize, Serialize};
+use telegram::link::{FrameFormat, LinkError, strip};
+
+use super::Refused;
+
+/// How a source's frames carry their checksums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Frames {
+    /// Each source is watched: length tells format A from the others, and whether format B's checksums fit
+    /// frame after frame tells B from frames without checksums.
+    #[default]
+    Auto,
+    /// The receiver has checked the checksums and taken them out.
+    Stripped,
+    /// Format A.
+    A,
+    /// Format B.
+    B,
+}
+
+/// Checks the frames of one source.
+#[derive(Debug)]
+pub(super) struct Checker {
+    frames: Frames,
+    /// Above zero: lately format B's checksums fitted. A frame without checksums looks like a format B frame
+    /// by chance once in 65,536 times, and a damaged format B frame looks like one without checksums; neither
+    /// must be decided by one frame alone.
+    looks_like_b: i8,
+    buffer: Vec<u8>,
+}
+
+const SURE: i8 = 8;
+
+impl Checker {
+    pub(super) fn new(frames: Frames) -> Self {
+        Self { frames, looks_like_b: 0, buffer: Vec::with_capacity(256) }
+    }
+
+    /// The frame from its L field without checksums, if it is whole.
+    pub(super) fn check<'a>(&'a mut self, raw: &'a [u8]) -> Result<&'a [u8], Refused> {
+        let format = match self.frames {
+            Frames::Stripped => FrameFormat::Stripped,
+            Frames::A => FrameFormat::A,
+            Frames::B => FrameFormat::B,
+            Frames::Auto => self.guess(raw),
+        };
+        match strip(raw, Some(format), &mut self.buffer) {
+            Ok((frame, _)) => Ok(frame),
+            Err(LinkError::Crc { .. }) => Err(Refused::CrcFailed),
+            Err(LinkError::Wired) => Err(Refused::Wired),
+            Err(LinkError::Length { .. } | LinkError::Short(_)) => Err(Refused::Damaged),
+        }
+    }
+
+    fn guess(&mut self, raw: &[u8]) -> FrameFormat {
+        let stripped_or_b = raw.first().is_some_and(|l| raw.len() == usize::from(*l).saturating_add(1));
+        if !stripped_or_b {
+            return FrameFormat::A;
+        }
+        let fits_b = strip(raw, Some(FrameFormat::B), &mut self.buffer).is_ok();
+        let step = if fits_b { 1 } else { -1 };
+        let before = self.looks_like_b;
+        self.looks_like_b = before.saturating_add(step).clamp(-SURE, SURE);
+        if before > 0 || (before == 0 && fits_b) { FrameFormat::B } else { FrameFormat::Stripped }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use telegram::crc16;
+
+    fn stripped(n: u8) -> Vec<u8> {
+        let mut frame: Vec<u8> = (0..40u8).map(|i| i.wrapping_mul(7) ^ n).collect();
+        frame[0] = 39;
+        frame[1] = 0x44;
+        frame
+    }
+
+    fn with_b(n: u8) -> Vec<u8> {
+        let mut frame = stripped(n);
+        frame[0] += 2;
+        let crc = crc16(&frame);
+        frame.extend(crc.to_be_bytes());
+        frame
+    }
+
+    fn with_a(n: u8) -> Vec<u8> {
+        let frame = stripped(n);
+        let mut out = Vec::new();
+        let (head, rest) = frame.split_at(10);
+        for part in std::iter::once(head).chain(rest.chunks(16)) {
+            out.extend_from_slice(part);
+            out.extend(crc16(part).to_be_bytes());
+        }
+        out
+    }
+
+    #[test]
+    fn every_kind_is_read_and_damage_refused() {
+        for (frames, make) in [
+            (Frames::Auto, stripped as fn(u8) -> Vec<u8>),
+            (Frames::Stripped, stripped),
+            (Frames::Auto, with_a),
+            (Frames::A, with_a),
+            (Frames::Auto, with_b),
+            (Frames::B, with_b),
+        ] {
+            let mut checker = Checker::new(frames);
+            for n in 0..20 {
+                assert_eq!(checker.check(&make(n)), Ok(stripped(n).as_slice()), "{frames:?}");
+            }
+        }
+        let mut a = with_a(1);
+        a[14] ^= 1;
+        assert_eq!(Checker::new(Frames::Auto).check(&a), Err(Refused::CrcFailed));
+        assert_eq!(Checker::new(Frames::Auto).check(&a[..30]), Err(Refused::Damaged));
+        assert_eq!(Checker::new(Frames::Auto).check(&[0xe5]), Err(Refused::Wired));
+        assert_eq!(Checker::new(Frames::Auto).check(&[]), Err(Refused::Damaged));
+    }
+
+    #[test]
+    fn a_source_of_format_b_does_not_pass_its_damaged_frames_as_stripped_ones() {
+        let mut checker = Checker::new(Frames::Auto);
+        checker.check(&with_b(0)).unwrap();
+        let mut bad = with_b(1);
+        bad[20] ^= 4;
+        assert_eq!(checker.check(&bad), Err(Refused::CrcFailed));
+        assert_eq!(checker.check(&with_b(2)), Ok(stripped(2).as_slice()));
+    }
+
+    #[test]
+    fn a_stripped_frame_that_fits_format_b_by_chance_is_not_cut() {
+        let mut checker = Checker::new(Frames::Auto);
+        checker.check(&stripped(0)).unwrap();
+        let chance = with_b(1);
+        assert_eq!(checker.check(&chance), Ok(chance.as_slice()), "all its bytes are the meter's");
+    }
+}

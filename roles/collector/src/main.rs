@@ -1,0 +1,5 @@
+//! The collector's program; see the library.
+
+fn main() -> std::process::ExitCode {
+    collector::program()
+}

@@ -1,0 +1,294 @@
+//! From what was heard to what is spooled: drops repeats, batches, seals, appends, syncs. Runs on a thread of
+//! its own, because the disk blocks.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use clock::{Clock, Moment};
+use house::Counters;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use crate::CollectorError;
+use crate::batch::{Builder, Meta};
+use crate::keyring::KeyRing;
+use crate::repeats::Repeats;
+use crate::sealing::{Place, Sealer};
+use crate::spool::{NO_BATCH_KEY, SPOOL_FULL, Spool};
+
+/// What one read of an input gave, all heard at the same moment.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// When.
+    pub(crate) at: Moment,
+    /// The frames, one after the other, link-layer checksums removed.
+    pub(crate) frames: Vec<u8>,
+    /// Length of each.
+    pub(crate) lengths: Vec<u16>,
+}
+
+/// When a batch is closed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchLimits {
+    /// With so many telegrams.
+    pub(crate) telegrams: usize,
+    /// So long after its first telegram.
+    pub(crate) millis: u64,
+}
+
+/// Appended batches that share a sync, at most: also what has to be appended again after a failed one.
+const UNSYNCED: usize = 16;
+/// How long to wait before trying again what the disk refused.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often old batches are looked for and the state is stored.
+const UPKEEP: Duration = Duration::from_secs(60);
+
+/// Shared between the writer and the sender.
+pub(crate) type SharedSpool = Arc<Mutex<Spool>>;
+
+/// A panic of the other side leaves the spool whole: what it does is durable step by step.
+pub(crate) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) struct Writer {
+    pub(crate) spool: SharedSpool,
+    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) keys: Arc<Mutex<KeyRing>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) limits: BatchLimits,
+    pub(crate) repeats: Repeats,
+    /// Tells the sender the newest durable number.
+    pub(crate) newest: watch::Sender<u64>,
+    pub(crate) builder: Builder,
+    pub(crate) unsynced: Vec<Unsynced>,
+}
+
+/// A record that was appended and is not durable yet.
+pub(crate) struct Unsynced {
+    seq: u64,
+    signed: Vec<u8>,
+    meta: Meta,
+    statement: bool,
+}
+
+/// What became of a trouble with the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Eased {
+    /// It is worth trying again.
+    Again,
+    /// There is no room and the policy makes none: what was not durable is stated as lost.
+    GaveUp,
+}
+
+impl Writer {
+    /// Works until all inputs have ended; then closes the last batch.
+    pub(crate) fn run(mut self, mut chunks: mpsc::Receiver<Chunk>, runtime: &Handle) {
+        let mut upkeep = Instant::now();
+        loop {
+            let chunk = match chunks.try_recv() {
+                Ok(chunk) => Some(chunk),
+                Err(mpsc::error::TryRecvError::Disconnected) => break,
+                Err(mpsc::error::TryRecvError::Empty) => {
+                    // Nothing more to share the sync with.
+                    self.sync();
+                    match runtime.block_on(async { tokio::time::timeout(self.patience(), chunks.recv()).await }) {
+                        Ok(Some(chunk)) => Some(chunk),
+                        Ok(None) => break,
+                        Err(_) => None,
+                    }
+                }
+            };
+            if let Some(chunk) = chunk {
+                self.take(&chunk);
+            }
+            if self.is_due() {
+                self.close();
+            }
+            if upkeep.elapsed() >= UPKEEP {
+                upkeep = Instant::now();
+                self.look_after();
+            }
+        }
+        self.close();
+        self.sync();
+        if let Err(error) = lock(&self.spool).flush() {
+            tracing::warn!(%error, "the spool's state could not be stored");
+        }
+    }
+
+    pub(crate) fn take(&mut self, chunk: &Chunk) {
+        let mut rest = chunk.frames.as_slice();
+        let mut repeats = 0;
+        for len in &chunk.lengths {
+            let Some((frame, after)) = rest.split_at_checked(usize::from(*len)) else { break };
+            rest = after;
+            if self.repeats.seen(frame, chunk.at.monotonic_ms) {
+                repeats += 1;
+                continue;
+            }
+            self.builder.push(frame, chunk.at, 0);
+            if self.builder.len() >= self.limits.telegrams {
+                self.close();
+            }
+        }
+        self.counters.add("heard", chunk.lengths.len() as u64);
+        if repeats > 0 {
+            self.counters.add("repeat", repeats);
+        }
+    }
+
+    /// Until when the open batch may wait.
+    fn patience(&self) -> Duration {
+        if self.builder.is_empty() {
+            return UPKEEP;
+        }
+        let age = self.clock.now().monotonic_ms.saturating_sub(self.builder.opened_ms());
+        Duration::from_millis(self.limits.millis.saturating_sub(u64::try_from(age).unwrap_or(0)).max(1))
+    }
+
+    fn is_due(&self) -> bool {
+        let age = self.clock.now().monotonic_ms.saturating_sub(self.builder.opened_ms());
+        !self.builder.is_empty() && u64::try_from(age).unwrap_or(u64::MAX) >= self.limits.millis
+    }
+
+    /// Closes the open batch: seals and appends it, or counts it as lost by the policy.
+    pub(crate) fn close(&mut self) {
+        if self.builder.is_empty() {
+            return;
+        }
+        let (body, meta) = self.builder.close(self.clock.boot_id());
+        // Whatever the disk says, this batch is either spooled or stated as lost before the next one.
+        loop {
+            match self.offer(&body, meta) {
+                Ok(()) => break,
+                Err(error) => {
+                    let gave_up = self.trouble(&error) == Eased::GaveUp;
+                    if gave_up && self.lose(&mut lock(&self.spool), meta, SPOOL_FULL).is_ok() {
+                        break;
+                    }
+                }
+            }
+        }
+        if self.unsynced.len() >= UNSYNCED {
+            self.sync();
+        }
+    }
+
+    fn offer(&mut self, body: &[u8], meta: Meta) -> Result<(), CollectorError> {
+        let now = self.clock.now();
+        let spool = Arc::clone(&self.spool);
+        let mut spool = lock(&spool);
+        let key = lock(&self.keys).for_sealing(now).map(|k| (k.key_id, Arc::clone(&k.public)));
+        let Some((key_id, public)) = key else {
+            self.counters.note("there is no batch key that the core can still open; telegrams are dropped");
+            return self.lose(&mut spool, meta, NO_BATCH_KEY);
+        };
+        let place = |spool: &Spool| Place { epoch: spool.epoch(), seq: spool.next_seq(), closed: now.wall };
+        // Its length does not depend on the number, except for a few bytes.
+        if !spool.make_room(body.len().saturating_add(2048))? {
+            return self.lose(&mut spool, meta, SPOOL_FULL);
+        }
+        if let Some(gap) = spool.waiting_gap()? {
+            let meta = Meta { count: 0, from_ms: gap.from_ms, to_ms: gap.to_ms };
+            let signed = self.sealer.gap(place(&spool), gap);
+            let seq = spool.append(&signed, meta)?;
+            self.unsynced.push(Unsynced { seq, signed, meta, statement: true });
+        }
+        let signed = self.sealer.seal(place(&spool), (key_id, &public), body, meta.count)?;
+        let seq = spool.append(&signed, meta)?;
+        self.unsynced.push(Unsynced { seq, signed, meta, statement: false });
+        Ok(())
+    }
+
+    fn lose(&self, spool: &mut Spool, meta: Meta, reason: &'static str) -> Result<(), CollectorError> {
+        spool.skip(meta, reason)?;
+        self.counters.add(format!("dropped.{reason}"), u64::from(meta.count));
+        Ok(())
+    }
+
+    /// Makes durable what was appended, and only then counts it as spooled.
+    pub(crate) fn sync(&mut self) {
+        if self.unsynced.is_empty() {
+            return;
+        }
+        while let Err(error) = self.try_sync() {
+            _ = self.trouble(&error);
+        }
+    }
+
+    fn try_sync(&mut self) -> Result<(), CollectorError> {
+        let spool = Arc::clone(&self.spool);
+        let mut spool = lock(&spool);
+        spool.sync()?;
+        for record in self.unsynced.drain(..) {
+            if record.statement {
+                self.counters.add("spooled.gap-statements", 1);
+            } else {
+                self.counters.add("spooled.batches", 1);
+                self.counters.add("spooled", u64::from(record.meta.count));
+            }
+        }
+        let newest = spool.newest_seq();
+        self.counters.set("spool.newest", newest);
+        self.counters.set("spool.oldest", spool.oldest_seq());
+        self.counters.set("spool.bytes", spool.bytes());
+        self.newest.send_replace(newest);
+        Ok(())
+    }
+
+    /// The disk refused: frees space if that is what is missing, else waits; then appends again what was not
+    /// durable yet. Inputs wait meanwhile.
+    fn trouble(&mut self, error: &CollectorError) -> Eased {
+        self.counters.note(format!("the spool cannot be written: {error}"));
+        self.counters.add("spool.write-failed", 1);
+        let spool = Arc::clone(&self.spool);
+        let mut spool = lock(&spool);
+        match self.ease(&mut spool, is_full(error)) {
+            Ok(eased) => eased,
+            Err(error) => {
+                drop(spool);
+                tracing::warn!(%error, "the spool could not be repaired; trying again");
+                std::thread::sleep(RETRY);
+                Eased::Again
+            }
+        }
+    }
+
+    fn ease(&mut self, spool: &mut Spool, full: bool) -> Result<Eased, CollectorError> {
+        if full && !spool.relieve()? {
+            // Numbers that never became durable are free again; a statement stays in the spool's state.
+            let durable = spool.newest_seq();
+            while let Some(record) = self.unsynced.iter().position(|r| r.seq > durable) {
+                let lost = self.unsynced.remove(record);
+                if !lost.statement {
+                    self.lose(spool, lost.meta, SPOOL_FULL)?;
+                }
+            }
+            return Ok(Eased::GaveUp);
+        }
+        spool.repair()?;
+        for record in &self.unsynced {
+            if record.seq == spool.next_seq() {
+                spool.append(&record.signed, record.meta)?;
+            }
+        }
+        Ok(Eased::Again)
+    }
+
+    fn look_after(&mut self) {
+        let now = self.clock.now();
+        let mut spool = lock(&self.spool);
+        if let Err(error) = spool.expire(now).and_then(|()| spool.flush()) {
+            tracing::warn!(%error, "the spool's upkeep failed");
+        }
+        if lock(&self.keys).is_overdue(now) {
+            self.counters.note("the week of the batch key is over and the gateway has given no newer one");
+        }
+    }
+}
+
+fn is_full(error: &CollectorError) -> bool {
+    matches!(error, CollectorError::Spool(e) if e.is_full())
+}
