@@ -5,6 +5,7 @@
 //! seeds for a while with the stable compiler, which is what the build server does.
 
 mod keys;
+mod lines;
 mod messages;
 mod mutate;
 mod telegrams;
@@ -24,6 +25,7 @@ pub struct Target {
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
+    Target { name: "receiver_lines", run: lines::receiver, seeds: lines::receivers_lines },
     Target { name: "frame_strip", run: telegrams::strip, seeds: telegrams::received },
     Target { name: "layers_records", run: telegrams::records, seeds: telegrams::plain },
     Target { name: "layouts", run: telegrams::layouts, seeds: telegrams::exported_layouts },
