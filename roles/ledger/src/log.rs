@@ -102,10 +102,15 @@ pub(crate) fn check(caller: Room, events: &[Bytes]) -> Result<(), Unfit> {
     Ok(())
 }
 
+/// A clock that goes back less than this is held still; one that goes back further was set, and is believed.
+const CLOCK_JITTER_MS: i64 = 5000;
+
 /// The open log. All calls block.
 pub struct Log {
     journal: Journal,
     head: Head,
+    /// The time of the newest event.
+    last: UtcMillis,
     torn_bytes: u64,
 }
 
@@ -117,13 +122,13 @@ impl Log {
     pub fn open(disk: Arc<dyn Disk>, folder: &Path, segment_bytes: u64) -> Result<Self, LogError> {
         let options = Options { segment_bytes, max_record: MAX_RECORD, ..Options::new(MAGIC) };
         let (journal, recovered) = Journal::open(disk, folder, options)?;
-        let mut head = Head::EMPTY;
+        let (mut head, mut last) = (Head::EMPTY, UtcMillis(0));
         let mut records = journal.read_from(Position(0));
         while let Some(next) = records.next_record() {
             let (position, bytes) = next?;
-            head = follow(&head, position, bytes)?;
+            (head, last) = follow(&head, position, bytes)?;
         }
-        Ok(Self { journal, head, torn_bytes: recovered.torn_bytes })
+        Ok(Self { journal, head, last, torn_bytes: recovered.torn_bytes })
     }
 
     /// The head with everything appended, durable or not.
@@ -140,9 +145,14 @@ impl Log {
 
     /// Appends one event. It is not durable, and its receipt must not be signed, before [`Self::sync`].
     ///
+    /// Times of receipts follow their numbers: whoever holds an older receipt against a newer one (the vault
+    /// does) must not take the jitter of a clock for a log that was put back.
+    ///
     /// # Errors
     /// What the journal says; the log takes nothing more after that.
-    pub(crate) fn append(&mut self, event: Bytes, at: UtcMillis) -> Result<Receipt, LogError> {
+    pub(crate) fn append(&mut self, event: Bytes, now: UtcMillis) -> Result<Receipt, LogError> {
+        let at = if self.last.since(now) < CLOCK_JITTER_MS { now.max(self.last) } else { now };
+        self.last = at;
         let hash = event_hash(&event);
         let (previous, next) = (self.head, self.head.after(&hash));
         let record = Record { seq: next.size, at_ms: at.0, event, head: next.hash.to_vec() };
@@ -160,8 +170,8 @@ impl Log {
     }
 }
 
-/// The head after a stored record, or why it does not follow.
-fn follow(head: &Head, position: Position, bytes: &[u8]) -> Result<Head, LogError> {
+/// The head after a stored record and the record's time, or why it does not follow.
+fn follow(head: &Head, position: Position, bytes: &[u8]) -> Result<(Head, UtcMillis), LogError> {
     let number = head.size.saturating_add(1);
     let broken = |what| LogError::Broken { number, what };
     let record = Record::decode(bytes).map_err(|_| broken("its record cannot be read"))?;
@@ -175,7 +185,7 @@ fn follow(head: &Head, position: Position, bytes: &[u8]) -> Result<Head, LogErro
     if record.head != next.hash {
         return Err(broken("its hash does not follow from the events before it"));
     }
-    Ok(next)
+    Ok((next, UtcMillis(record.at_ms)))
 }
 
 #[cfg(test)]
@@ -268,6 +278,22 @@ mod tests {
             }
         });
         assert_eq!(broken_at(clever), Some(5));
+    }
+
+    #[test]
+    fn times_follow_numbers_over_restarts_but_a_clock_that_was_set_back_is_believed() {
+        let disk = FaultyDisk::new(4);
+        let mut log = open(&disk).unwrap();
+        assert_eq!(log.append(event(1), NOW).unwrap().at, NOW);
+        assert_eq!(log.append(event(2), NOW.plus(-3)).unwrap().at, NOW);
+        log.sync().unwrap();
+        drop(log);
+        let mut log = open(&disk).unwrap();
+        assert_eq!(log.append(event(3), NOW.plus(-4)).unwrap().at, NOW);
+        assert_eq!(log.append(event(4), NOW.plus(7)).unwrap().at, NOW.plus(7));
+        let set_back = NOW.plus(-3_600_000);
+        assert_eq!(log.append(event(5), set_back).unwrap().at, set_back);
+        assert_eq!(log.append(event(6), set_back.plus(1)).unwrap().at, set_back.plus(1));
     }
 
     #[test]

@@ -33,18 +33,18 @@ impl Ledger {
         }
         tracing::info!(events = log.head().size, "the chain is whole");
         let (jobs, receiver, published) = writer::queue(&log);
-        let writer = writer::start(log, receiver, published, shutdown)?;
+        let writer = writer::start(log, receiver, published, UtcMillis::now, shutdown)?;
         Ok((Self { jobs, signer, counters }, writer))
     }
 
-    async fn append(&self, caller: Room, question: Append, now: UtcMillis) -> Result<Receipts, Refused> {
+    async fn append(&self, caller: Room, question: Append) -> Result<Receipts, Refused> {
         if let Err(unfit) = log::check(caller, &question.events) {
             tracing::warn!(%caller, error = %unfit, "events are not taken");
             self.counters.add(format!("refused.{}", unfit.code()), 1);
             return Err(Refused::new(unfit.code(), unfit.to_string()));
         }
         let events = question.events.len() as u64;
-        let Some(receipts) = self.jobs.append(question.events, now).await else {
+        let Some(receipts) = self.jobs.append(question.events).await else {
             self.counters.add("refused.log-stopped", 1);
             let message =
                 "the log takes no more events since a write failed; the ledger starts again by itself";
@@ -72,7 +72,7 @@ impl Service for Ledger {
     async fn call(&self, caller: Caller, method: Method, body: Bytes) -> Result<Bytes, Refused> {
         match (method, caller) {
             (Method::LedgerAppend, Caller::Room(room)) => {
-                answer(body, |question| self.append(room, question, UtcMillis::now())).await
+                answer(body, |question| self.append(room, question)).await
             }
             (Method::LedgerHead, _) => answer(body, |_: HeadRequest| async { Ok(self.head()) }).await,
             (Method::Health, _) => answer(body, |_: HealthRequest| async { Ok(self.health()) }).await,

@@ -18,7 +18,6 @@ const GROUP: usize = 8192;
 /// What one caller appends.
 pub(crate) struct Job {
     pub(crate) events: Vec<Bytes>,
-    pub(crate) at: UtcMillis,
     /// Gets the receipts, to be signed, once all events are durable; dropped when the log stopped.
     pub(crate) done: oneshot::Sender<Vec<Receipt>>,
 }
@@ -33,9 +32,9 @@ pub(crate) struct Jobs {
 
 impl Jobs {
     /// Appends events and waits until they are durable; `None` when the log stopped.
-    pub(crate) async fn append(&self, events: Vec<Bytes>, at: UtcMillis) -> Option<Vec<Receipt>> {
+    pub(crate) async fn append(&self, events: Vec<Bytes>) -> Option<Vec<Receipt>> {
         let (done, receipts) = oneshot::channel();
-        self.queue.send(Job { events, at, done }).await.ok()?;
+        self.queue.send(Job { events, done }).await.ok()?;
         receipts.await.ok()
     }
 }
@@ -65,10 +64,11 @@ pub(crate) fn start(
     mut log: Log,
     mut jobs: mpsc::Receiver<Job>,
     published: watch::Sender<Head>,
+    now: fn() -> UtcMillis,
     shutdown: Shutdown,
 ) -> std::io::Result<Writer> {
     let work = move || {
-        let outcome = write(&mut log, &mut jobs, &published);
+        let outcome = write(&mut log, &mut jobs, &published, now);
         if let Err(error) = &outcome {
             tracing::error!(%error, "the log takes no more events");
             shutdown.cancel();
@@ -82,13 +82,14 @@ fn write(
     log: &mut Log,
     jobs: &mut mpsc::Receiver<Job>,
     published: &watch::Sender<Head>,
+    now: fn() -> UtcMillis,
 ) -> Result<(), LogError> {
     while let Some(first) = jobs.blocking_recv() {
         let mut answers = Vec::new();
         let (mut events, mut next) = (0, Some(first));
         while let Some(job) = next {
             events += job.events.len();
-            let receipts = job.events.into_iter().map(|event| log.append(event, job.at));
+            let receipts = job.events.into_iter().map(|event| log.append(event, now()));
             answers.push((job.done, receipts.collect::<Result<Vec<_>, _>>()?));
             next = if events < GROUP { jobs.try_recv().ok() } else { None };
         }
@@ -131,11 +132,11 @@ mod tests {
         let mut waiting = Vec::new();
         for n in 0..100 {
             let (done, receipts) = oneshot::channel();
-            jobs.queue.try_send(Job { events: vec![event(n), event(n)], at: NOW, done }).ok().unwrap();
+            jobs.queue.try_send(Job { events: vec![event(n), event(n)], done }).ok().unwrap();
             waiting.push(receipts);
         }
         let before = disk.syncs();
-        let writer = start(log, receiver, published, Shutdown::new()).unwrap();
+        let writer = start(log, receiver, published, || NOW, Shutdown::new()).unwrap();
         let receipts: Vec<Receipt> = waiting.into_iter().flat_map(|r| r.blocking_recv().unwrap()).collect();
         assert_eq!(disk.syncs() - before, 1);
         let numbers: Vec<u64> = receipts.iter().map(|r| r.seq).collect();
@@ -155,9 +156,9 @@ mod tests {
             let (jobs, receiver, published) = queue(&log);
             let shutdown = Shutdown::new();
             let (done, receipts) = oneshot::channel();
-            jobs.queue.try_send(Job { events: vec![event(1)], at: NOW, done }).ok().unwrap();
+            jobs.queue.try_send(Job { events: vec![event(1)], done }).ok().unwrap();
             disk.cut_after(seed % 2); // in the write, or in the sync after it
-            let writer = start(log, receiver, published, shutdown.clone()).unwrap();
+            let writer = start(log, receiver, published, || NOW, shutdown.clone()).unwrap();
             assert!(receipts.blocking_recv().is_err(), "seed {seed}");
             assert!(writer.finish().is_err());
             assert!(shutdown.is_cancelled());
