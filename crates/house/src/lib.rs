@@ -10,4 +10,4 @@ mod start;
 pub use config::{Config, ConfigError, GatewayConfig, HouseConfig, IntakeConfig, LedgerConfig};
 pub use counters::Counters;
 pub use layout::Layout;
-pub use start::{Context, StartError, run_room};
+pub use start::{Context, LAUNCHER_VARIABLE, StartError, leave_with_launcher, run_room};

@@ -97,6 +97,10 @@ where
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    if let Err(error) = leave_with_launcher() {
+        tracing::error!(%room, %error, "cannot start");
+        return ExitCode::FAILURE;
+    }
     let layout = Layout::new(arguments.house);
     // Before the first thread starts: a jail holds for the threads that come after it.
     let jail = match shut_in(&layout, room) {
@@ -130,6 +134,26 @@ where
             tracing::error!(%room, %error, "cannot go on");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Names the launcher's process to the rooms that it starts.
+pub const LAUNCHER_VARIABLE: &str = "METERKEEP_LAUNCHER";
+
+/// Has the kernel stop this room when the launcher that started it is gone, however it went: a room without its
+/// launcher would be found by nobody. A room that was started by hand or by an init system has none.
+///
+/// # Errors
+/// When the launcher is gone already.
+pub fn leave_with_launcher() -> Result<(), StartError> {
+    let Ok(launcher) = std::env::var(LAUNCHER_VARIABLE) else { return Ok(()) };
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM)
+        .map_err(|e| StartError(format!("cannot be stopped with the launcher: {e}")))?;
+    // It may have gone before the line above.
+    if nix::unistd::getppid().to_string() == launcher {
+        Ok(())
+    } else {
+        Err(StartError("the launcher that started this room is gone".to_owned()))
     }
 }
 
