@@ -105,6 +105,10 @@ pub fn program() -> ExitCode {
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let folder = Folder(folder);
+    if let Err(error) = house::leave_with_launcher() {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
+    }
     let outcome = match command {
         Command::Enrol(arguments) => enrol_now(&folder, &arguments),
         Command::Run(arguments) => run(folder, arguments),
