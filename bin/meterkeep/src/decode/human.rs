@@ -3,8 +3,7 @@
 use std::io::{self, Write};
 
 use base::Unit;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
+use comfy_table::{CellAlignment, Table};
 use telegram::{Function, Record, TailKind, Value, device_name};
 
 use super::{Answer, Status};
@@ -51,11 +50,7 @@ pub(super) fn write(output: &mut impl Write, answer: &Answer, records: &[Record]
 }
 
 fn table(answer: &Answer, records: &[Record]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()))
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["quantity", "value", "unit", "which", "bytes"]);
+    let mut table = crate::output::table(["quantity", "value", "unit", "which", "bytes"]);
     if let Some(column) = table.column_mut(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }

@@ -11,13 +11,14 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use base::MeterAddress;
-use clap::ValueEnum;
-use miette::{IntoDiagnostic as _, WrapErr as _};
 use telegram::layers::Status as MeterStatus;
 use telegram::{FormatKey, Formats, Record, Tail};
 
+use crate::output::{Format, FormatArg};
+use crate::problem::Problem;
 use lines::Line;
 
 /// Show what telegrams say, without a house.
@@ -27,25 +28,18 @@ use lines::Line;
 /// command line, where others could read them. A compact frame is answered when the full frame that teaches
 /// its layout has come, or at the end.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  rtl_wmbus | meterkeep decode\n  \
+                        meterkeep decode --format json --accept-clear telegrams.jsonl")]
 pub(crate) struct Args {
     /// Also read payloads that lie in clear although the header declares encryption, as published test
     /// telegrams do. In the field they are an attack.
     #[arg(long)]
     accept_clear: bool,
-    /// How to answer.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    #[command(flatten)]
+    format: FormatArg,
     /// Where the lines are; `-` is the standard input.
     #[arg(default_value = "-")]
     file: PathBuf,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A block of text for each telegram.
-    Human,
-    /// A line of JSON for each telegram.
-    Json,
 }
 
 /// What became of a telegram.
@@ -122,20 +116,18 @@ impl Answer {
 ///
 /// # Errors
 /// When the input cannot be read or the output cannot be written. A bad line is answered, not an error.
-pub(crate) fn run(args: &Args) -> miette::Result<()> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     let stdout = BufWriter::new(io::stdout().lock());
     if args.file.as_os_str() == "-" {
         return decode_all(args, BufReader::new(io::stdin().lock()), stdout);
     }
-    let file = File::open(&args.file)
-        .into_diagnostic()
-        .wrap_err_with(|| format!("cannot read `{}`", args.file.display()))?;
+    let file = File::open(&args.file).map_err(Problem::at(&args.file))?;
     decode_all(args, BufReader::new(file), stdout)
 }
 
-fn decode_all(args: &Args, mut input: BufReader<impl Read>, output: impl Write) -> miette::Result<()> {
+fn decode_all(args: &Args, mut input: BufReader<impl Read>, output: impl Write) -> Result<ExitCode, Problem> {
     let mut desk = Desk {
-        format: args.format,
+        format: args.format.format,
         output,
         opener: open::Opener { accept_clear: args.accept_clear, formats: Formats::new() },
         records: Vec::new(),
@@ -144,8 +136,7 @@ fn decode_all(args: &Args, mut input: BufReader<impl Read>, output: impl Write) 
     let mut buffer = zeroize::Zeroizing::new(Vec::new());
     let mut number = 0;
     loop {
-        let line =
-            lines::next(&mut input, &mut buffer).into_diagnostic().wrap_err("cannot read the input")?;
+        let line = lines::next(&mut input, &mut buffer).map_err(Problem::during("cannot read the input"))?;
         number += 1;
         let written = match line {
             Line::End => break,
@@ -161,17 +152,17 @@ fn decode_all(args: &Args, mut input: BufReader<impl Read>, output: impl Write) 
         let flushed =
             written.and_then(|()| if input.buffer().is_empty() { desk.output.flush() } else { Ok(()) });
         if !is_heard(flushed)? {
-            return Ok(());
+            return Ok(ExitCode::SUCCESS);
         }
     }
-    is_heard(desk.close()).map(|_| ())
+    is_heard(desk.close()).map(|_| ExitCode::SUCCESS)
 }
 
 /// Whether somebody still reads the answers; when not, enough was heard.
-fn is_heard(written: io::Result<()>) -> miette::Result<bool> {
+fn is_heard(written: io::Result<()>) -> Result<bool, Problem> {
     match written {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        other => other.map(|()| true).into_diagnostic().wrap_err("cannot write the answers"),
+        other => other.map(|()| true).map_err(Problem::during("cannot write the answers")),
     }
 }
 

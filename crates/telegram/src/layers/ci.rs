@@ -45,7 +45,7 @@ pub const fn application(ci: u8) -> Application {
         0x73 | 0x79 | 0x7b => Application::Compact,
         0x8a | 0x8b => Application::Empty,
         0x7c | 0x7d => Application::Other("DLMS/COSEM application data (CI 7C, 7D)"),
-        0x6e | 0x6f | 0x70 => Application::Other("an application error report (CI 6E, 6F, 70)"),
+        0x6e..=0x70 => Application::Other("an application error report (CI 6E, 6F, 70)"),
         0x71 | 0x74 | 0x75 => Application::Other("an alarm report (CI 71, 74, 75)"),
         0x7e | 0x7f => Application::Other("OBIS application data (CI 7E, 7F)"),
         0xc3..=0xc5 => Application::Other("security information transfer (CI C3 to C5)"),

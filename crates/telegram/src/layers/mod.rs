@@ -244,7 +244,7 @@ mod tests {
     fn an_encrypted_link_hides_what_follows_until_it_is_plain() {
         let frame = framed(&format!("{LINK} 8d 20 17 57d2ed31 aabb 7a 01 00 0000 0413"));
         let hidden = Layers::read(&frame).unwrap();
-        assert_eq!((hidden.ci, hidden.tpl.clone(), hidden.payload.clone()), (None, None, 17..frame.len()));
+        assert_eq!((hidden.ci, hidden.tpl, hidden.payload.clone()), (None, None, 17..frame.len()));
         assert_eq!(hidden.security(), Security::EllCtr);
         assert_eq!(hidden.ell.unwrap().session.unwrap().counter(), 0x11ed_d257);
         let plain = Layers::read_plain(&frame).unwrap();
