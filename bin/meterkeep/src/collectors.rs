@@ -27,8 +27,10 @@ enum Command {
 
 /// Make a one-time token for a new collector. It is shown once and kept nowhere.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  meterkeep collector token \"mast north\" --house ./house > mast-north.token\n  \
-                        meterkeep collector token roof --gateway meters.example.org:7370 --valid 4h")]
+#[command(
+    after_help = "Examples:\n  meterkeep collector token \"mast north\" --house ./house > mast-north.token\n  \
+                        meterkeep collector token roof --gateway meters.example.org:7370 --valid 4h"
+)]
 struct Token {
     #[command(flatten)]
     house: HouseArg,
@@ -79,7 +81,9 @@ fn run_token(args: &Token) -> Result<ExitCode, Problem> {
     let text = String::from_utf8_lossy(text.expose());
     match args.format.format {
         Format::Human => print(&format!("{text}\n"))?,
-        Format::Json => print_json(&serde_json::json!({"token": text, "gateway": gateway, "valid_s": args.valid}))?,
+        Format::Json => {
+            print_json(&serde_json::json!({"token": text, "gateway": gateway, "valid_s": args.valid}))?
+        }
     }
     if args.format.format == Format::Human {
         eprintln!("on the collector: meterkeep collect --token-file FILE --dir DIR --input rtl_wmbus:-");
@@ -110,7 +114,8 @@ fn run_revoke(args: &Revoke) -> Result<ExitCode, Problem> {
     let (layout, _) = args.house.open()?;
     let operator = Operator::new(&layout)?;
     let wish = RevokeCollector { collector: args.collector.0, reason: args.reason.clone() };
-    let _: Done = Operator::runtime()?.block_on(operator.call(Method::WardenRevokeCollector, Room::Warden, &wish))?;
+    let _: Done =
+        Operator::runtime()?.block_on(operator.call(Method::WardenRevokeCollector, Room::Warden, &wish))?;
     println!("{} is revoked: what it sends from now on is refused", args.collector);
     Ok(ExitCode::SUCCESS)
 }

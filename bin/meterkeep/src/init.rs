@@ -46,7 +46,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     make(folder, &plan, &passphrase)?;
     let shown = folder.display();
     println!("made the house in `{shown}`");
-    println!("  move `{shown}/offline` to a medium that you lock away: it certifies rooms and is not needed to run");
+    println!(
+        "  move `{shown}/offline` to a medium that you lock away: it certifies rooms and is not needed to run"
+    );
     println!("  keep the passphrase apart from the house: without it everything in the house is lost");
     println!("next:");
     println!("  meterkeep up --house {shown}");
@@ -69,7 +71,8 @@ fn refuse_used(folder: &Path) -> Result<(), Problem> {
     if !occupied {
         return Ok(());
     }
-    let there = if Layout::new(folder).config().exists() { "there is a house already" } else { "it is not empty" };
+    let there =
+        if Layout::new(folder).config().exists() { "there is a house already" } else { "it is not empty" };
     Err(Problem::new(format!("`{}`: {there}; nothing was changed", folder.display()))
         .help("choose another folder with `--house DIR`"))
 }
@@ -118,7 +121,11 @@ fn beside(folder: &Path) -> Result<PathBuf, Problem> {
 
 fn build(layout: &Layout, plan: &Plan<'_>, passphrase: &SecretBytes) -> Result<(), Problem> {
     for folder in layout.folders() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(Problem::at(&folder))?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(Problem::at(&folder))?;
     }
     certificates(layout)?;
     for room in [Room::Warden, Room::Ledger, Room::Intake] {

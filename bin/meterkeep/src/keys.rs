@@ -168,7 +168,8 @@ pub(crate) async fn import(
         let purpose = (Purpose::KeyImport, Action::ImportKeys);
         let answer: ImportReport =
             operator.ask(purpose, &Reach::default(), Method::ArchiveImportKeys, &body).await?;
-        let words = answer.outcomes.into_iter().map(|w| shown(&w)).chain(std::iter::repeat("unknown".to_owned()));
+        let words =
+            answer.outcomes.into_iter().map(|w| shown(&w)).chain(std::iter::repeat("unknown".to_owned()));
         outcomes.extend(part.iter().zip(words).map(|((d, _), outcome)| Outcome { meter: d.name(), outcome }));
     }
     Ok(outcomes)
@@ -203,7 +204,13 @@ fn seal(vault: &PublicKey, part: &[(&Device, &KeyBytes)], plan: &Plan<'_>) -> Re
     let sealed = vault
         .seal_to(KEY_LIST_INFO, &aad, plain.expose())
         .map_err(Problem::during("cannot seal the keys to the vault"))?;
-    Ok(ImportKeys { meters, enc: sealed.enc, sealed: sealed.ciphertext, source: plan.source.to_owned() })
+    Ok(ImportKeys {
+        meters,
+        enc: sealed.enc,
+        sealed: sealed.ciphertext,
+        source: plan.source.to_owned(),
+        refused: String::new(),
+    })
 }
 
 fn vault_key(layout: &Layout) -> Result<PublicKey, Problem> {
@@ -234,7 +241,9 @@ fn report(source: &str, read: &KeyFile, outcomes: &[Outcome], format: Format) ->
     let signature = match &read.signature {
         Signature::Absent => "absent".to_owned(),
         Signature::Valid(signer) if signer.trusted => format!("valid, by {}", shown(&signer.subject)),
-        Signature::Valid(signer) => format!("fits the file, by an unknown signer ({})", shown(&signer.subject)),
+        Signature::Valid(signer) => {
+            format!("fits the file, by an unknown signer ({})", shown(&signer.subject))
+        }
     };
     let kind = match read.kind {
         keyfile::Kind::Kem => "KEM",
@@ -262,10 +271,16 @@ fn report(source: &str, read: &KeyFile, outcomes: &[Outcome], format: Format) ->
             }
             text.push_str(&format!("{table}\n"));
             for shared in &read.shared {
-                text.push_str(&format!("warning: {} have one key in common; each opens the others\n", shared.meters.join(", ")));
+                text.push_str(&format!(
+                    "warning: {} have one key in common; each opens the others\n",
+                    shared.meters.join(", ")
+                ));
             }
             let known = outcomes.iter().filter(|o| o.is_in()).count();
-            text.push_str(&format!("{} in the vault; delete the file and its password now\n", count(known as u64, "key")));
+            text.push_str(&format!(
+                "{} in the vault; delete the file and its password now\n",
+                count(known as u64, "key")
+            ));
             print(&text)?;
         }
     }
@@ -275,7 +290,8 @@ fn report(source: &str, read: &KeyFile, outcomes: &[Outcome], format: Format) ->
 /// Has the refusal counted and written into the log, so that it shows where other refusals do. False when the
 /// house could not be told: the file stays refused all the same.
 async fn tell_refused(operator: &Operator, source: &str, refused: &KeyFileError) -> bool {
-    let body = ImportKeys { source: source.to_owned(), refused: refused.name().to_owned(), ..ImportKeys::default() };
+    let body =
+        ImportKeys { source: source.to_owned(), refused: refused.name().to_owned(), ..ImportKeys::default() };
     let purpose = (Purpose::KeyImport, Action::ImportKeys);
     let told: Result<ImportReport, Problem> =
         operator.ask(purpose, &Reach::default(), Method::ArchiveImportKeys, &body).await;
@@ -289,7 +305,11 @@ fn refuse(source: &str, refused: &KeyFileError, told: bool, format: Format) -> R
         }))?;
         return Ok(ExitCode::FAILURE);
     }
-    let counted = if told { "it is counted and in the log" } else { "the house is not up, so that it is not in the log" };
+    let counted = if told {
+        "it is counted and in the log"
+    } else {
+        "the house is not up, so that it is not in the log"
+    };
     Err(Problem::new(format!("`{source}` is refused: {refused} ({})", refused.name()))
         .help(format!("no key was imported and nothing was changed; {counted}")))
 }

@@ -31,7 +31,9 @@ enum Command {
 }
 
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  meterkeep meters list --house ./house\n  meterkeep meters list --format json")]
+#[command(
+    after_help = "Examples:\n  meterkeep meters list --house ./house\n  meterkeep meters list --format json"
+)]
 struct List {
     #[command(flatten)]
     house: HouseArg,
@@ -62,8 +64,11 @@ struct Add {
 
 /// Set what is kept of meters: one reading a day, or every telegram.
 #[derive(clap::Args)]
-#[command(name = "policy", after_help = "Examples:\n  meterkeep meters policy all KAM-12345678-1B-16\n  \
-                                         meterkeep meters policy daily KAM-12345678 KAM-12345679 --house ./house")]
+#[command(
+    name = "policy",
+    after_help = "Examples:\n  meterkeep meters policy all KAM-12345678-1B-16\n  \
+                                         meterkeep meters policy daily KAM-12345678 KAM-12345679 --house ./house"
+)]
 struct SetPolicy {
     #[command(flatten)]
     house: HouseArg,
@@ -77,8 +82,11 @@ struct SetPolicy {
 
 /// Somebody moves in at a place, or out with nobody after: the readings from then on are another tenancy's.
 #[derive(clap::Args)]
-#[command(name = "move", after_help = "Examples:\n  meterkeep meters move 4711-1 --at 2026-12-01\n  \
-                                       meterkeep meters move 4711-1 --at 2026-12-01T12:00 --vacant --house ./house")]
+#[command(
+    name = "move",
+    after_help = "Examples:\n  meterkeep meters move 4711-1 --at 2026-12-01\n  \
+                                       meterkeep meters move 4711-1 --at 2026-12-01T12:00 --vacant --house ./house"
+)]
 struct MoveArgs {
     #[command(flatten)]
     house: HouseArg,
@@ -149,7 +157,8 @@ fn change(house: &HouseArg, body: &RegisterChange) -> Result<ExitCode, Problem> 
         return Ok(ExitCode::SUCCESS);
     }
     let lines: Vec<String> = answer.refused.iter().map(|line| shown(line)).collect();
-    Err(Problem::new(format!("refused: {}", lines.join("; "))).help("the rest was done; `meterkeep meters list` shows the register"))
+    Err(Problem::new(format!("refused: {}", lines.join("; ")))
+        .help("the rest was done; `meterkeep meters list` shows the register"))
 }
 
 /// The whole register, part by part.
@@ -202,7 +211,8 @@ fn list(args: &List) -> Result<ExitCode, Problem> {
     let mut rows = table(["meter", "place", "keeps", "tenancy", "since"]);
     for m in &meters {
         let tenancy = if m.vacant { "vacant" } else { "let" };
-        let keeps = if m.clear { format!("{}, sends in clear", resolution(m)) } else { resolution(m).to_owned() };
+        let keeps =
+            if m.clear { format!("{}, sends in clear", resolution(m)) } else { resolution(m).to_owned() };
         let since = UtcMillis(m.tenancy_since_ms).day().to_string();
         rows.add_row([name(&m.address), shown(&m.place), keeps, tenancy.to_owned(), since]);
     }

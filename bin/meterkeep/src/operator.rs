@@ -1,5 +1,7 @@
 //! A person at the machine: calls the rooms over their sockets, and asks under grants.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base::{Class, Month, UtcMillis};
@@ -23,6 +25,8 @@ const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) struct Operator {
     layout: Layout,
     trust: Trust,
+    /// Connections are kept for the next call.
+    clients: Mutex<BTreeMap<Room, Client>>,
 }
 
 /// Which data a question is about; nothing for an errand without readings.
@@ -37,7 +41,7 @@ impl Operator {
     /// In the house of this folder.
     pub(crate) fn new(layout: &Layout) -> Result<Self, Problem> {
         let trust = Trust::load(&layout.house_authority()).map_err(|e| Problem::new(e.to_string()))?;
-        Ok(Self { layout: layout.clone(), trust })
+        Ok(Self { layout: layout.clone(), trust, clients: Mutex::default() })
     }
 
     /// Where things lie.
@@ -54,8 +58,14 @@ impl Operator {
     }
 
     fn client(&self, room: Room) -> Result<Client, Problem> {
-        Client::new(room, Target::Unix(self.layout.socket(room)), None, &self.trust)
-            .map_err(|e| Problem::new(e.to_string()))
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&room) {
+            return Ok(client.clone());
+        }
+        let client = Client::new(room, Target::Unix(self.layout.socket(room)), None, &self.trust)
+            .map_err(|e| Problem::new(e.to_string()))?;
+        clients.insert(room, client.clone());
+        Ok(client)
     }
 
     /// One call of a room.
@@ -95,8 +105,9 @@ impl Operator {
             tenancies: Vec::new(),
         };
         let granted: Granted = self.call(Method::WardenGrant, Room::Warden, &wish).await?;
-        let request = grant::sign_request(&granted.grant, action, body.encode_to_vec(), UtcMillis::now(), &session)
-            .map_err(Problem::during("cannot sign the request"))?;
+        let request =
+            grant::sign_request(&granted.grant, action, body.encode_to_vec(), UtcMillis::now(), &session)
+                .map_err(Problem::during("cannot sign the request"))?;
         self.call(method, Room::Archive, &Asked { request }).await
     }
 }

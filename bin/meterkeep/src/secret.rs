@@ -14,8 +14,14 @@ pub(crate) const MIN_PASSPHRASE: usize = 12;
 /// Files with more are no passphrase.
 const MAX_FILE: u64 = 4096;
 /// Words that stand in for a passphrase in manuals and examples.
-const PLACEHOLDERS: [&str; 6] =
-    ["changemechangeme", "passphrase123", "correct horse battery staple", "your passphrase here", "my-passphrase", "123456789012"];
+const PLACEHOLDERS: [&str; 6] = [
+    "changemechangeme",
+    "passphrase123",
+    "correct horse battery staple",
+    "your passphrase here",
+    "my-passphrase",
+    "123456789012",
+];
 
 /// Where the passphrase of a house comes from.
 #[derive(clap::Args)]
@@ -43,7 +49,9 @@ impl PassphraseArg {
                 check_new(&first)?;
                 let again = ask("Once more: ", "--passphrase-file")?;
                 if first.expose() != again.expose() {
-                    return Err(Problem::new("the two passphrases differ").help("nothing was made; start again"));
+                    return Err(
+                        Problem::new("the two passphrases differ").help("nothing was made; start again")
+                    );
                 }
                 first
             }
@@ -59,9 +67,11 @@ pub(crate) fn check_new(passphrase: &SecretBytes) -> Result<(), Problem> {
         .map_err(|_| Problem::new("the passphrase is not UTF-8 text").exit(USAGE))?;
     let characters = text.chars().count();
     if characters < MIN_PASSPHRASE {
-        return Err(Problem::new(format!("the passphrase has {characters} characters; it needs {MIN_PASSPHRASE}"))
-            .help("it protects every key of the house; five random words are a good one")
-            .exit(USAGE));
+        return Err(Problem::new(format!(
+            "the passphrase has {characters} characters; it needs {MIN_PASSPHRASE}"
+        ))
+        .help("it protects every key of the house; five random words are a good one")
+        .exit(USAGE));
     }
     let plain = text.to_lowercase();
     let repeated = text.chars().next().is_some_and(|first| text.chars().all(|c| c == first));

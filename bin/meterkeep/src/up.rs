@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use house::Layout;
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::launcher::{Event, Launcher, State};
+use crate::launcher::{Event, Launcher, Signals, State};
 use crate::operator::Operator;
 use crate::place::{HouseArg, open};
 use crate::problem::Problem;
@@ -29,28 +28,24 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     let (layout, config) = open(&Layout::new(&args.house.house))?;
     let passphrase = args.passphrase.existing()?;
     Operator::runtime()?.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(Problem::during("cannot listen for signals"))?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(Problem::during("cannot listen for signals"))?;
-        let mut launcher = Launcher::start(&layout, passphrase).await?;
-        println!("{} is up; collectors reach it at {}", config.house.name, config.gateway.listen);
-        println!("  meterkeep status --house {}", layout.root().display());
-        loop {
+        let mut launcher = Launcher::new(&layout)?;
+        let signals = Signals::listen(launcher.killer())?;
+        let started = tokio::select! {
+            started = launcher.start(passphrase) => started,
+            () = signals.stop() => Ok(()),
+        };
+        if started.is_ok() && !signals.stopped() {
+            println!("{} is up; collectors reach it at {}", config.house.name, config.gateway.listen);
+            println!("  meterkeep status --house {}", layout.root().display());
+        }
+        while started.is_ok() && !signals.stopped() {
             tokio::select! {
-                event = launcher.events.recv() => if let Some(event) = event { say(&event) },
-                _ = interrupt.recv() => break,
-                _ = terminate.recv() => break,
+                event = launcher.event() => say(&event),
+                () = signals.stop() => println!("stopping; Ctrl-C once more stops at once"),
             }
         }
-        println!("stopping; Ctrl-C once more stops at once");
-        let kill = launcher.killer();
-        tokio::select! {
-            () = launcher.stop() => {}
-            () = async {
-                interrupt.recv().await;
-                kill();
-                std::future::pending::<()>().await;
-            } => {}
-        }
+        launcher.stop().await;
+        started?;
         println!("stopped");
         Ok(ExitCode::SUCCESS)
     })

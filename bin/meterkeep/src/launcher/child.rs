@@ -3,72 +3,71 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use base::SecretBytes;
-use house::Layout;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, ChildStdin, Command};
-use wire::Room;
 
 /// A log that has grown beyond this is put aside at the next start; one older one is kept.
 const MAX_LOG: u64 = 64 << 20;
+/// How much of a log is looked through for what a process said last.
+const TAIL: u64 = 64 * 1024;
 /// How long a room may take to stop before it is killed.
 const POLITE: Duration = Duration::from_secs(10);
 
-/// A running room.
-pub(super) struct Process {
+/// A running process of a room.
+pub(crate) struct Process {
     child: Child,
     /// Kept open: the vault may watch it.
     _stdin: Option<ChildStdin>,
+    log: PathBuf,
     /// Where its own lines begin in the log.
     log_from: u64,
 }
 
 impl Process {
-    pub(super) async fn start(
-        room: Room,
-        program: &Path,
-        layout: &Layout,
+    /// Starts a program; what it writes to standard error goes to its log, and a passphrase to its standard input.
+    pub(crate) async fn start(
+        mut command: Command,
+        log: &Path,
         passphrase: Option<&SecretBytes>,
     ) -> std::io::Result<Self> {
-        let log = open_log(&layout.log(room))?;
-        let log_from = log.metadata()?.len();
-        let mut child = Command::new(program)
-            .arg("--house")
-            .arg(layout.root())
-            // the room asks the kernel to be stopped when this process is gone, however it went
-            .env("METERKEEP_LAUNCHER", std::process::id().to_string())
-            .stdin(if passphrase.is_some() { Stdio::piped() } else { Stdio::null() })
+        let file = open_log(log)?;
+        let log_from = file.metadata()?.len();
+        command
+            // a room asks the kernel to be stopped when this process is gone, however it went
+            .env(house::LAUNCHER_VARIABLE, std::process::id().to_string())
             .stdout(Stdio::null())
-            .stderr(Stdio::from(log))
-            // an interrupt at the terminal is for the launcher, which stops rooms in their order
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
+            .stderr(Stdio::from(file))
+            .kill_on_drop(true);
+        if passphrase.is_some() {
+            command.stdin(Stdio::piped());
+        }
+        let mut child = command.spawn()?;
         let mut stdin = child.stdin.take();
         if let (Some(pipe), Some(passphrase)) = (&mut stdin, passphrase) {
             pipe.write_all(passphrase.expose()).await?;
             pipe.write_all(b"\n").await?;
             pipe.flush().await?;
         }
-        Ok(Self { child, _stdin: stdin, log_from })
+        Ok(Self { child, _stdin: stdin, log: log.to_owned(), log_from })
     }
 
-    pub(super) fn id(&self) -> Option<u32> {
+    pub(crate) fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    pub(super) async fn exit(&mut self) -> std::io::Result<ExitStatus> {
+    pub(crate) async fn exit(&mut self) -> std::io::Result<ExitStatus> {
         self.child.wait().await
     }
 
     /// Asks it to stop, and kills it when it does not or when `hurry` comes.
-    pub(super) async fn stop(&mut self, hurry: impl Future<Output = ()>) {
+    pub(crate) async fn stop(&mut self, hurry: impl Future<Output = ()>) {
         if let Some(pid) = self.id().and_then(|id| i32::try_from(id).ok()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
@@ -81,14 +80,8 @@ impl Process {
     }
 
     /// What it said last that is an error: why it stopped.
-    pub(super) fn last_words(&self, layout: &Layout, room: Room) -> Option<String> {
-        let mut file = File::open(layout.log(room)).ok()?;
-        let end = file.metadata().ok()?.len();
-        let from = self.log_from.max(end.saturating_sub(64 * 1024));
-        file.seek(SeekFrom::Start(from)).ok()?;
-        let mut text = Vec::new();
-        file.take(64 * 1024).read_to_end(&mut text).ok()?;
-        let text = String::from_utf8_lossy(&text).into_owned();
+    pub(crate) fn last_words(&self) -> Option<String> {
+        let text = self.log_tail()?;
         let mut plain = None;
         for line in text.lines().rev() {
             let Ok(event) = serde_json::from_str::<serde_json::Value>(line) else {
@@ -101,6 +94,23 @@ impl Process {
             }
         }
         plain
+    }
+
+    /// The last event of its log with this message.
+    pub(crate) fn last_event(&self, message: &str) -> Option<serde_json::Value> {
+        let text = self.log_tail()?;
+        let events = text.lines().rev().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
+        events.into_iter().find(|e| e.get("message").and_then(|m| m.as_str()) == Some(message))
+    }
+
+    /// The end of what this process wrote to its log.
+    fn log_tail(&self) -> Option<String> {
+        let mut file = File::open(&self.log).ok()?;
+        let end = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(self.log_from.max(end.saturating_sub(TAIL)))).ok()?;
+        let mut text = Vec::new();
+        file.take(TAIL).read_to_end(&mut text).ok()?;
+        Some(String::from_utf8_lossy(&text).into_owned())
     }
 }
 

@@ -1,8 +1,10 @@
 //! Starts the rooms of a house on this machine, watches over them, and stops them.
 
 mod child;
+mod signals;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,32 +17,29 @@ use wire::Room;
 
 use crate::problem::Problem;
 
-pub(crate) use watch::{Event, State};
+pub(crate) use child::Process;
+pub(crate) use signals::Signals;
+pub(crate) use watch::{Event, Job, State};
 
 /// How long all rooms may take to answer for the first time.
 const FIRST_START: Duration = Duration::from_secs(30);
 
-/// What the rooms are told from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Keep the room running.
-    Run,
-    /// Stop it, politely.
-    Stop,
-    /// Stop it at once.
-    Kill,
-}
-
 /// The running rooms of a house.
 pub(crate) struct Launcher {
     rooms: Vec<Watched>,
-    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    report: mpsc::UnboundedSender<Event>,
+    events: mpsc::UnboundedReceiver<Event>,
+    restarts: BTreeMap<String, u32>,
+    /// True once somebody wants everything stopped at once.
+    hurry: channel::Sender<bool>,
+    layout: Layout,
     lock: std::fs::File,
 }
 
 struct Watched {
     room: Room,
-    orders: channel::Sender<Order>,
+    /// Dropped, or set, to stop the room.
+    stop: channel::Sender<bool>,
     task: JoinHandle<()>,
 }
 
@@ -61,52 +60,77 @@ pub(crate) fn program(room: Room) -> Result<PathBuf, Problem> {
 }
 
 impl Launcher {
+    /// A launcher without rooms yet; a house has one at a time.
+    pub(crate) fn new(layout: &Layout) -> Result<Self, Problem> {
+        let lock = lock(layout)?;
+        let (report, events) = mpsc::unbounded_channel();
+        let (rooms, restarts) = (Vec::new(), BTreeMap::new());
+        let (hurry, layout) = (channel::Sender::new(false), layout.clone());
+        let launcher = Self { rooms, report, events, restarts, hurry, layout, lock };
+        launcher.remember();
+        Ok(launcher)
+    }
+
     /// Starts all rooms in order, each once the one before answers. The passphrase goes to the vault alone, over
-    /// a pipe.
+    /// a pipe. After an error some rooms run: stop them.
     ///
     /// Call it on a runtime with one thread: rooms are told to stop when the thread that started them is gone.
-    pub(crate) async fn start(layout: &Layout, passphrase: SecretBytes) -> Result<Self, Problem> {
-        let lock = lock(layout)?;
+    pub(crate) async fn start(&mut self, passphrase: SecretBytes) -> Result<(), Problem> {
         let programs = rooms().map(|room| program(room).map(|p| (room, p))).collect::<Result<Vec<_>, _>>()?;
         let passphrase = Arc::new(passphrase);
-        let (report, events) = mpsc::unbounded_channel();
-        let mut launcher = Self { rooms: Vec::new(), events, lock };
         for (room, program) in programs {
-            let (orders, ordered) = channel::channel(Order::Run);
-            let (answered, first_answer) = tokio::sync::oneshot::channel();
-            let watcher = watch::Watcher {
-                room,
-                program,
-                layout: layout.clone(),
-                passphrase: (room == Room::Vault).then(|| Arc::clone(&passphrase)),
-                orders: ordered,
-                report: report.clone(),
-            };
-            launcher.rooms.push(Watched { room, orders, task: tokio::spawn(watcher.run(answered)) });
-            let started = tokio::time::timeout(FIRST_START, first_answer).await;
-            let why = match started {
-                Ok(Ok(Ok(()))) => continue,
-                Ok(Ok(Err(why))) => why,
-                Ok(Err(_)) => "it stopped".to_owned(),
-                Err(_) => format!("it does not answer after {} s", FIRST_START.as_secs()),
-            };
-            launcher.stop().await;
-            return Err(Problem::new(format!("the {room} did not start: {why}"))
-                .help(format!("its log is `{}`", layout.log(room).display())));
+            let mut job = Job::room(&self.layout, room, program);
+            job.passphrase = (room == Room::Vault).then(|| Arc::clone(&passphrase));
+            self.add(job).await?;
         }
-        Ok(launcher)
+        Ok(())
+    }
+
+    /// Starts one more process and waits until it answers.
+    pub(crate) async fn add(&mut self, job: Job) -> Result<(), Problem> {
+        let (room, log) = (job.room, job.log.clone());
+        let (stop, stopping) = channel::channel(false);
+        let (answered, first_answer) = tokio::sync::oneshot::channel();
+        let orders = watch::Orders { stopping, hurry: self.hurry.subscribe() };
+        let watcher = watch::Watcher { job, orders, report: self.report.clone() };
+        self.rooms.push(Watched { room, stop, task: tokio::spawn(watcher.run(answered)) });
+        let why = match tokio::time::timeout(FIRST_START, first_answer).await {
+            Ok(Ok(Ok(()))) => return Ok(()),
+            Ok(Ok(Err(why))) => why,
+            Ok(Err(_)) => "it stopped".to_owned(),
+            Err(_) => format!("it does not answer after {} s", FIRST_START.as_secs()),
+        };
+        Err(Problem::new(format!("the {room} did not start: {why}"))
+            .help(format!("its log is `{}`", log.display())))
+    }
+
+    /// What happened next; never while nothing happens.
+    pub(crate) async fn event(&mut self) -> Event {
+        match self.events.recv().await {
+            Some(event) => {
+                if self.restarts.insert(event.room.name().to_owned(), event.restarts) != Some(event.restarts)
+                {
+                    self.remember();
+                }
+                event
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Writes down how often rooms were started again, for `status`.
+    fn remember(&self) {
+        let path = restarts_file(&self.layout);
+        let written = serde_json::to_vec(&self.restarts).map_err(std::io::Error::other);
+        if let Err(error) = written.and_then(|bytes| std::fs::write(&path, bytes)) {
+            tracing::warn!(%error, path = %path.display(), "cannot write");
+        }
     }
 
     /// Stops all rooms, the last started first.
     pub(crate) async fn stop(&mut self) {
         for watched in self.rooms.iter_mut().rev() {
-            watched.orders.send_if_modified(|order| {
-                let first = *order == Order::Run;
-                if first {
-                    *order = Order::Stop;
-                }
-                first
-            });
+            watched.stop.send_replace(true);
             // a watcher that panicked has dropped its room, which kills it
             let _ = (&mut watched.task).await;
             tracing::debug!(room = %watched.room, "stopped");
@@ -117,9 +141,21 @@ impl Launcher {
 
     /// A handle that stops everything at once, for somebody who is tired of waiting.
     pub(crate) fn killer(&self) -> impl Fn() + Send + 'static {
-        let orders: Vec<_> = self.rooms.iter().map(|w| w.orders.clone()).collect();
-        move || orders.iter().for_each(|o| drop(o.send_replace(Order::Kill)))
+        let hurry = self.hurry.clone();
+        move || {
+            hurry.send_replace(true);
+        }
     }
+}
+
+fn restarts_file(layout: &Layout) -> PathBuf {
+    layout.run().join("restarts.json")
+}
+
+/// How often each room was started again since the house came up, as the launcher wrote it down.
+pub(crate) fn restarts(layout: &Layout) -> BTreeMap<String, u32> {
+    let read = std::fs::read(restarts_file(layout)).ok();
+    read.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
 /// One launcher a house: two would start every room twice, over the same files.

@@ -1,18 +1,19 @@
 //! Watches over one room: starts it again when it dies, with growing pauses.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::SecretBytes;
 use house::Layout;
 use link::{Client, Target, Trust};
+use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::health::{Health, HealthRequest};
 use wire::{Method, Room};
 
-use super::Order;
 use super::child::Process;
 
 /// Starts that fail before the room ever answered; then it is hopeless.
@@ -48,12 +49,70 @@ pub(crate) enum State {
     },
 }
 
-pub(super) struct Watcher {
+/// What is watched: how to start it, and where it answers.
+pub(crate) struct Job {
     pub room: Room,
     pub program: PathBuf,
-    pub layout: Layout,
+    pub arguments: Vec<OsString>,
+    pub environment: Vec<(&'static str, OsString)>,
+    pub log: PathBuf,
+    pub socket: PathBuf,
+    /// Certifies the room's socket; the collector makes its own.
+    pub authority: PathBuf,
     pub passphrase: Option<Arc<SecretBytes>>,
-    pub orders: watch::Receiver<Order>,
+}
+
+impl Job {
+    /// A room of a house.
+    pub(super) fn room(layout: &Layout, room: Room, program: PathBuf) -> Self {
+        Self {
+            room,
+            program,
+            arguments: vec!["--house".into(), layout.root().into()],
+            environment: Vec::new(),
+            log: layout.log(room),
+            socket: layout.socket(room),
+            authority: layout.house_authority(),
+            passphrase: None,
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        // an interrupt at the terminal is for the launcher, which stops rooms in their order
+        command
+            .args(&self.arguments)
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .process_group(0);
+        command
+    }
+}
+
+/// What a watcher is told from outside.
+#[derive(Clone)]
+pub(super) struct Orders {
+    /// True: stop this room.
+    pub stopping: watch::Receiver<bool>,
+    /// True: at once.
+    pub hurry: watch::Receiver<bool>,
+}
+
+impl Orders {
+    /// Comes back when the room is to stop; also when its launcher is gone.
+    async fn stop(&mut self) {
+        let _ = self.stopping.wait_for(|stop| *stop).await;
+    }
+
+    /// Comes back when it is to stop at once.
+    async fn hurry(&mut self) {
+        let _ = self.hurry.wait_for(|hurry| *hurry).await;
+    }
+}
+
+pub(super) struct Watcher {
+    pub job: Job,
+    pub orders: Orders,
     pub report: mpsc::UnboundedSender<Event>,
 }
 
@@ -77,8 +136,7 @@ impl Watcher {
                 pause = FIRST_PAUSE;
             }
             self.tell(State::Died { why }, restarts);
-            let stopped = async { drop(self.orders.wait_for(|o| *o != Order::Run).await) };
-            if tokio::time::timeout(pause, stopped).await.is_ok() {
+            if tokio::time::timeout(pause, self.orders.stop()).await.is_ok() {
                 return;
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -91,20 +149,20 @@ impl Watcher {
         restarts: u32,
         answered: &mut Option<oneshot::Sender<Result<(), String>>>,
     ) -> Option<String> {
-        let passphrase = self.passphrase.clone();
-        let started = Process::start(self.room, &self.program, &self.layout, passphrase.as_deref()).await;
+        let job = &self.job;
+        let started = Process::start(job.command(), &job.log, job.passphrase.as_deref()).await;
         let mut process = match started {
             Ok(process) => process,
-            Err(error) => return Some(format!("`{}`: {error}", self.program.display())),
+            Err(error) => return Some(format!("`{}`: {error}", job.program.display())),
         };
         let mut orders = self.orders.clone();
         let mut up = false;
-        let asks = answers(self.room, &self.layout);
+        let asks = answers(job);
         tokio::pin!(asks);
         loop {
             tokio::select! {
                 exit = process.exit() => {
-                    let words = process.last_words(&self.layout, self.room);
+                    let words = process.last_words();
                     return Some(words.unwrap_or_else(|| exit.map_or_else(|e| e.to_string(), |s| status(&s))));
                 }
                 () = &mut asks, if !up => {
@@ -114,14 +172,8 @@ impl Watcher {
                     }
                     self.tell(State::Up { pid: process.id().unwrap_or_default() }, restarts);
                 }
-                order = orders.wait_for(|o| *o != Order::Run) => {
-                    let kill = order.map_or(Order::Kill, |o| *o) == Order::Kill;
-                    let hurry = async {
-                        if !kill && orders.wait_for(|o| *o == Order::Kill).await.is_err() {
-                            std::future::pending::<()>().await;
-                        }
-                    };
-                    process.stop(hurry).await;
+                () = orders.stop() => {
+                    process.stop(orders.hurry()).await;
                     return None;
                 }
             }
@@ -129,7 +181,7 @@ impl Watcher {
     }
 
     fn tell(&self, state: State, restarts: u32) {
-        let _ = self.report.send(Event { room: self.room, state, restarts });
+        let _ = self.report.send(Event { room: self.job.room, state, restarts });
     }
 }
 
@@ -143,14 +195,16 @@ fn status(status: &ExitStatus) -> String {
 }
 
 /// Comes back when the room answers.
-async fn answers(room: Room, layout: &Layout) {
-    let trust = Trust::load(&layout.house_authority());
-    let client = trust.and_then(|t| Client::new(room, Target::Unix(layout.socket(room)), None, &t));
-    let Ok(client) = client else { return std::future::pending().await };
+async fn answers(job: &Job) {
     loop {
-        let asked = client.call::<_, Health>(Method::Health, &HealthRequest {}, ASK_PATIENCE).await;
-        if asked.is_ok() {
-            return;
+        // read each time: a collector makes its authority at its first start
+        let client = Trust::load(&job.authority)
+            .and_then(|trust| Client::new(job.room, Target::Unix(job.socket.clone()), None, &trust));
+        if let Ok(client) = client {
+            let asked = client.call::<_, Health>(Method::Health, &HealthRequest {}, ASK_PATIENCE).await;
+            if asked.is_ok() {
+                return;
+            }
         }
         tokio::time::sleep(ASK_EVERY).await;
     }

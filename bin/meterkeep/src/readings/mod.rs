@@ -60,7 +60,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     let until = args.until.map_or(now.plus(1), |w| w.0);
     let from = args.from.map_or(until.plus(-31 * DAY_MS), |w| w.0);
     if from >= until {
-        return Err(Problem::new(format!("the time asked for is empty: from {from} until {until}")).exit(USAGE));
+        return Err(
+            Problem::new(format!("the time asked for is empty: from {from} until {until}")).exit(USAGE)
+        );
     }
     let query = Query { meters: &args.meters, class, from, until, limit: args.limit, latest: args.latest };
     let operator = Operator::new(&layout)?;
@@ -97,4 +99,4 @@ pub(crate) async fn ask(operator: &Operator, query: &Query<'_>) -> Result<Readin
     operator.ask((Purpose::Operations, Action::ReadReadings), &reach, Method::ArchiveReadings, &body).await
 }
 
-pub(crate) use show::present;
+pub(crate) use show::summary;

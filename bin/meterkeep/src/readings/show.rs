@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use wire::archive::{MeterReading, Readings};
 use wire::intake::{Reading, Record, Value};
 
-use crate::output::{Format, print, print_json, shown, table};
+use crate::output::{Format, count, print, print_json, shown, table};
 use crate::problem::Problem;
 
 pub(super) fn show(answer: &Readings, format: Format, all_records: bool) -> Result<(), Problem> {
@@ -20,7 +20,11 @@ pub(super) fn show(answer: &Readings, format: Format, all_records: bool) -> Resu
 
 fn human(answer: &Readings, all_records: bool) -> String {
     if answer.readings.is_empty() {
-        return format!("no readings in this time and class (log entry {})\n", answer.receipt);
+        return format!(
+            "no readings in this time and class (log entry {})\n{}",
+            answer.receipt,
+            notes(answer)
+        );
     }
     let mut table = table(["meter", "place", "heard", "quality", "reading"]);
     for item in &answer.readings {
@@ -34,8 +38,15 @@ fn human(answer: &Readings, all_records: bool) -> String {
             values.collect::<Vec<_>>().join("\n"),
         ]);
     }
-    let more = if answer.more { "; there are more, ask for a shorter time or a higher `--limit`" } else { "" };
-    format!("{table}\n{} readings (log entry {}){more}\n", answer.readings.len(), answer.receipt)
+    let more =
+        if answer.more { "; there are more, ask for a shorter time or a higher `--limit`" } else { "" };
+    let count = count(answer.readings.len() as u64, "reading");
+    format!("{table}\n{count} (log entry {}){more}\n{}", answer.receipt, notes(answer))
+}
+
+/// What the archive says of readings that it did not answer.
+fn notes(answer: &Readings) -> String {
+    answer.notes.iter().map(|n| format!("note: {}\n", shown(n))).collect()
 }
 
 /// What the meter shows now, without dates, maxima and history.
@@ -44,10 +55,13 @@ fn is_present(record: &Record) -> bool {
     record.storage == 0 && record.function == 0 && !dull.contains(&record.quantity)
 }
 
-/// The first present value of a reading: what a summary shows of it.
-pub(crate) fn present(reading: &Reading) -> Option<String> {
-    let numeric = |r: &&Record| is_present(r) && matches!(r.value, Some(Value::Number(_))) && unit(r) != "";
-    reading.records.iter().find(numeric).map(line)
+/// A reading in one line: meter, time, present values.
+pub(crate) fn summary(item: &MeterReading) -> Option<String> {
+    let reading = item.reading.as_ref()?;
+    let numeric =
+        |r: &&Record| is_present(r) && matches!(r.value, Some(Value::Number(_))) && !unit(r).is_empty();
+    let values: Vec<String> = reading.records.iter().filter(numeric).take(3).map(line).collect();
+    Some(format!("{}  {}  {}", address(&item.address), local(UtcMillis(reading.heard_ms)), values.join(", ")))
 }
 
 fn line(record: &Record) -> String {
@@ -68,6 +82,7 @@ fn which(record: &Record) -> String {
     if record.function != 0 {
         words.push(function(record.function).to_owned());
     }
+    words.extend(modifiers(record).map(str::to_owned));
     for (n, word) in [
         (record.storage, "storage"),
         (u64::from(record.tariff), "tariff"),
@@ -78,6 +93,13 @@ fn which(record: &Record) -> String {
         }
     }
     words.join(", ")
+}
+
+fn modifiers(record: &Record) -> impl Iterator<Item = &'static str> {
+    record
+        .modifiers
+        .iter()
+        .map(|code| u16::try_from(*code).map_or("unknown", |c| telegram::Modifier(c).name()))
 }
 
 fn quality(item: &MeterReading, reading: &Reading) -> String {
@@ -129,7 +151,9 @@ fn decimal(mantissa: i64, exponent: i32) -> String {
 }
 
 fn address(bytes: &[u8]) -> String {
-    bytes.try_into().map_or_else(|_| hex::encode_upper(bytes), |b| MeterAddress::from_link_order(b).to_string())
+    bytes
+        .try_into()
+        .map_or_else(|_| hex::encode_upper(bytes), |b| MeterAddress::from_link_order(b).to_string())
 }
 
 /// Local time, with its offset, to the second.
@@ -168,6 +192,8 @@ struct JsonRecord<'a> {
     storage: u64,
     tariff: u32,
     subunit: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    modifiers: Vec<&'static str>,
     authenticated: bool,
 }
 
@@ -230,6 +256,7 @@ fn json_record(record: &Record) -> JsonRecord<'_> {
         storage: record.storage,
         tariff: record.tariff,
         subunit: record.subunit,
+        modifiers: modifiers(record).collect(),
         authenticated: !record.unauthenticated,
     }
 }

@@ -1,0 +1,83 @@
+//! The simulated town, playing in a thread of its own into the collector's port.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use sim::{Destination, Form, Limits, Pace, Sink, Sort, Town};
+
+use crate::problem::Problem;
+
+/// Meters remembered as heard lately.
+const RECENT: usize = 5;
+
+/// A town that plays.
+pub(super) struct Feed {
+    shared: Arc<Shared>,
+    thread: JoinHandle<std::io::Result<sim::Summary>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    sent: AtomicU64,
+    recent: Mutex<VecDeque<String>>,
+}
+
+impl Feed {
+    /// Plays into a port of this computer until it is stopped.
+    pub(super) fn start(mut town: Town, port: u16) -> Self {
+        let shared = Arc::new(Shared::default());
+        let watched = Arc::clone(&shared);
+        let names: Vec<String> = town
+            .meters()
+            .iter()
+            .map(|m| format!("{}-{}", m.address().manufacturer(), m.address().serial()))
+            .collect();
+        let thread = std::thread::spawn(move || {
+            let mut sink = Sink::open(&Destination::Tcp(format!("127.0.0.1:{port}")))?;
+            let limits = Limits { stop: Some(&watched.stop), ..Limits::default() };
+            sim::run(&mut town, &mut sink, Form::RtlWmbus, Pace::Clock(1.0), limits, |t| {
+                watched.sent.fetch_add(1, Ordering::Relaxed);
+                if let (Sort::Good, Some(name)) = (t.sort, t.meter.and_then(|m| names.get(m))) {
+                    let mut recent = watched.recent.lock().unwrap_or_else(PoisonError::into_inner);
+                    if recent.len() >= RECENT {
+                        recent.pop_front();
+                    }
+                    recent.push_back(name.clone());
+                }
+            })
+        });
+        Self { shared, thread }
+    }
+
+    /// Lines sent so far.
+    pub(super) fn sent(&self) -> u64 {
+        self.shared.sent.load(Ordering::Relaxed)
+    }
+
+    /// Meters that sent lately, the newest first.
+    pub(super) fn recent(&self) -> Vec<String> {
+        let recent = self.shared.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().rev().cloned().collect()
+    }
+
+    /// An error when the town has stopped by itself.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        if self.thread.is_finished() {
+            return Err(Problem::new("the simulated town has lost the collector's port")
+                .help("the collector's log is `logs/collector.jsonl` in the house's folder"));
+        }
+        Ok(())
+    }
+
+    /// Stops it and says what was sent.
+    pub(super) fn stop(self) -> Result<sim::Summary, Problem> {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        match self.thread.join() {
+            Ok(sent) => sent.map_err(Problem::during("the simulated town stopped")),
+            Err(_) => Err(Problem::new("the simulated town failed")),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! `meterkeep status`: how each room is, what was counted, and whether the sums agree.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use serde::Serialize;
+use wire::Room;
+use wire::health::Health;
+
+use crate::launcher;
+use crate::operator::Operator;
+use crate::output::{Format, FormatArg, ago, print, print_json, shown, table};
+use crate::place::HouseArg;
+use crate::problem::Problem;
+
+/// Show how the rooms are and what became of every telegram.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep status --house ./house\n  meterkeep status --format json\n\n\
+                        Exit code: 0 all is well, 1 a room needs attention or a note is new, 2 a room does not answer \
+                        or the sums do not agree.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    house: HouseArg,
+    /// Show every counter.
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+/// How the house is, for a monitoring system: the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// All is well.
+    Well,
+    /// A room is there and not ready.
+    Attention,
+    /// A room does not answer, or the sums do not agree.
+    Critical,
+}
+
+impl Level {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Well => 0,
+            Self::Attention => 1,
+            Self::Critical => 2,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::Attention => "needs attention",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RoomStatus {
+    room: &'static str,
+    /// `ready`, another state, or `silent`.
+    state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    up_ms: Option<u64>,
+    restarts: u32,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    counters: BTreeMap<String, u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+/// What became of the telegrams that were acknowledged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Telegrams {
+    /// Acknowledged and committed.
+    pub telegrams: u64,
+    /// Kept as readings.
+    pub stored: u64,
+    /// Good, but finer than the policy keeps.
+    pub thinned: u64,
+    /// Kept, after a newer one.
+    pub late: u64,
+    /// Heard before.
+    pub duplicate: u64,
+    /// Refused, by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Whether the outcomes add up to the telegrams.
+    pub sums_agree: bool,
+}
+
+impl Telegrams {
+    /// From the counters of intake, which come from the store's own accounts.
+    pub(crate) fn of(intake: &Health) -> Self {
+        let mut all = Self::default();
+        for counter in &intake.counters {
+            let n = counter.value;
+            match counter.name.as_str() {
+                "telegrams" => all.telegrams = n,
+                "stored" => all.stored = n,
+                "thinned" => all.thinned = n,
+                "late" => all.late = n,
+                "duplicate" => all.duplicate = n,
+                name => {
+                    if let Some(reason) = name.strip_prefix("refused.") {
+                        all.refused.insert(reason.to_owned(), n);
+                    }
+                }
+            }
+        }
+        let sum = all.stored + all.thinned + all.late + all.duplicate + all.refused_sum();
+        all.sums_agree = sum == all.telegrams;
+        all
+    }
+
+    /// Refused for any reason.
+    pub(crate) fn refused_sum(&self) -> u64 {
+        self.refused.values().sum()
+    }
+}
+
+#[derive(Serialize)]
+struct Status {
+    level: &'static str,
+    rooms: Vec<RoomStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    telegrams: Option<Telegrams>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
+    let (layout, _) = args.house.open()?;
+    let operator = Operator::new(&layout)?;
+    let restarts = launcher::restarts(&layout);
+    let (mut rooms, mut telegrams, mut level) = (Vec::new(), None, Level::Well);
+    Operator::runtime()?.block_on(async {
+        for room in launcher::rooms() {
+            let health = operator.health(room).await;
+            if room == Room::Intake {
+                telegrams = health.as_ref().ok().map(Telegrams::of);
+            }
+            level = level.max(level_of(health.as_ref().ok()));
+            rooms.push(room_status(
+                room,
+                health.ok(),
+                restarts.get(room.name()).copied().unwrap_or_default(),
+            ));
+        }
+    });
+    if telegrams.as_ref().is_some_and(|t| !t.sums_agree) {
+        level = Level::Critical;
+    }
+    let status = Status { level: level.word(), rooms, telegrams };
+    match args.format.format {
+        Format::Json => print_json(&status)?,
+        Format::Human => print(&human(&status, args.all))?,
+    }
+    Ok(ExitCode::from(level.code()))
+}
+
+fn level_of(health: Option<&Health>) -> Level {
+    match health {
+        Some(health) if health.state == "ready" => Level::Well,
+        Some(_) => Level::Attention,
+        None => Level::Critical,
+    }
+}
+
+fn room_status(room: Room, health: Option<Health>, restarts: u32) -> RoomStatus {
+    let room = room.name();
+    match health {
+        None => RoomStatus {
+            room,
+            state: "silent".to_owned(),
+            up_ms: None,
+            restarts,
+            counters: BTreeMap::new(),
+            notes: Vec::new(),
+        },
+        Some(health) => RoomStatus {
+            room,
+            state: shown(&health.state),
+            up_ms: Some(health.up_ms),
+            restarts,
+            counters: health.counters.into_iter().map(|c| (shown(&c.name), c.value)).collect(),
+            notes: health.notes.iter().map(|n| shown(n)).collect(),
+        },
+    }
+}
+
+fn human(status: &Status, all: bool) -> String {
+    let mut rooms = table(["room", "state", "up", "restarts", "notes"]);
+    for room in &status.rooms {
+        let up = room.up_ms.map(ago).unwrap_or_default();
+        let notes = room.notes.last().cloned().unwrap_or_default();
+        rooms.add_row([room.room.to_owned(), room.state.clone(), up, room.restarts.to_string(), notes]);
+    }
+    let mut text = format!("{rooms}\n\n");
+    if let Some(t) = &status.telegrams {
+        let mut lines = table(["telegrams", "count"]);
+        for (name, n) in
+            [("stored", t.stored), ("thinned", t.thinned), ("late", t.late), ("duplicate", t.duplicate)]
+        {
+            lines.add_row([name.to_owned(), n.to_string()]);
+        }
+        for (reason, n) in &t.refused {
+            lines.add_row([format!("refused: {}", shown(reason)), n.to_string()]);
+        }
+        let agree = if t.sums_agree { "the sums agree" } else { "THE SUMS DO NOT AGREE" };
+        lines.add_row(["acknowledged".to_owned(), format!("{} ({agree})", t.telegrams)]);
+        text.push_str(&format!("{lines}\n\n"));
+    }
+    // refusals of other rooms always show; the rest on request
+    let mut others = table(["room", "counter", "value"]);
+    let mut any = false;
+    for room in &status.rooms {
+        for (name, n) in &room.counters {
+            let refusal = name.starts_with("refused") && room.room != Room::Intake.name();
+            if all || (refusal && *n > 0) {
+                others.add_row([room.room.to_owned(), name.clone(), n.to_string()]);
+                any = true;
+            }
+        }
+    }
+    if any {
+        text.push_str(&format!("{others}\n\n"));
+    }
+    text.push_str(&format!("the house: {}\n", status.level));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::health::Counter;
+
+    fn health(counters: &[(&str, u64)]) -> Health {
+        let counters = counters.iter().map(|(n, v)| Counter { name: (*n).to_owned(), value: *v }).collect();
+        Health { state: "ready".to_owned(), up_ms: 1, counters, notes: Vec::new() }
+    }
+
+    #[test]
+    fn sums_agree_only_when_every_telegram_has_an_outcome() {
+        let counters =
+            [("telegrams", 10), ("stored", 4), ("thinned", 3), ("refused.clear", 2), ("duplicate", 1)];
+        let told = Telegrams::of(&health(&counters));
+        assert!(told.sums_agree && told.refused_sum() == 2);
+        let mut one_lost = counters;
+        one_lost[0].1 = 11;
+        assert!(!Telegrams::of(&health(&one_lost)).sums_agree);
+    }
+}
