@@ -1,5 +1,13 @@
 //! Opens batches, has the vault decrypt, decodes, judges, seals and stores.
-//!
-//! (Note for whoever builds this room: start from `house::run_room(Room::X, intake::run)` in `main.rs`, with
-//! `pub async fn run(context: house::Context) -> Result<(), house::StartError>` here; `house` has Layout, Config,
-//! Counters (health), clients and doors. Delete this note.)
+
+pub mod batchkeys;
+pub mod collectors;
+pub mod judge;
+mod memory;
+pub mod meters;
+pub mod open;
+pub mod policy;
+pub mod prepare;
+mod reading;
+pub mod reason;
+pub mod time;
