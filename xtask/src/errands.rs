@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::steps::{Outcome, cargo, run, step};
-use crate::{files, graph, plain};
+use crate::{claims, files, graph, plain};
 
 /// Builds the one command and all rooms, then becomes `meterkeep demo`: an interrupt at the terminal reaches it
 /// directly, and its exit status is ours.
@@ -37,9 +37,16 @@ fn program(name: &str) -> Result<Command, String> {
 /// The checks that need no test to run.
 pub(crate) fn check(root: &Path) -> Outcome {
     step("format", || format(root))?;
-    step("files", || files::check(root).and_then(|()| plain::check(root)))?;
+    step("files", || files(root))?;
     step("dependency directions", || graph::check(root))?;
     step("lints", || lint(root))
+}
+
+/// Sizes, plain text, and documents that name code.
+pub(crate) fn files(root: &Path) -> Outcome {
+    files::check(root)?;
+    plain::check(root)?;
+    claims::check(root)
 }
 
 pub(crate) fn format(root: &Path) -> Outcome {

@@ -95,12 +95,14 @@ fn workspace(root: &Path) -> Result<(Graph, BTreeSet<String>), String> {
         }
         graph.uses.entry(name.clone()).or_default();
         for dependency in list(&package, "dependencies") {
-            if dependency.get("path").is_none_or(Value::is_null) {
-                continue;
-            }
-            let arrows =
-                if text(&dependency, "kind") == "dev" { &mut graph.tests_use } else { &mut graph.uses };
-            arrows.entry(name.clone()).or_default().insert(short(&text(&dependency, "name")));
+            let to = text(&dependency, "name");
+            let ours = dependency.get("path").is_some_and(|path| !path.is_null());
+            match (ours, text(&dependency, "kind") == "dev") {
+                (true, false) => graph.uses.entry(name.clone()).or_default().insert(short(&to)),
+                (true, true) => graph.tests_use.entry(name.clone()).or_default().insert(short(&to)),
+                (false, false) => graph.others.entry(to).or_default().insert(name.clone()),
+                (false, true) => false,
+            };
         }
     }
     Ok((graph, rooms))

@@ -1,5 +1,6 @@
 //! The project's own checks and errands: `cargo xtask <errand>`.
 
+mod claims;
 mod errands;
 mod files;
 mod graph;
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
         "format" => errands::format(&root),
         "lint" => errands::lint(&root),
         "graph" => graph::check(&root),
-        "files" => files::check(&root).and_then(|()| plain::check(&root)),
+        "files" => errands::files(&root),
         "doc" => errands::doc(&root),
         "fuzz-smoke" => errands::fuzz_smoke(&root, &rest),
         "ci" => errands::ci(&root),
