@@ -106,34 +106,27 @@ impl RecordHead {
 
     /// Whether the CRC holds over head and payload.
     pub(crate) fn holds(&self, payload: &[u8], salt: u64) -> bool {
-        checksum(self.len, self.position ^ salt, self.behind, payload) == self.crc
+        checksum(self.len, self.position ^ salt, self.behind, &[payload]) == self.crc
     }
 }
 
-/// Appends one record to `out`.
-pub(crate) fn encode_record(
-    out: &mut Vec<u8>,
-    position: u64,
-    durable: u64,
-    salt: u64,
-    payload: &[u8],
-    len: u32,
-) {
+/// Appends one record to `out`; `len` is the length of all parts of the payload together.
+pub(crate) fn encode_record(out: &mut Vec<u8>, position: u64, durable: u64, salt: u64, parts: &[&[u8]], len: u32) {
     let behind = u32::try_from(position.saturating_sub(durable)).unwrap_or(u32::MAX);
     let masked = position ^ salt;
     out.extend_from_slice(&len.to_le_bytes());
-    out.extend_from_slice(&checksum(len, masked, behind, payload).to_le_bytes());
+    out.extend_from_slice(&checksum(len, masked, behind, parts).to_le_bytes());
     out.extend_from_slice(&masked.to_le_bytes());
     out.extend_from_slice(&behind.to_le_bytes());
-    out.extend_from_slice(payload);
+    parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
-fn checksum(len: u32, masked: u64, behind: u32, payload: &[u8]) -> u32 {
+fn checksum(len: u32, masked: u64, behind: u32, parts: &[&[u8]]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&len.to_le_bytes());
     crc.update(&masked.to_le_bytes());
     crc.update(&behind.to_le_bytes());
-    crc.update(payload);
+    parts.iter().for_each(|part| crc.update(part));
     crc.finalize()
 }
 
@@ -162,7 +155,7 @@ mod tests {
     fn a_record_reads_back_and_every_flipped_bit_is_noticed() {
         let salt = 0x0123_4567_89ab_cdef;
         let mut bytes = Vec::new();
-        encode_record(&mut bytes, 77, 70, salt, b"payload", 7);
+        encode_record(&mut bytes, 77, 70, salt, &[b"pay", b"load"], 7);
         let good = RecordHead::decode(&bytes, salt).unwrap();
         assert_eq!((good.len, good.position, good.durable()), (7, 77, 70));
         assert!(good.holds(&bytes[OVERHEAD..], salt));

@@ -143,11 +143,20 @@ impl Journal {
     /// # Errors
     /// [`JournalError::TooLarge`], [`JournalError::Empty`]: the journal is as before. Any other: it is broken.
     pub fn append(&mut self, payload: &[u8]) -> Result<Position, JournalError> {
+        self.append_parts(&[payload])
+    }
+
+    /// [`Self::append`] of a payload in several parts, which saves putting them together first.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn append_parts(&mut self, parts: &[&[u8]]) -> Result<Position, JournalError> {
         self.whole()?;
         let max = self.shared.options.max_record;
-        let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        let bytes = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
+        let len = u32::try_from(bytes).unwrap_or(u32::MAX);
         if len > max || len == u32::MAX {
-            return Err(JournalError::TooLarge { len: payload.len(), max });
+            return Err(JournalError::TooLarge { len: bytes, max });
         }
         if len == 0 {
             return Err(JournalError::Empty);
@@ -161,7 +170,7 @@ impl Journal {
             self.new_marks.push((self.next, offset));
         }
         let position = Position(self.next);
-        format::encode_record(&mut self.pending, self.next, self.durable, self.salt, payload, len);
+        format::encode_record(&mut self.pending, self.next, self.durable, self.salt, parts, len);
         self.next = self.next.saturating_add(1);
         if self.pending.len() >= WRITE_BUFFER {
             self.guarded(Self::write)?;

@@ -195,8 +195,9 @@ impl Spool {
     /// # Errors
     /// What the journal says; after [`journal::JournalError::is_full`], [`Self::relieve`] may help.
     pub fn append(&mut self, signed: &[u8], meta: Meta) -> Result<u64, CollectorError> {
-        let record = encode_record(signed, meta);
-        Ok(self.journal.append(&record)?.0)
+        let Meta { count, from_ms, to_ms } = meta;
+        let parts: [&[u8]; 4] = [&count.to_le_bytes(), &from_ms.to_le_bytes(), &to_ms.to_le_bytes(), signed];
+        Ok(self.journal.append_parts(&parts)?.0)
     }
 
     /// Makes everything appended durable.
@@ -306,16 +307,7 @@ impl Spool {
     }
 }
 
-/// What the spool keeps of a number: `count u32 | from i64 | to i64 | signed`.
-fn encode_record(signed: &[u8], meta: Meta) -> Vec<u8> {
-    let mut record = Vec::with_capacity(signed.len().saturating_add(META));
-    record.extend_from_slice(&meta.count.to_le_bytes());
-    record.extend_from_slice(&meta.from_ms.to_le_bytes());
-    record.extend_from_slice(&meta.to_ms.to_le_bytes());
-    record.extend_from_slice(signed);
-    record
-}
-
+/// Before each batch in the journal: `count u32 | from i64 | to i64`.
 const META: usize = 20;
 
 /// Splits a record of the spool's journal; `None` when it is too short to be one.
