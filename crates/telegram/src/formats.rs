@@ -62,7 +62,8 @@ pub enum Learnt {
     NoRoom(FormatKey),
 }
 
-/// Two layouts with one key: a chance of one in 65536, or a forged telegram.
+/// Two layouts with one key: a chance of one in 65536, or a forged telegram. Compact frames of this key cannot be
+/// relied on from then on, since also the CRC of the full frame may be the same for both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clash {
     /// Their key.

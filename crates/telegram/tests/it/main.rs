@@ -2,4 +2,6 @@
 // `cfg(test)` lets clippy see that the helpers, too, are test code.
 
 #[cfg(test)]
+mod clash;
+#[cfg(test)]
 mod vectors;
