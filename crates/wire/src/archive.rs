@@ -55,7 +55,7 @@ pub struct Readings {
 /// A reading with what the store knows of it.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct MeterReading {
-    /// Address in link-layer order (8 bytes).
+    /// Address in link-layer order (8 bytes; 6 while the register does not know version and type).
     #[prost(bytes = "vec", tag = "1")]
     pub address: Vec<u8>,
     /// The place's reference.

@@ -1,5 +1,61 @@
 //! Answers questions on stored readings, against a grant and a receipt; keeps the register.
 //!
-//! (Note for whoever builds this room: start from `house::run_room(Room::X, archive::run)` in `main.rs`, with
-//! `pub async fn run(context: house::Context) -> Result<(), house::StartError>` here; `house` has Layout, Config,
-//! Counters (health), clients and doors. Delete this note.)
+//! A question passes a gate: the warden's grant, the session's signature, the scope. Then it is written into the
+//! log, and only with the ledger's receipt does the vault release the data keys of exactly the series asked for.
+//! They are wiped when the answer is out. A refusal is in the log too. The archive cannot write readings, and
+//! never sees a meter key: imports are sealed to the vault.
+
+mod gate;
+mod opening;
+mod question;
+mod registering;
+mod rows;
+mod service;
+mod subjects;
+mod vaults;
+
+use std::sync::Arc;
+
+use base::Resolution;
+use house::{Context, Counters, StartError};
+use journal::RealDisk;
+use recorder::LedgerRecorder;
+use store::register::Register;
+use wire::Room;
+
+use crate::gate::Gate;
+use crate::service::{Archive, Inner, ReadingsFile};
+use crate::subjects::SubjectKey;
+use crate::vaults::LinkedVault;
+
+/// Runs the room until it is told to stop.
+///
+/// # Errors
+/// When keys or the register cannot be read.
+pub async fn run(context: Context) -> Result<(), StartError> {
+    let layout = &context.layout;
+    let folder = layout.room(Room::Archive);
+    let ledger = layout.verifier(Room::Ledger)?;
+    let recorder = LedgerRecorder::new(context.client(Room::Ledger)?, ledger);
+    let default = &context.config.house.default_resolution;
+    let default_resolution = Resolution::from_name(default).ok_or_else(|| {
+        StartError(format!("house.toml: default_resolution is `{default}`; it is `daily` or `all`"))
+    })?;
+    let register = Register::open(&folder.join("register.db"))
+        .await
+        .map_err(|e| StartError::during("cannot open the register")(&e))?;
+    let counters = Arc::new(Counters::new());
+    let archive = Archive::new(Inner {
+        gate: Gate::new(recorder, layout.verifier(Room::Warden)?, ledger, Arc::clone(&counters)),
+        vault: LinkedVault::new(context.client(Room::Vault)?),
+        register,
+        readings: ReadingsFile::new(layout.store().join("readings.db")),
+        subjects: SubjectKey::load(&RealDisk, &folder.join("subject.key"))?,
+        default_resolution,
+        counters,
+        questions: Archive::<LedgerRecorder, LinkedVault>::questions(),
+    });
+    let door = context.door()?;
+    link::serve(door, Room::Archive, Arc::new(archive), context.shutdown).await;
+    Ok(())
+}

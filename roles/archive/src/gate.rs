@@ -1,0 +1,144 @@
+//! The gate before every answer: grant, request, log. Behind it, code holds a [`Recorded`] request.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base::UtcMillis;
+use grant::{
+    Action, DataSpan, Event, MAX_SUBJECTS, Nonces, Outcome, Recorded, Request, Verified, check_receipt,
+    check_request, request_hash,
+};
+use house::Counters;
+use link::Caller;
+use recorder::{Entry, Record};
+use seal::sign::Verifier;
+use wire::Refused;
+
+const ACTOR: &str = "archive";
+/// Requests within five minutes; more are refused.
+const MAX_NONCES: usize = 100_000;
+
+/// Checks, records, and remembers what was asked before.
+pub(crate) struct Gate<R> {
+    recorder: R,
+    warden: Verifier,
+    ledger: Verifier,
+    nonces: Mutex<Nonces>,
+    counters: Arc<Counters>,
+}
+
+/// A request that is in the log, with what shows it to the vault.
+pub(crate) struct Passed {
+    /// The request.
+    pub(crate) recorded: Verified<Recorded>,
+    /// The event and its receipt.
+    pub(crate) entry: Entry,
+}
+
+impl<R: Record> Gate<R> {
+    pub(crate) fn new(recorder: R, warden: Verifier, ledger: Verifier, counters: Arc<Counters>) -> Self {
+        Self { recorder, warden, ledger, nonces: Mutex::new(Nonces::new(MAX_NONCES)), counters }
+    }
+
+    /// Checks a request for what the called method does. A refusal is in the log before it is answered.
+    pub(crate) async fn admit(
+        &self,
+        caller: &Caller,
+        encoded: &[u8],
+        due: Action,
+        now: UtcMillis,
+    ) -> Result<Verified<Request>, Refused> {
+        let request = match check_request(encoded, due, &self.warden, now) {
+            Ok(request) => request,
+            Err(error) => {
+                // Nothing in it can be believed; who called is what the socket proved.
+                let on_behalf = match caller {
+                    Caller::Operator { uid } => format!("uid-{uid}"),
+                    _ => String::new(),
+                };
+                let event = Event {
+                    on_behalf,
+                    request_hash: Some(request_hash(encoded)),
+                    reason: error.code().to_owned(),
+                    ..Event::new(now, ACTOR, due.name(), Outcome::Refused)
+                };
+                return Err(self
+                    .recorded_refusal(event, Refused::new(error.code(), error.to_string()))
+                    .await);
+            }
+        };
+        let taken = self.nonces.lock().unwrap_or_else(PoisonError::into_inner).take(&request, now);
+        match taken {
+            Ok(()) => Ok(request),
+            Err(replayed) => {
+                Err(self.refuse(&request, Refused::new(replayed.code(), replayed.to_string()), now).await)
+            }
+        }
+    }
+
+    /// Records that a good request is refused all the same, and why.
+    pub(crate) async fn refuse(
+        &self,
+        request: &Verified<Request>,
+        refused: Refused,
+        now: UtcMillis,
+    ) -> Refused {
+        let event = Event::of_request(now, ACTOR, request, Outcome::Refused);
+        self.recorded_refusal(Event { reason: refused.code.to_owned(), ..event }, refused).await
+    }
+
+    /// Records and counts, under its own word, what the client refused before it asked.
+    pub(crate) async fn note_refusal(
+        &self,
+        request: &Verified<Request>,
+        word: String,
+        now: UtcMillis,
+    ) -> Result<(), Refused> {
+        self.counters.add(format!("refused.{word}"), 1);
+        tracing::info!(reason = %word, "refused by the client");
+        let event = Event::of_request(now, ACTOR, request, Outcome::Refused);
+        self.recorder.record_one(Event { reason: word, ..event }).await?;
+        Ok(())
+    }
+
+    async fn recorded_refusal(&self, event: Event, refused: Refused) -> Refused {
+        self.counters.add(format!("refused.{}", refused.code), 1);
+        tracing::info!(action = %event.action, reason = refused.code, "refused");
+        match self.recorder.record_one(event).await {
+            Ok(_) => refused,
+            Err(error) => {
+                self.counters.add("refused.no-receipt", 1);
+                error.into()
+            }
+        }
+    }
+
+    /// Records that a request will be answered, and to whose data; only then may it be.
+    pub(crate) async fn pass(
+        &self,
+        request: &Verified<Request>,
+        data: Option<DataSpan>,
+        subjects: &[[u8; 16]],
+        detail: String,
+        now: UtcMillis,
+    ) -> Result<Passed, Refused> {
+        let event = Event { data, detail, ..Event::of_request(now, ACTOR, request, Outcome::Allowed) };
+        // An event holds so many subjects; the vault is shown the last one, which is there only with all before.
+        let mut chunks: Vec<Vec<[u8; 16]>> = subjects.chunks(MAX_SUBJECTS).map(<[_]>::to_vec).collect();
+        if chunks.is_empty() {
+            chunks.push(Vec::new());
+        }
+        let events = chunks.into_iter().map(|subjects| Event { subjects, ..event.clone() }).collect();
+        let no_receipt = |refused: Refused| {
+            self.counters.add("refused.no-receipt", 1);
+            tracing::warn!(error = %refused, "nothing is answered that is not in the log");
+            refused
+        };
+        let entries = self.recorder.record(events).await.map_err(|e| no_receipt(e.into()))?;
+        let Some(entry) = entries.into_iter().next_back() else {
+            return Err(no_receipt(Refused::new("no-receipt", "the ledger gave no receipt")));
+        };
+        let recorded = check_receipt(request, &entry.event, &entry.receipt, &self.ledger, UtcMillis::now())
+            .map_err(|e| no_receipt(Refused::new(e.code(), e.to_string())))?;
+        Ok(Passed { recorded, entry })
+    }
+}

@@ -1,0 +1,194 @@
+//! Opening rows with the data keys that the vault releases for exactly this question.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{Class, MeterId, Month, Secret, TenancyId, UtcMillis};
+use prost::Message;
+use seal::{Place, aead};
+use store::SealedReading;
+use wire::Refused;
+use wire::archive::MeterReading;
+use wire::intake::Reading;
+use wire::vault::{DataKeys, ReleaseKeys, Series};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::gate::Passed;
+use crate::question::Question;
+use crate::rows::Found;
+use crate::vaults::Vault;
+
+/// Series in one call to the vault.
+const SERIES: usize = 4096;
+
+/// A series: the unit of the data keys.
+type Key = (MeterId, TenancyId, Class, Month);
+
+/// Data keys of one question; wiped when it is answered.
+#[derive(Default)]
+struct Keys(BTreeMap<Key, Secret<32>>);
+
+/// The answer's readings and what is to be said about those that are missing.
+pub(crate) struct Opened {
+    pub(crate) readings: Vec<MeterReading>,
+    pub(crate) notes: Vec<String>,
+    /// Rows that did not open: somebody changed or moved them.
+    pub(crate) unreadable: u64,
+    /// Rows whose key the vault withheld.
+    pub(crate) withheld: u64,
+}
+
+/// Asks the vault for the keys of the rows' series and opens them. Takes the proof that the question is in the
+/// log: the vault wants to see it too.
+pub(crate) async fn open<V: Vault>(
+    vault: &V,
+    encoded: &[u8],
+    passed: &Passed,
+    question: &Question,
+    found: Found,
+) -> Result<Opened, Refused> {
+    let series: BTreeSet<Key> = found.rows.iter().map(key_of).collect();
+    let series: Vec<Key> = series
+        .into_iter()
+        .filter(|(_, tenancy, class, month)| passed.recorded.permits(*tenancy, *class, *month).is_ok())
+        .collect();
+    let (mut keys, mut refused) = (Keys::default(), BTreeMap::<Key, String>::new());
+    for chunk in series.chunks(SERIES) {
+        let question = ReleaseKeys {
+            request: encoded.to_vec(),
+            event: passed.entry.event.clone(),
+            receipt: passed.entry.receipt.clone(),
+            series: chunk.iter().map(wire_series).collect(),
+        };
+        take(chunk, vault.release(question).await?, &mut keys, &mut refused)?;
+    }
+    Ok(open_rows(question, found, &keys, &refused))
+}
+
+fn key_of(row: &SealedReading) -> Key {
+    (row.facts.meter, row.facts.tenancy, row.facts.class, row.facts.month)
+}
+
+fn wire_series((meter, tenancy, class, month): &Key) -> Series {
+    Series {
+        meter: meter.0,
+        tenancy: tenancy.0.to_vec(),
+        class: u32::from(class.code()),
+        month: month.number(),
+    }
+}
+
+/// Pairs the vault's keys with the series that were asked for.
+fn take(
+    asked: &[Key],
+    mut answer: DataKeys,
+    keys: &mut Keys,
+    refused: &mut BTreeMap<Key, String>,
+) -> Result<(), Refused> {
+    let garbled = || Refused::new("vault-garbled", "the vault's answer does not fit the question");
+    let bytes = Zeroizing::new(std::mem::take(&mut answer.keys));
+    let mut given = bytes.chunks_exact(32);
+    if !answer.refused.is_empty() && answer.refused.len() != asked.len() {
+        return Err(garbled());
+    }
+    for (index, key) in asked.iter().enumerate() {
+        match answer.refused.get(index).filter(|why| !why.is_empty()) {
+            Some(why) => _ = refused.insert(*key, why.clone()),
+            None => {
+                let secret = given.next().and_then(Secret::from_slice).ok_or_else(garbled)?;
+                keys.0.insert(*key, secret);
+            }
+        }
+    }
+    if given.next().is_some() || !given.remainder().is_empty() { Err(garbled()) } else { Ok(()) }
+}
+
+fn open_rows(question: &Question, found: Found, keys: &Keys, refused: &BTreeMap<Key, String>) -> Opened {
+    let (mut readings, mut unreadable) = (Vec::new(), 0u64);
+    let mut withheld: BTreeMap<&str, u64> = BTreeMap::new();
+    for row in &found.rows {
+        let Some(key) = keys.0.get(&key_of(row)) else {
+            let why = refused.get(&key_of(row)).map_or("not-in-scope", String::as_str);
+            *withheld.entry(why).or_default() += 1;
+            continue;
+        };
+        let Some((id, reading)) = open_row(key, row) else {
+            unreadable += 1;
+            continue;
+        };
+        let Some(shown) = found.meters.get(&id) else { continue };
+        if !question.reaches(UtcMillis(reading.heard_ms)) {
+            continue;
+        }
+        let meter_reading = MeterReading {
+            address: shown.address.clone(),
+            place: shown.place.clone(),
+            version: row.facts.version,
+            class: u32::from(row.facts.class.code()),
+            quality: row.facts.quality.name().to_owned(),
+            reading: Some(reading),
+        };
+        readings.push((id, meter_reading));
+    }
+    let heard = |r: &MeterReading| r.reading.as_ref().map_or(0, |r| r.heard_ms);
+    readings.sort_by_key(|(id, r)| (*id, std::cmp::Reverse(heard(r))));
+    if question.latest {
+        readings.dedup_by_key(|(id, _)| *id);
+    }
+    let mut notes: Vec<String> =
+        withheld.iter().map(|(why, n)| format!("{n} readings are withheld by the vault: {why}")).collect();
+    if unreadable > 0 {
+        notes.push(format!("{unreadable} readings do not open: they were changed or moved in the store"));
+    }
+    let withheld = withheld.values().sum();
+    Opened { readings: readings.into_iter().map(|(_, r)| r).collect(), notes, unreadable, withheld }
+}
+
+fn open_row(key: &Secret<32>, row: &SealedReading) -> Option<(MeterId, Reading)> {
+    let facts = &row.facts;
+    let place = Place::reading(
+        facts.meter,
+        facts.tenancy,
+        facts.class,
+        facts.month,
+        u64::from(facts.sequence),
+        facts.version,
+    );
+    let mut plain = aead::open(key, &place, &row.envelope).ok()?;
+    let reading = Reading::decode(plain.as_slice());
+    plain.zeroize();
+    Some((facts.meter, reading.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(n: u32) -> Key {
+        (MeterId(n), TenancyId([1; 16]), Class::Daily, Month::from_number(24_000))
+    }
+
+    #[test]
+    fn keys_are_paired_with_their_series_and_a_misfit_is_refused() {
+        let asked = [series(1), series(2), series(3)];
+        let take = |keys: Vec<u8>, refused: &[&str]| {
+            let refused = refused.iter().map(|r| (*r).to_owned()).collect();
+            let (mut held, mut no) = (Keys::default(), BTreeMap::new());
+            super::take(&asked, DataKeys { keys, refused, term: 1 }, &mut held, &mut no).map(|()| (held, no))
+        };
+        let (held, no) = take([[1; 32], [3; 32]].concat(), &["", "unknown-tenancy", ""]).ok().unwrap();
+        assert_eq!(held.0[&series(1)].expose(), &[1; 32]);
+        assert_eq!(held.0[&series(3)].expose(), &[3; 32]);
+        assert_eq!(no[&series(2)], "unknown-tenancy");
+        assert_eq!(take(vec![7; 96], &[]).ok().unwrap().0.0.len(), 3);
+        for (bytes, refused) in [
+            (64, vec![]),
+            (97, vec![]),
+            (128, vec![]),
+            (64, vec!["", ""]),
+            (96, vec!["", "x", ""]),
+            (0, vec!["", "", ""]),
+        ] {
+            assert!(take(vec![7; bytes], &refused).is_err(), "{bytes} {refused:?}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Changes to the register, and key imports, which register meters too. The vault hears of tenancies before the
+//! change is made, so that no meter is ever listed whose readings nobody could seal.
+
+use base::{MeterId, Resolution, TenancyId, UtcMillis};
+use grant::is_word;
+use prost::Message;
+use recorder::Record;
+use store::StoreError;
+use store::register::{Change, NewMeter, Register, RegisterAddress, Span};
+use wire::Refused;
+use wire::archive::{ImportKeys, ListMeters, RegisterAnswer, RegisterChange, RegisteredMeter};
+use wire::vault::{self, ImportReport, Tenancy};
+
+use crate::gate::{Gate, Passed};
+use crate::subjects::SubjectKey;
+use crate::vaults::{Vault, span};
+
+/// Items of a change, at most.
+const MAX_ITEMS: usize = 10_000;
+/// Keys of an import, at most.
+const MAX_KEYS: usize = 1000;
+/// Bytes of a sealed list of keys, at most.
+const MAX_SEALED: usize = 256 * 1024;
+/// Spans in one call to the vault.
+const SPANS: usize = 1000;
+/// Meters in one list, at most.
+const LISTED: u32 = 5000;
+/// What a place is called while nobody said where a meter hangs: one place a meter, so that a later move of
+/// one is no move of all.
+const UNPLACED: &str = "unplaced";
+
+/// What both need.
+pub(crate) struct Desk<'a, R, V> {
+    pub(crate) gate: &'a Gate<R>,
+    pub(crate) register: &'a Register,
+    pub(crate) vault: &'a V,
+    pub(crate) subjects: &'a SubjectKey,
+    pub(crate) default_resolution: Resolution,
+}
+
+impl<R: Record, V: Vault> Desk<'_, R, V> {
+    /// Changes the register. Items that its rules forbid are named in the answer; the others go through.
+    pub(crate) async fn change(
+        &self,
+        encoded: &[u8],
+        request: &grant::Verified<grant::Request>,
+        now: UtcMillis,
+    ) -> Result<RegisterAnswer, Refused> {
+        let asked = RegisterChange::decode(request.body.as_slice())
+            .map_err(|_| Refused::new("malformed", "the change's content cannot be read"))?;
+        let items = asked.add.len().saturating_add(asked.moves.len()).saturating_add(asked.policies.len());
+        if items > MAX_ITEMS || (items == 0 && asked.list.is_none()) {
+            return Err(Refused::new(
+                "malformed",
+                format!("a change has 1 to {MAX_ITEMS} items, not {items}"),
+            ));
+        }
+        let mut change = self.begin(asked.add.len()).await?;
+        let (mut answer, mut spans) = (RegisterAnswer::default(), Vec::new());
+        for item in &asked.add {
+            match add(&mut change, item, now).await {
+                Ok((new, of_meter)) => {
+                    spans.extend(of_meter.1);
+                    let count = if new { &mut answer.added } else { &mut answer.unchanged };
+                    *count = count.saturating_add(1);
+                }
+                Err(error) => answer.refused.push(item_refused(error)?),
+            }
+        }
+        for item in &asked.moves {
+            match change.move_at(&item.place, UtcMillis(item.at_ms), item.vacant).await {
+                Ok(of_place) => {
+                    answer.tenancies = answer.tenancies.saturating_add(1);
+                    spans.extend(of_place);
+                }
+                Err(error) => answer.refused.push(item_refused(error)?),
+            }
+        }
+        for item in &asked.policies {
+            match policy(&mut change, &item.address, item.resolution).await {
+                Ok(()) => {}
+                Err(error) => answer.refused.push(item_refused(error)?),
+            }
+        }
+        let detail = format!(
+            "{} meters new, {} there, {} moves, {} policies, {} refused, {}",
+            answer.added,
+            answer.unchanged,
+            answer.tenancies,
+            asked.policies.len(),
+            answer.refused.len(),
+            if asked.list.is_some() { "listed" } else { "not listed" }
+        );
+        let passed = self.pass(request, &spans, detail, now).await?;
+        self.tell(encoded, &passed, &spans).await?;
+        change.commit().await.map_err(stored)?;
+        if let Some(list) = &asked.list {
+            (answer.meters, answer.more) = self.list(list).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn list(&self, asked: &ListMeters) -> Result<(Vec<RegisteredMeter>, bool), Refused> {
+        // Only the present tenancies: since the end of time, so to say.
+        let listed = self.register.meters(MeterId(asked.after_meter), LISTED, UtcMillis(i64::MAX)).await;
+        let (_, meters) = listed.map_err(stored)?;
+        let more = meters.len() >= LISTED as usize;
+        let shown = meters.into_iter().map(|m| {
+            let present = m.tenancies.last();
+            RegisteredMeter {
+                id: m.id.0,
+                address: m.address.to_vec(),
+                resolution: u32::from(m.resolution.unwrap_or(self.default_resolution).code()),
+                clear: m.clear,
+                tenancy_since_ms: present.map_or(0, |t| t.from.0),
+                vacant: present.is_some_and(|t| t.vacant),
+                place: m.place,
+            }
+        });
+        Ok((shown.collect(), more))
+    }
+
+    /// Registers the meters of a key import and relays the sealed keys to the vault. The archive cannot open
+    /// them: they are sealed to the vault.
+    pub(crate) async fn import(
+        &self,
+        encoded: &[u8],
+        request: &grant::Verified<grant::Request>,
+        now: UtcMillis,
+    ) -> Result<ImportReport, Refused> {
+        let asked = ImportKeys::decode(request.body.as_slice())
+            .map_err(|_| Refused::new("malformed", "the import's content cannot be read"))?;
+        let malformed = |what: String| Refused::new("malformed", format!("the import {what}"));
+        if !asked.refused.is_empty() {
+            return Err(malformed("was refused by the client, and is only counted".to_owned()));
+        }
+        if asked.meters.is_empty() || asked.meters.len() > MAX_KEYS {
+            return Err(malformed(format!(
+                "has {} keys; import 1 to {MAX_KEYS} at once",
+                asked.meters.len()
+            )));
+        }
+        if asked.sealed.is_empty()
+            || asked.sealed.len() > MAX_SEALED
+            || asked.enc.len() != seal::hybrid::ENC_LEN
+        {
+            return Err(malformed("has no list of keys that is sealed to the vault".to_owned()));
+        }
+        let mut change = self.begin(asked.meters.len()).await?;
+        let (mut ids, mut spans, mut new) = (Vec::new(), Vec::new(), 0u32);
+        for item in &asked.meters {
+            // The sealed list has the same order: leaving one out would give a key to another meter.
+            let (is_new, (id, of_meter)) = add(&mut change, item, now)
+                .await
+                .map_err(|e| item_refused(e).map_or_else(|e| e, |why| Refused::new("import-refused", why)))?;
+            new = new.saturating_add(u32::from(is_new));
+            ids.push(id);
+            spans.extend(of_meter);
+        }
+        let source: String = asked.source.chars().filter(|c| !c.is_control()).take(80).collect();
+        let detail = format!("{} keys, {new} meters new, from `{source}`", ids.len());
+        let passed = self.pass(request, &spans, detail, now).await?;
+        self.tell(encoded, &passed, &spans).await?;
+        // The register first: a meter without a key is refused until the import is repeated, but a key must
+        // never stand under an id that the register could give to another meter.
+        change.commit().await.map_err(stored)?;
+        self.vault
+            .import(vault::ImportKeys {
+                request: encoded.to_vec(),
+                event: passed.entry.event,
+                receipt: passed.entry.receipt,
+                meters: ids,
+            })
+            .await
+    }
+
+    async fn begin(&self, new: usize) -> Result<Change<'_>, Refused> {
+        self.register.begin(u32::try_from(new).unwrap_or(u32::MAX)).await.map_err(stored)
+    }
+
+    async fn pass(
+        &self,
+        request: &grant::Verified<grant::Request>,
+        spans: &[Span],
+        detail: String,
+        now: UtcMillis,
+    ) -> Result<Passed, Refused> {
+        let mut tenancies: Vec<TenancyId> = spans.iter().map(|s| s.tenancy).collect();
+        tenancies.sort_unstable();
+        tenancies.dedup();
+        let tags: Vec<[u8; 16]> = tenancies.into_iter().map(|t| self.subjects.tag(t)).collect();
+        self.gate.pass(request, None, &tags, detail, now).await
+    }
+
+    /// Tells the vault of tenancies.
+    async fn tell(&self, encoded: &[u8], passed: &Passed, spans: &[Span]) -> Result<(), Refused> {
+        for chunk in spans.chunks(SPANS) {
+            let change = Tenancy {
+                request: encoded.to_vec(),
+                event: passed.entry.event.clone(),
+                receipt: passed.entry.receipt.clone(),
+                spans: chunk.iter().map(span).collect(),
+            };
+            self.vault.tenancy(change).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The word for which the client refused a key file, when the request only says that it did.
+pub(crate) fn refused_file(body: &[u8]) -> Option<String> {
+    let asked = ImportKeys::decode(body).ok()?;
+    let only_refused = asked.meters.is_empty() && asked.enc.is_empty() && asked.sealed.is_empty();
+    (only_refused && asked.refused.starts_with("keyfile-") && is_word(&asked.refused))
+        .then_some(asked.refused)
+}
+
+fn stored(error: StoreError) -> Refused {
+    tracing::error!(%error, "the register");
+    Refused::new("register", format!("the register does not take the change: {error}"))
+}
+
+/// A rule that forbids one item is a sentence; anything else ends the whole change.
+fn item_refused(error: StoreError) -> Result<String, Refused> {
+    match error {
+        StoreError::Rule(why) => Ok(why),
+        other => Err(stored(other)),
+    }
+}
+
+type OfMeter = (u32, Vec<Span>);
+
+async fn add(
+    change: &mut Change<'_>,
+    item: &wire::archive::NewMeter,
+    now: UtcMillis,
+) -> Result<(bool, OfMeter), StoreError> {
+    let address: RegisterAddress = address(&item.address)?;
+    let place = match item.place.trim() {
+        "" | UNPLACED => format!("{UNPLACED} {address}"),
+        place if place.chars().any(char::is_control) => {
+            return Err(StoreError::Rule(format!("the place of {address} has a control character")));
+        }
+        place => place.to_owned(),
+    };
+    let meter = NewMeter { address, place, resolution: resolution(item.resolution)?, clear: item.clear };
+    let added = change.add_meter(&meter, now).await?;
+    Ok((added.new, (added.id.0, added.spans)))
+}
+
+async fn policy(change: &mut Change<'_>, text: &str, code: u32) -> Result<(), StoreError> {
+    change.set_resolution(&address(text)?, resolution(code)?).await.map(drop)
+}
+
+fn address(text: &str) -> Result<RegisterAddress, StoreError> {
+    if text.len() > 64 {
+        return Err(StoreError::Rule("an address is longer than 64 letters".to_owned()));
+    }
+    text.parse().map_err(|e: base::AddressError| StoreError::Rule(e.to_string()))
+}
+
+fn resolution(code: u32) -> Result<Option<Resolution>, StoreError> {
+    if code == 0 {
+        return Ok(None);
+    }
+    u8::try_from(code)
+        .ok()
+        .and_then(Resolution::from_code)
+        .map(Some)
+        .ok_or_else(|| StoreError::Rule(format!("`{code}` is no resolution; it is daily (1) or all (2)")))
+}

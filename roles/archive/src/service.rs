@@ -1,0 +1,238 @@
+//! The archive's answers.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{MeterId, Resolution, UtcMillis};
+use bytes::Bytes;
+use grant::Action;
+use house::Counters;
+use link::{Caller, Service, answer};
+use recorder::Record;
+use store::ReadingView;
+use store::register::Register;
+use tokio::sync::{RwLock, Semaphore};
+use wire::archive::{Asked, Meter, Meters, MetersRequest, Readings, RegisterAnswer};
+use wire::health::{Health, HealthRequest};
+use wire::vault::ImportReport;
+use wire::{Method, Refused};
+
+use crate::gate::Gate;
+use crate::opening;
+use crate::question::Question;
+use crate::registering::{self, Desk};
+use crate::rows;
+use crate::subjects::SubjectKey;
+use crate::vaults::{Vault, span};
+
+/// Questions answered at a time: each holds its rows and keys in memory.
+const MAX_QUESTIONS: usize = 4;
+/// Meters in one answer to intake.
+const MAX_METERS: u32 = 20_000;
+/// Intake is told of tenancies that ended within the last 40 days: late telegrams are at most 14 days old.
+const TENANCIES_MS: i64 = 40 * 24 * 3600 * 1000;
+/// The longest wait of a long poll.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// The room: answers questions, keeps the register.
+pub(crate) struct Archive<R, V>(Arc<Inner<R, V>>);
+
+/// What the archive works with.
+pub(crate) struct Inner<R, V> {
+    pub(crate) gate: Gate<R>,
+    pub(crate) vault: V,
+    pub(crate) register: Register,
+    pub(crate) readings: ReadingsFile,
+    pub(crate) subjects: SubjectKey,
+    pub(crate) default_resolution: Resolution,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) questions: Semaphore,
+}
+
+/// The readings database, which intake makes and which may be replaced by an older copy.
+pub(crate) struct ReadingsFile {
+    path: PathBuf,
+    open: RwLock<Option<(FileId, Arc<ReadingView>)>>,
+}
+
+type FileId = (u64, u64);
+
+impl ReadingsFile {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, open: RwLock::new(None) }
+    }
+
+    /// The view of the file that is there now; `None` before intake has made one.
+    async fn view(&self) -> Result<Option<Arc<ReadingView>>, Refused> {
+        let Ok(meta) = std::fs::metadata(&self.path) else { return Ok(None) };
+        let id = (meta.dev(), meta.ino());
+        if let Some((_, view)) = self.open.read().await.as_ref().filter(|(of, _)| *of == id) {
+            return Ok(Some(Arc::clone(view)));
+        }
+        let mut open = self.open.write().await;
+        match ReadingView::open(&self.path).await {
+            Ok(view) => Ok(Some(Arc::clone(&open.insert((id, Arc::new(view))).1))),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(Refused::new("store", format!("the readings cannot be opened: {error}"))),
+        }
+    }
+}
+
+impl<R: Record, V: Vault> Archive<R, V> {
+    pub(crate) fn new(inner: Inner<R, V>) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    pub(crate) fn questions() -> Semaphore {
+        Semaphore::new(MAX_QUESTIONS)
+    }
+
+    /// Does a change in a task of its own, so that a caller who gives up does not stop it between vault and
+    /// register.
+    async fn whole<A, F, Fut>(&self, work: F) -> Result<A, Refused>
+    where
+        A: Send + 'static,
+        F: FnOnce(Arc<Inner<R, V>>) -> Fut,
+        Fut: Future<Output = Result<A, Refused>> + Send + 'static,
+    {
+        let done = tokio::spawn(work(Arc::clone(&self.0))).await;
+        done.unwrap_or_else(|_| Err(Refused::new("internal", "the archive failed; see its log")))
+    }
+}
+
+impl<R: Record, V: Vault> Inner<R, V> {
+    fn desk(&self) -> Desk<'_, R, V> {
+        Desk {
+            gate: &self.gate,
+            register: &self.register,
+            vault: &self.vault,
+            subjects: &self.subjects,
+            default_resolution: self.default_resolution,
+        }
+    }
+
+    async fn readings(&self, caller: Caller, asked: Asked, now: UtcMillis) -> Result<Readings, Refused> {
+        let request = self.gate.admit(&caller, &asked.request, Action::ReadReadings, now).await?;
+        let answered = self.answer_readings(&request, &asked.request, now).await;
+        match answered {
+            Ok(readings) => {
+                self.counters.add("questions", 1);
+                self.counters.add("readings", readings.readings.len() as u64);
+                Ok(readings)
+            }
+            Err(refused) => Err(self.gate.refuse(&request, refused, now).await),
+        }
+    }
+
+    async fn answer_readings(
+        &self,
+        request: &grant::Verified<grant::Request>,
+        encoded: &[u8],
+        now: UtcMillis,
+    ) -> Result<Readings, Refused> {
+        let question = Question::parse(&request.body, &request.grant.scope, now)?;
+        let _turn = self
+            .questions
+            .acquire()
+            .await
+            .map_err(|_| Refused::new("stopping", "the archive stops; ask again in a moment"))?;
+        let view = self.readings.view().await?;
+        let found = rows::find(&self.register, view.as_deref(), &question, &request.grant.scope).await?;
+        let tags: Vec<[u8; 16]> = found.subjects.iter().map(|t| self.subjects.tag(*t)).collect();
+        let what = if question.latest { "newest readings" } else { "readings" };
+        let detail = format!("{} {what} of {} meters looked at", found.rows.len(), found.looked_at);
+        let passed = self.gate.pass(request, Some(question.data()), &tags, detail, now).await?;
+        let more = found.more;
+        let opened = opening::open(&self.vault, encoded, &passed, &question, found).await?;
+        self.counters.add("withheld", opened.withheld);
+        if opened.unreadable > 0 {
+            self.counters.add("unreadable", opened.unreadable);
+            self.counters.note("readings in the store do not open: they were changed or moved");
+        }
+        Ok(Readings { readings: opened.readings, more, receipt: passed.entry.number, notes: opened.notes })
+    }
+
+    async fn change(&self, caller: Caller, asked: Asked, now: UtcMillis) -> Result<RegisterAnswer, Refused> {
+        let request = self.gate.admit(&caller, &asked.request, Action::ChangeRegister, now).await?;
+        match self.desk().change(&asked.request, &request, now).await {
+            Ok(answer) => {
+                self.counters.add("register.changes", 1);
+                Ok(answer)
+            }
+            Err(refused) => Err(self.gate.refuse(&request, refused, now).await),
+        }
+    }
+
+    async fn import(&self, caller: Caller, asked: Asked, now: UtcMillis) -> Result<ImportReport, Refused> {
+        let request = self.gate.admit(&caller, &asked.request, Action::ImportKeys, now).await?;
+        if let Some(word) = registering::refused_file(&request.body) {
+            // The client refused the file; that it was tried belongs into log and counters all the same.
+            self.gate.note_refusal(&request, word, now).await?;
+            return Ok(ImportReport::default());
+        }
+        match self.desk().import(&asked.request, &request, now).await {
+            Ok(report) => {
+                for outcome in &report.outcomes {
+                    self.counters.add(format!("keys.{outcome}"), 1);
+                }
+                Ok(report)
+            }
+            Err(refused) => Err(self.gate.refuse(&request, refused, now).await),
+        }
+    }
+
+    async fn meters(&self, asked: MetersRequest, now: UtcMillis) -> Result<Meters, Refused> {
+        if asked.after_meter == 0 {
+            let mut version = self.register.subscribe();
+            let wait = Duration::from_millis(u64::from(asked.wait_ms)).min(MAX_WAIT);
+            // "Other than", not "newer than": an older copy of the register is news too.
+            let news = version.wait_for(|now| *now != asked.seen_version);
+            let _ = tokio::time::timeout(wait, news).await;
+        }
+        let since = now.plus(-TENANCIES_MS);
+        let listed = self.register.meters(MeterId(asked.after_meter), MAX_METERS, since).await;
+        let (version, meters) = listed.map_err(|e| Refused::new("register", e.to_string()))?;
+        let more = meters.len() >= MAX_METERS as usize;
+        let meter = |m: store::register::RegisteredMeter| Meter {
+            id: m.id.0,
+            address: m.address.to_vec(),
+            resolution: u32::from(m.resolution.unwrap_or(self.default_resolution).code()),
+            clear: m.clear,
+            tenancies: m.tenancies.iter().map(span).collect(),
+        };
+        Ok(Meters { version, meters: meters.into_iter().map(meter).collect(), more })
+    }
+
+    async fn health(&self) -> Health {
+        if let Ok(size) = self.register.size().await {
+            self.counters.set("register.meters", size.meters);
+            self.counters.set("register.places", size.places);
+            self.counters.set("register.tenancies", size.tenancies);
+        }
+        self.counters.health("ready")
+    }
+}
+
+impl<R: Record, V: Vault> Service for Archive<R, V> {
+    async fn call(&self, caller: Caller, method: Method, body: Bytes) -> Result<Bytes, Refused> {
+        let now = UtcMillis::now();
+        match method {
+            Method::ArchiveReadings => answer(body, |q| self.0.readings(caller, q, now)).await,
+            Method::ArchiveRegister => {
+                answer(body, |q| self.whole(move |a| async move { a.change(caller, q, now).await })).await
+            }
+            Method::ArchiveImportKeys => {
+                answer(body, |q| self.whole(move |a| async move { a.import(caller, q, now).await })).await
+            }
+            Method::ArchiveMeters => answer(body, |q| self.0.meters(q, now)).await,
+            Method::Health => answer(body, |_: HealthRequest| async { Ok(self.0.health().await) }).await,
+            method => Err(Refused::new("not-here", format!("the archive does not answer `{method}`"))),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "service_tests.rs"]
+mod tests;

@@ -1,0 +1,85 @@
+//! What the archive asks of the vault.
+
+use std::future::Future;
+use std::time::Duration;
+
+use base::{MeterId, TenancyId, UtcMillis};
+use link::{CallError, Client};
+use prost::Message;
+use store::register::Span;
+use wire::gateway::Done;
+use wire::vault::{DataKeys, ImportKeys, ImportReport, ReleaseKeys, Tenancy, TenancySpan};
+use wire::{Method, Refused};
+use zeroize::Zeroize;
+
+/// How long the vault may take for one call.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The vault, as far as the archive may call it.
+pub(crate) trait Vault: Send + Sync + 'static {
+    /// Data keys for reading.
+    fn release(&self, question: ReleaseKeys) -> impl Future<Output = Result<DataKeys, Refused>> + Send;
+
+    /// Tells of tenancies that begin or end.
+    fn tenancy(&self, change: Tenancy) -> impl Future<Output = Result<(), Refused>> + Send;
+
+    /// Hands over sealed meter keys.
+    fn import(&self, keys: ImportKeys) -> impl Future<Output = Result<ImportReport, Refused>> + Send;
+}
+
+/// The house's vault.
+pub(crate) struct LinkedVault(Client);
+
+impl LinkedVault {
+    pub(crate) const fn new(client: Client) -> Self {
+        Self(client)
+    }
+}
+
+impl Vault for LinkedVault {
+    async fn release(&self, question: ReleaseKeys) -> Result<DataKeys, Refused> {
+        let body = self
+            .0
+            .call_raw(Method::VaultReleaseKeys, question.encode_to_vec().into(), PATIENCE)
+            .await
+            .map_err(refused)?;
+        let keys = DataKeys::decode(body.clone());
+        // The keys were copied out; the frame that they came in is wiped where nobody else holds it.
+        if let Ok(mut frame) = body.try_into_mut() {
+            frame.zeroize();
+        }
+        keys.map_err(|_| Refused::new("vault-garbled", "the vault's answer cannot be read"))
+    }
+
+    async fn tenancy(&self, change: Tenancy) -> Result<(), Refused> {
+        self.0.call::<_, Done>(Method::VaultTenancy, &change, PATIENCE).await.map(drop).map_err(refused)
+    }
+
+    async fn import(&self, keys: ImportKeys) -> Result<ImportReport, Refused> {
+        self.0.call(Method::VaultImportKeys, &keys, PATIENCE).await.map_err(refused)
+    }
+}
+
+fn refused(error: CallError) -> Refused {
+    match error {
+        CallError::Refused { code, message } => {
+            Refused::new("vault-refused", format!("the vault refused: {message} ({code})"))
+        }
+        other => Refused::new(
+            "vault-unreachable",
+            format!("{other}; try again when `meterkeep status` shows it ready"),
+        ),
+    }
+}
+
+/// A tenancy's span as it travels.
+pub(crate) fn span(span: &Span) -> TenancySpan {
+    let (TenancyId(tenancy), MeterId(meter), UtcMillis(from_ms)) = (span.tenancy, span.meter, span.from);
+    TenancySpan {
+        tenancy: tenancy.to_vec(),
+        meter,
+        from_ms,
+        until_ms: span.until.map(|u| u.0),
+        vacant: span.vacant,
+    }
+}
