@@ -11,6 +11,7 @@
 )]
 
 pub mod build;
+pub mod feed;
 pub mod house;
 pub mod power;
 pub mod rng;

@@ -82,13 +82,13 @@ fn is_shut(outcome: &str) -> bool {
     ["unreachable", "not-permitted", "wrong-room"].contains(&outcome)
 }
 
-fn other(_: &House) -> String {
-    "another house".to_owned()
-}
-
 #[test]
 fn the_checked_in_table_is_the_one_in_the_code() {
-    assert_eq!(TABLE, wire::table(), "a change of who may call what shows in `tests/it/breach/authority.txt`");
+    assert_eq!(
+        TABLE,
+        wire::table(),
+        "a change of who may call what shows in `tests/it/breach/authority.txt`"
+    );
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn the_doors_admit_whom_the_table_names_and_nobody_else() {
     for room in rooms() {
         callers.insert(CallerKind::Room(room), Some(Identity::load(&house.layout.room(room)).unwrap()));
     }
-    callers.insert(CallerKind::Collector, Some(Identity::load(collector.folder()).unwrap()));
+    callers.insert(CallerKind::Collector, Some(Identity::load(&collector.identity()).unwrap()));
     callers.insert(CallerKind::Operator, None);
     let mut admitted: BTreeMap<Method, BTreeSet<CallerKind>> = BTreeMap::new();
     for (caller, identity) in &callers {
@@ -144,25 +144,34 @@ async fn certificates_of_another_house_open_no_door() {
     let mut house = House::new(Plan::default());
     house.start_all();
     let knocker = Knocker::new(&house);
-    let (rooms_of_other, collectors_of_other) = (make_authority("house").unwrap(), make_authority("collectors").unwrap());
+    let (rooms_of_other, collectors_of_other) =
+        (make_authority("house").unwrap(), make_authority("collectors").unwrap());
     let mut strangers: Vec<(String, Identity)> = Vec::new();
     for room in rooms() {
         let made = certify_room(&rooms_of_other, room).unwrap();
-        strangers.push((format!("{room} of {}", other(&house)), Identity::from_pem(&made.certificate, &made.key).unwrap()));
+        strangers.push((
+            format!("{room} of another house"),
+            Identity::from_pem(&made.certificate, &made.key).unwrap(),
+        ));
     }
     let (key, request) = request_certificate().unwrap();
     let (certificate, _) = certify_collector(&collectors_of_other, &request, CollectorId(1)).unwrap();
-    strangers.push(("a collector of another house".to_owned(), Identity::from_pem(&certificate, &key).unwrap()));
+    strangers
+        .push(("a collector of another house".to_owned(), Identity::from_pem(&certificate, &key).unwrap()));
     for (who, identity) in &strangers {
         for at in Knocker::doors() {
-            for method in [Method::Health, Method::GatewaySync, Method::GatewayEnrol, Method::VaultDecryptFrames] {
+            for method in
+                [Method::Health, Method::GatewaySync, Method::GatewayEnrol, Method::VaultDecryptFrames]
+            {
                 assert_eq!(knocker.knock(at, Some(identity), method).await, "unreachable", "{who} at {at:?}");
             }
         }
     }
     // The same doors open to those of this house.
     let intake = Identity::load(&house.layout.room(Room::Intake)).unwrap();
-    assert!(!is_shut(&knocker.knock(At::Socket(Room::Vault), Some(&intake), Method::VaultDecryptFrames).await));
+    assert!(!is_shut(
+        &knocker.knock(At::Socket(Room::Vault), Some(&intake), Method::VaultDecryptFrames).await
+    ));
 }
 
 #[tokio::test]
@@ -201,7 +210,7 @@ async fn a_collector_that_was_not_admitted_is_refused_by_the_gateway() {
     house.start_all();
     let enrolled = house.enrol("mast");
     let knocker = Knocker::new(&house);
-    let real = Identity::load(enrolled.folder()).unwrap();
+    let real = Identity::load(&enrolled.identity()).unwrap();
     assert_eq!(knocker.knock(At::CollectorsDoor, Some(&real), Method::GatewaySync).await, "answered");
     // Somebody has the authority's own key, and certifies a second key for the same collector, and a new collector.
     let authority = link::pki::Certified {
@@ -214,7 +223,10 @@ async fn a_collector_that_was_not_admitted_is_refused_by_the_gateway() {
         let forged = Identity::from_pem(&certificate, &key).unwrap();
         for method in [Method::GatewaySync, Method::GatewaySubmit] {
             let outcome = knocker.knock(At::CollectorsDoor, Some(&forged), method).await;
-            assert!(!["answered", "unreachable", "deadline"].contains(&outcome.as_str()), "{id} {method}: {outcome}");
+            assert!(
+                !["answered", "unreachable", "deadline"].contains(&outcome.as_str()),
+                "{id} {method}: {outcome}"
+            );
         }
     }
 }
@@ -285,8 +297,10 @@ async fn a_person_who_is_not_of_the_house_gets_in_nowhere() {
     let mut house = House::new(Plan::default());
     house.start_all();
     // The sockets' own permissions would keep others out: they are opened here, to see what stands behind them.
-    let open = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-    open(house.root().parent().unwrap(), 0o755);
+    let open =
+        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    open(&house.outside("."), 0o755);
+    open(&house.on_disk("."), 0o755);
     open(house.root(), 0o755);
     open(&house.layout.run(), 0o755);
     rooms().for_each(|room| open(&house.layout.socket(room), 0o666));
@@ -305,7 +319,8 @@ async fn a_person_who_is_not_of_the_house_gets_in_nowhere() {
             .output()
             .unwrap();
         let text = String::from_utf8(said.stdout).unwrap();
-        let outcomes: Vec<String> = text.lines().filter_map(|l| Some(l.strip_prefix("outcome ")?.to_owned())).collect();
+        let outcomes: Vec<String> =
+            text.lines().filter_map(|l| Some(l.strip_prefix("outcome ")?.to_owned())).collect();
         assert_eq!(outcomes.len(), rooms().count(), "{text}{}", String::from_utf8_lossy(&said.stderr));
         outcomes
     };

@@ -1,6 +1,7 @@
 //! Real houses in folders of their own: made by `meterkeep init`, run by `meterkeep up` or room by room, stopped and
 //! removed when the test ends, however it ends.
 
+mod collector;
 pub mod ports;
 mod process;
 mod status;
@@ -16,8 +17,9 @@ use std::time::{Duration, Instant};
 use ::house::Layout;
 use wire::Room;
 
+pub use collector::Collector;
 pub use process::{Process, Said};
-pub use status::Status;
+pub use status::{Account, Status};
 
 use crate::build::program;
 use crate::power::Power;
@@ -67,13 +69,14 @@ impl House {
     pub fn new(plan: Plan) -> Self {
         let folder =
             tempfile::Builder::new().prefix("house-").tempdir().expect("a folder for temporary files");
-        let root = folder.path().join("house");
+        let disk = folder.path().join("disk");
+        let root = disk.join("house");
         let passphrase = format!("planted passphrase {}", folder.path().display());
         secret_file(&folder.path().join("passphrase"), &passphrase);
         let listen = format!("127.0.0.1:{}", ports::free());
         let power = plan.power.then(|| {
             let library = program("libmeterkeep_powercut.so");
-            Power::new(&root, &folder.path().join("unsynced"), &library).expect("folders")
+            Power::new(&disk, &folder.path().join("unsynced"), &library).expect("folders")
         });
         let layout = Layout::new(root);
         let house = Self {
@@ -101,13 +104,19 @@ impl House {
         self.layout.root()
     }
 
-    /// A path beside the house, removed with it: for key files, inputs, collectors.
+    /// A path outside of the house, removed with it: for key files and inputs. Power cuts do not reach it.
     ///
     /// # Panics
     /// Never: the folder lives as long as the house.
     #[must_use]
     pub fn outside(&self, name: &str) -> PathBuf {
         self.folder.as_ref().expect("the folder lives as long as the house").path().join(name)
+    }
+
+    /// A path on the disk that the house is on: for collectors, whose power is cut with that of the house.
+    #[must_use]
+    pub fn on_disk(&self, name: &str) -> PathBuf {
+        self.outside("disk").join(name)
     }
 
     /// The storage that can lose power.
@@ -127,12 +136,21 @@ impl House {
         Meterkeep(command)
     }
 
-    /// A program of a room or a collector, with the plan's environment.
-    fn dress(&self, command: &mut Command) {
-        command.envs(self.plan.environment.iter().map(|(name, value)| (name, value)));
+    /// What rooms and collectors find in their environment.
+    fn surroundings(&self) -> Vec<(String, OsString)> {
+        let mut all: Vec<_> =
+            self.plan.environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         if let Some(power) = &self.power {
-            command.env("METERKEEP__HOUSE__JAIL", "off").envs(power.environment());
+            all.push(("METERKEEP__HOUSE__JAIL".to_owned(), "off".into()));
+            all.extend(
+                power.environment().map(|(name, value)| (name.to_owned(), value.as_os_str().to_owned())),
+            );
         }
+        all
+    }
+
+    fn dress(&self, command: &mut Command) {
+        command.envs(self.surroundings());
     }
 
     /// Starts one room and does not wait for it.
@@ -161,6 +179,15 @@ impl House {
     /// Kills a room as a crash would. It is not started again.
     pub fn kill(&mut self, room: Room) {
         self.rooms.remove(&room);
+    }
+
+    /// Stops a room politely.
+    ///
+    /// # Panics
+    /// When it does not stop, or not with success.
+    pub fn stop(&mut self, room: Room) {
+        let status = self.rooms.remove(&room).expect("it runs").stop();
+        assert!(status.success(), "{room} stopped with {status}");
     }
 
     /// Kills all rooms at once.
