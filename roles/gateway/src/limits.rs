@@ -21,13 +21,14 @@ impl Limits {
 
     /// Takes `telegrams` from a collector's bucket; `false` when it has not so many left. One message is
     /// always let through a full bucket, however large it is, so that no limit can stop a collector for good.
-    pub(crate) fn take(&mut self, collector: CollectorId, telegrams: u64, now: Instant) -> bool {
+    /// How many telegrams there are is only the collector's word, so 256 bytes count as one at least.
+    pub(crate) fn take(&mut self, collector: CollectorId, telegrams: u64, bytes: u64, now: Instant) -> bool {
         let full = self.per_second * BURST_SECONDS;
         let (at, level) = self.buckets.entry(collector).or_insert((now, full));
         let filled = *level + now.saturating_duration_since(*at).as_secs_f64() * self.per_second;
         (*at, *level) = (now, filled.min(full));
         #[expect(clippy::cast_precision_loss, reason = "counts of telegrams in a message are small")]
-        let wanted = telegrams as f64;
+        let wanted = telegrams.max(bytes / 256).max(1) as f64;
         if *level < wanted && *level < full {
             return false;
         }
@@ -46,11 +47,13 @@ mod tests {
     fn a_collector_is_slowed_down_alone_and_recovers() {
         let mut limits = Limits::new(10);
         let start = Instant::now();
-        assert!(limits.take(CollectorId(1), 300, start));
-        assert!(!limits.take(CollectorId(1), 1, start));
-        assert!(limits.take(CollectorId(2), 300, start), "another collector has its own bucket");
-        assert!(limits.take(CollectorId(1), 10, start + Duration::from_secs(1)));
-        assert!(!limits.take(CollectorId(1), 1, start + Duration::from_secs(1)));
-        assert!(limits.take(CollectorId(1), 1000, start + Duration::from_secs(60)), "one message always passes");
+        assert!(limits.take(CollectorId(1), 300, 0, start));
+        assert!(!limits.take(CollectorId(1), 1, 0, start));
+        assert!(limits.take(CollectorId(2), 300, 0, start), "another collector has its own bucket");
+        assert!(limits.take(CollectorId(1), 10, 0, start + Duration::from_secs(1)));
+        assert!(!limits.take(CollectorId(1), 1, 0, start + Duration::from_secs(1)));
+        assert!(limits.take(CollectorId(1), 1000, 0, start + Duration::from_secs(60)), "one message always passes");
+        assert!(limits.take(CollectorId(3), 1, 256 * 290, start));
+        assert!(!limits.take(CollectorId(3), 1, 256 * 20, start), "bytes count too");
     }
 }

@@ -20,8 +20,6 @@ use crate::streams::{Key, Place, Streams};
 const WAITING: usize = 256;
 /// Bytes in one group: the time to write them bounds how long the first one waits.
 const GROUP_BYTES: usize = 16 << 20;
-/// Bytes before the batch in a record: collector (4), epoch (8), number (8).
-const RECORD_HEAD: usize = 20;
 const MAGIC: [u8; 8] = *b"mkgate-1";
 const STATE_LIMIT: usize = 64 << 20;
 
@@ -40,9 +38,26 @@ pub enum QueueError {
 }
 
 enum Job {
-    Submit { collector: u32, batches: Vec<Batch>, done: oneshot::Sender<Result<(), Refused>> },
+    Submit { collector: u32, batches: Vec<Batch>, done: oneshot::Sender<Outcome> },
     Confirm { positions: Vec<WirePosition>, done: oneshot::Sender<()> },
     Publish { published: Box<Publish>, done: oneshot::Sender<Result<(), Refused>> },
+}
+
+/// What became of a hand-over: what of it is new on the disk, and why the rest was not taken, if it was not.
+pub(crate) type Outcome = (Taken, Result<(), Refused>);
+
+/// What of a hand-over was new. All of it is durable when the answer comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Taken {
+    pub(crate) batches: u64,
+    pub(crate) telegrams: u64,
+    pub(crate) gap_statements: u64,
+    /// Telegrams that gap statements give up.
+    pub(crate) stated_lost: u64,
+    /// Batches that were here already.
+    pub(crate) repeated: u64,
+    /// Batches sent again because the core wanted them.
+    pub(crate) again: u64,
 }
 
 /// The queue's end for callers.
@@ -78,7 +93,10 @@ impl Queue {
         limit: u64,
         shutdown: Shutdown,
     ) -> Result<Self, QueueError> {
-        let (journal, recovered) = Journal::open(Arc::clone(&disk), folder, Options::new(MAGIC))?;
+        // Space comes back in whole segments: they must be small against the limit.
+        let segment_bytes = (limit / 16).clamp(64 << 10, 64 << 20);
+        let options = Options { segment_bytes, ..Options::new(MAGIC) };
+        let (journal, recovered) = Journal::open(Arc::clone(&disk), folder, options)?;
         if recovered.torn_bytes > 0 {
             tracing::info!(bytes = recovered.torn_bytes, "cut off what was not synced before the last stop");
         }
@@ -143,11 +161,13 @@ impl Queue {
 
     /// Makes batches durable, in order. An error names what is wrong with the first one that was not taken; those
     /// before it are durable.
-    pub(crate) async fn submit(&self, collector: u32, batches: Vec<Batch>) -> Result<(), Refused> {
+    pub(crate) async fn submit(&self, collector: u32, batches: Vec<Batch>) -> Outcome {
         let (done, outcome) = oneshot::channel();
         let job = Job::Submit { collector, batches, done };
-        self.jobs.send(job).await.map_err(|_| stopped())?;
-        outcome.await.map_err(|_| stopped())?
+        if self.jobs.send(job).await.is_err() {
+            return (Taken::default(), Err(stopped()));
+        }
+        outcome.await.unwrap_or_else(|_| (Taken::default(), Err(stopped())))
     }
 
     pub(crate) async fn confirm(&self, positions: Vec<WirePosition>) -> Result<(), Refused> {
@@ -171,12 +191,16 @@ impl Queue {
         while let Some(record) = records.next_record() {
             let (at, record) = match record {
                 // Given back between two looks: what is left begins later.
-                Err(JournalError::Dropped { first, .. }) if batches.is_empty() => {
-                    return Ok((batches, first));
+                Err(JournalError::Dropped { first, .. }) => {
+                    return Ok((batches, if bytes == 0 { first } else { next }));
                 }
                 record => record?,
             };
-            let Some((_, _, batch)) = decode(record) else { continue };
+            let Some((key, seq, batch)) = decode(record) else { continue };
+            if !self.streams().is_needed(key, seq) {
+                next = at.0.saturating_add(1);
+                continue;
+            }
             if !batches.is_empty() && bytes + batch.len() > max_bytes {
                 break;
             }
@@ -212,26 +236,32 @@ impl Writer {
         while let Some(first) = queue.blocking_recv() {
             let mut group = Group::default();
             let mut next = Some(first);
+            let (mut free, mut heard) = (None, Vec::new());
             while let Some(job) = next {
                 match job {
-                    Job::Submit { collector, batches, done } => {
-                        let outcome = self.append(collector, batches, &mut group)?;
-                        group.answers.push((done, outcome));
-                    }
+                    Job::Submit { collector, batches, done } => self.append(collector, batches, done, &mut group),
                     Job::Confirm { positions, done } => {
                         let end = self.journal.durable();
-                        let free = self.streams().confirm(&positions, end);
-                        self.give_back(free)?;
-                        let _ = done.send(());
+                        free = Some(self.streams().confirm(&positions, end));
+                        heard.push(done);
                     }
                     Job::Publish { published, done } => {
-                        let outcome = self.publish(*published);
+                        let outcome = self.publish(*published).map(|position| free = Some(position));
                         let _ = done.send(outcome);
                     }
                 }
-                next = if group.bytes < GROUP_BYTES { queue.try_recv().ok() } else { None };
+                next = if group.bytes < GROUP_BYTES && group.failed.is_none() { queue.try_recv().ok() } else { None };
             }
             self.finish(group)?;
+            if let Some(free) = free
+                && let Err(error) = self.give_back(free)
+            {
+                // What is confirmed stays a while longer; the next confirmation tries again.
+                tracing::warn!(%error, "confirmed batches could not be given back");
+            }
+            for done in heard {
+                let _ = done.send(());
+            }
         }
         Ok(())
     }
@@ -240,58 +270,138 @@ impl Writer {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends what belongs here; the outer error is the disk's, the inner one the collector's.
-    fn append(
-        &mut self,
-        collector: u32,
-        batches: Vec<Batch>,
-        group: &mut Group,
-    ) -> Result<Result<(), Refused>, QueueError> {
+    /// Appends what belongs here, up to the first batch that does not.
+    fn append(&mut self, collector: u32, batches: Vec<Batch>, done: oneshot::Sender<Outcome>, group: &mut Group) {
+        let mut taken = Taken::default();
+        let mut refused = Ok(());
         for batch in batches {
-            let key = (collector, batch.epoch);
-            let durable = group.heads.get(&key).copied().unwrap_or_else(|| self.streams().durable(key));
-            let place = self.streams().place(key, batch.first, batch.seq, durable);
-            match place {
-                Ok(Place::Known) => continue,
-                Err(refused) => return Ok(Err(refused)),
-                Ok(Place::Next) if group.new.contains(&(key, batch.seq)) => continue,
-                Ok(Place::Next) => {}
+            match self.append_one((collector, batch.epoch), &batch, group, &mut taken) {
+                Ok(Ok(())) => {}
+                Ok(Err(why)) => {
+                    refused = Err(why);
+                    break;
+                }
+                Err(error) => {
+                    group.failed = Some(error);
+                    break;
+                }
             }
-            if self.journal.bytes().saturating_add(batch.bytes.len() as u64) > self.limit {
-                let message = "the queue to the core is full; the batch waits at the collector";
-                return Ok(Err(Refused::new("queue-full", message)));
+        }
+        group.answers.push((done, (taken, refused)));
+    }
+
+    /// The outer error is the disk's, the inner one the collector's.
+    fn append_one(
+        &mut self,
+        key: Key,
+        batch: &Batch,
+        group: &mut Group,
+        taken: &mut Taken,
+    ) -> Result<Result<(), Refused>, JournalError> {
+        let (durable, place) = {
+            let mut streams = self.streams();
+            if let Err(refused) = streams.admit(key) {
+                return Ok(Err(refused));
             }
-            let at = self.journal.append(&encode(key, &batch))?;
-            group.heads.insert(key, durable.max(batch.seq));
-            group.new.insert((key, batch.seq));
-            group.stored.push((key, batch.seq, at));
-            group.bytes += batch.bytes.len();
+            let durable = group.heads.get(&key).copied().unwrap_or_else(|| streams.durable(key));
+            (durable, streams.place(key, batch.first, batch.seq, durable))
+        };
+        match place {
+            Err(refused) => return Ok(Err(refused)),
+            Ok(Place::Next) if !group.new.contains(&(key, batch.seq)) => {}
+            Ok(Place::Known | Place::Next) => {
+                taken.repeated += 1;
+                return Ok(Ok(()));
+            }
+        }
+        if self.journal.bytes().saturating_add(batch.bytes.len() as u64) > self.limit && !self.make_room()? {
+            let message = "the queue to the core is full; the batch waits at the collector";
+            return Ok(Err(Refused::new("queue-full", message)));
+        }
+        let (collector, epoch) = key;
+        let parts: [&[u8]; 4] =
+            [&collector.to_le_bytes(), &epoch.to_le_bytes(), &batch.seq.to_le_bytes(), &batch.bytes];
+        let at = self.journal.append_parts(&parts)?;
+        group.heads.insert(key, durable.max(batch.seq));
+        group.new.insert((key, batch.seq));
+        group.stored.push((key, batch.seq, at));
+        group.bytes += batch.bytes.len();
+        if batch.seq <= durable {
+            taken.again += 1;
+        } else if batch.is_gap() {
+            taken.gap_statements += 1;
+            taken.stated_lost = taken.stated_lost.saturating_add(batch.lost);
+        } else {
+            taken.batches += 1;
+            taken.telegrams += u64::from(batch.telegrams);
         }
         Ok(Ok(()))
     }
 
-    fn finish(&mut self, group: Group) -> Result<(), QueueError> {
-        if !group.stored.is_empty() {
-            self.journal.sync()?;
-            let mut streams = self.streams();
-            for (key, seq, at) in group.stored {
-                streams.stored(key, seq, at);
-            }
-            drop(streams);
-            self.durable.send_replace(self.journal.durable().0);
+    /// A queue that is full of what the core has already: the segment in use is closed, so that it can go too.
+    fn make_room(&mut self) -> Result<bool, JournalError> {
+        let nothing_held = self.streams().held() == 0 && self.journal.durable() == self.journal.next();
+        if !nothing_held || self.journal.first() == self.journal.next() {
+            return Ok(false);
         }
-        for (done, outcome) in group.answers {
+        self.journal.roll()?;
+        let freed = self.give_back(self.journal.next());
+        Ok(freed.is_ok())
+    }
+
+    /// Makes the group durable with one sync and answers. After a failure nothing of it is acknowledged; what
+    /// reached the disk all the same is taken into the books, and the next group tries again.
+    fn finish(&mut self, group: Group) -> Result<(), QueueError> {
+        let Group { stored, answers, failed, .. } = group;
+        let synced = match failed {
+            Some(error) => Err(error),
+            None if stored.is_empty() => Ok(()),
+            None => self.journal.sync(),
+        };
+        match synced {
+            Ok(()) => {
+                let mut streams = self.streams();
+                for (key, seq, at) in stored {
+                    streams.stored(key, seq, at);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the queue could not be written; collectors keep what they sent");
+                self.repair()?;
+                for (done, _) in answers {
+                    let refused = Refused::new("disk", "the gateway could not store the batch; send it again later");
+                    let _ = done.send((Taken::default(), Err(refused)));
+                }
+                return Ok(());
+            }
+        }
+        let durable = self.journal.durable().0;
+        self.durable.send_if_modified(|known| std::mem::replace(known, durable) != durable);
+        for (done, outcome) in answers {
             let _ = done.send(outcome);
         }
         Ok(())
     }
 
-    fn publish(&mut self, published: Publish) -> Result<(), Refused> {
+    fn repair(&mut self) -> Result<(), QueueError> {
+        let before = self.journal.durable();
+        self.journal.reopen()?;
+        let mut records = self.journal.read_from(before);
+        while let Some(record) = records.next_record() {
+            let (at, record) = record?;
+            let (key, seq, _) = decode(record).ok_or_else(|| QueueError::Foreign(self.folder.clone()))?;
+            self.streams().stored(key, seq, at);
+        }
+        self.durable.send_replace(self.journal.durable().0);
+        Ok(())
+    }
+
+    fn publish(&mut self, published: Publish) -> Result<Position, Refused> {
         self.save(&published).map_err(|e| Refused::new("disk", e.to_string()))?;
         let end = self.journal.durable();
         let free = self.streams().publish(&published, end);
         self.published = published;
-        self.give_back(free).map_err(|e| Refused::new("disk", e.to_string()))
+        Ok(free)
     }
 
     fn save(&self, published: &Publish) -> Result<(), JournalError> {
@@ -300,7 +410,7 @@ impl Writer {
 
     /// Gives back whole segments. Where streams stand is written down first: afterwards the journal does not
     /// tell it any more.
-    fn give_back(&mut self, free: Position) -> Result<(), QueueError> {
+    fn give_back(&mut self, free: Position) -> Result<(), JournalError> {
         if self.journal.segments().get(1).is_none_or(|(second, _)| *second > free) {
             return Ok(());
         }
@@ -318,19 +428,12 @@ struct Group {
     heads: HashMap<Key, u64>,
     new: std::collections::HashSet<(Key, u64)>,
     stored: Vec<(Key, u64, Position)>,
-    answers: Vec<(oneshot::Sender<Result<(), Refused>>, Result<(), Refused>)>,
+    answers: Vec<(oneshot::Sender<Outcome>, Outcome)>,
     bytes: usize,
+    failed: Option<JournalError>,
 }
 
-fn encode((collector, epoch): Key, batch: &Batch) -> Vec<u8> {
-    let mut record = Vec::with_capacity(RECORD_HEAD + batch.bytes.len());
-    record.extend_from_slice(&collector.to_le_bytes());
-    record.extend_from_slice(&epoch.to_le_bytes());
-    record.extend_from_slice(&batch.seq.to_le_bytes());
-    record.extend_from_slice(&batch.bytes);
-    record
-}
-
+/// A record is collector (4 bytes), epoch (8), number (8), and the batch as it came.
 fn decode(record: &[u8]) -> Option<(Key, u64, &[u8])> {
     let (collector, rest) = record.split_first_chunk()?;
     let (epoch, rest) = rest.split_first_chunk()?;

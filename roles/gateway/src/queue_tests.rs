@@ -25,8 +25,10 @@ async fn what_is_acknowledged_is_read_back_in_order_after_a_restart() {
     let disk = FaultyDisk::new(1);
     let queue = open(&disk).unwrap();
     queue.publish(Publish::default()).await.unwrap();
-    queue.submit(7, batches(1, 3)).await.unwrap();
-    queue.submit(7, batches(2, 5)).await.unwrap();
+    queue.submit(7, batches(1, 3)).await.1.unwrap();
+    let (taken, done) = queue.submit(7, batches(2, 5)).await;
+    done.unwrap();
+    assert_eq!((taken.batches, taken.telegrams, taken.repeated), (2, 20, 2));
     queue.close().await.unwrap();
     disk.cut_power();
     disk.restart();
@@ -46,12 +48,39 @@ async fn a_full_queue_refuses_and_takes_again_when_the_core_has_confirmed() {
     let queue =
         Queue::open(Arc::new(disk.clone()), Path::new("/queue"), one * 5, Shutdown::new()).unwrap();
     queue.publish(Publish::default()).await.unwrap();
-    let refused = queue.submit(7, batches(1, 9)).await.unwrap_err();
-    assert_eq!(refused.code, "queue-full");
-    let durable = queue.streams().durable((7, 1));
-    assert!((1..9).contains(&durable), "{durable}");
-    queue.confirm(at(durable)).await.unwrap();
-    assert_eq!(queue.streams().held(), 0);
+    let mut next = 1;
+    for _ in 0..3 {
+        let (taken, refused) = queue.submit(7, batches(next, next + 8)).await;
+        assert_eq!(refused.unwrap_err().code, "queue-full");
+        let durable = queue.streams().durable((7, 1));
+        assert!(durable >= next && durable == next + taken.batches - 1, "{durable}");
+        queue.confirm(at(durable)).await.unwrap();
+        assert_eq!(queue.streams().held(), 0);
+        next = durable + 1;
+    }
+    assert_eq!(queue.read(0, 1 << 20).unwrap().0.len(), 0, "confirmed batches are not handed out again");
+    queue.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_loses_nothing_that_was_acknowledged() {
+    let disk = FaultyDisk::new(4);
+    let queue = open(&disk).unwrap();
+    queue.publish(Publish::default()).await.unwrap();
+    disk.set_capacity(Some(20_000));
+    let mut acknowledged = 0;
+    let refused = loop {
+        match queue.submit(7, batches(acknowledged + 1, acknowledged + 2)).await.1 {
+            Ok(()) => acknowledged += 2,
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused.code, "disk");
+    disk.set_capacity(None);
+    queue.submit(7, batches(acknowledged + 1, acknowledged + 2)).await.1.unwrap();
+    let (read, _) = queue.read(0, usize::MAX).unwrap();
+    let expected: Vec<_> = (1..=acknowledged + 2).map(|seq| batch(7, 1, seq, 10)).collect();
+    assert_eq!(read, expected, "each once, in order");
     queue.close().await.unwrap();
 }
 
@@ -71,7 +100,7 @@ async fn confirmed_segments_are_given_back_and_positions_survive_it() {
         let header = wire::batch::Header { collector: 7, epoch: 1, count: 1, seq, ..Default::default() };
         let signed = wire::batch::Signed { header: header.encode_to_vec().into(), ..large.clone() };
         let batch = check(CollectorId(7), signed.encode_to_vec().into()).unwrap();
-        queue.submit(7, vec![batch]).await.unwrap();
+        queue.submit(7, vec![batch]).await.1.unwrap();
     }
     queue.confirm(at(79)).await.unwrap();
     assert!(queue.reader.first().0 > 0, "the first segment is gone");
@@ -97,7 +126,7 @@ proptest! {
                     if queue.publish(Publish::default()).await.is_ok() {
                         for _ in 0..20 {
                             let next = queue.streams().durable((7, 1)) + 1;
-                            if queue.submit(7, batches(next, next + 2)).await.is_err() {
+                            if queue.submit(7, batches(next, next + 2)).await.1.is_err() {
                                 break;
                             }
                             acknowledged = next + 2;

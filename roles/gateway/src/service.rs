@@ -102,13 +102,25 @@ impl Gateway {
         if batches.iter().any(|b| b.epoch != epoch) {
             return Err(Refused::new("malformed", "a hand-over of batches from several spools"));
         }
-        let (count, telegrams) = (batches.len() as u64, batches.iter().map(|b| u64::from(b.telegrams)).sum());
-        if !lock(&self.limits).take(id, telegrams, Instant::now()) {
+        let telegrams = batches.iter().map(|b| u64::from(b.telegrams)).sum();
+        let bytes = batches.iter().map(|b| b.bytes.len() as u64).sum();
+        if !lock(&self.limits).take(id, telegrams, bytes, Instant::now()) {
             return Err(Refused::new("rate-limited", format!("{id} delivers faster than it may; send again later")));
         }
-        self.queue.submit(id.0, batches).await?;
-        self.counters.add("durable.batches", count);
-        self.counters.add("durable.telegrams", telegrams);
+        let (taken, outcome) = self.queue.submit(id.0, batches).await;
+        for (name, n) in [
+            ("durable.batches", taken.batches),
+            ("durable.telegrams", taken.telegrams),
+            ("durable.gap-statements", taken.gap_statements),
+            ("stated-lost.telegrams", taken.stated_lost),
+            ("repeated.batches", taken.repeated),
+            ("sent-again.batches", taken.again),
+        ] {
+            if n > 0 {
+                self.counters.add(name, n);
+            }
+        }
+        outcome?;
         let streams = self.queue.streams();
         let key = (id.0, epoch);
         Ok(SubmitAnswer { durable_seq: streams.durable(key), confirmed_seq: streams.confirmed(key) })

@@ -16,8 +16,17 @@ pub(crate) struct Batch {
     pub(crate) seq: u64,
     /// Telegrams in it; none in a gap statement.
     pub(crate) telegrams: u32,
+    /// Telegrams that a gap statement gives up.
+    pub(crate) lost: u64,
     /// As it came.
     pub(crate) bytes: Bytes,
+}
+
+impl Batch {
+    /// Whether it is a gap statement.
+    pub(crate) const fn is_gap(&self) -> bool {
+        self.telegrams == 0
+    }
 }
 
 /// The longest HPKE encapsulated key that any suite in use has, with room for a later one.
@@ -66,7 +75,8 @@ pub(crate) fn check(sender: CollectorId, bytes: Bytes) -> Result<Batch, Refused>
         None if signed.enc.is_empty() || signed.enc.len() > MAX_ENC => return Err(malformed("without a seal")),
         None => header.seq,
     };
-    Ok(Batch { epoch: header.epoch, first, seq: header.seq, telegrams: header.count, bytes })
+    let lost = header.gap.map_or(0, |gap| gap.telegrams);
+    Ok(Batch { epoch: header.epoch, first, seq: header.seq, telegrams: header.count, lost, bytes })
 }
 
 #[cfg(test)]

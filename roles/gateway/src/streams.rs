@@ -18,6 +18,12 @@ struct Stream {
     queued: BTreeSet<u64>,
 }
 
+impl Stream {
+    fn wants(&self, seq: u64) -> bool {
+        self.wanted.iter().any(|(from, to)| (*from..=*to).contains(&seq))
+    }
+}
+
 /// What to do with a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -26,6 +32,9 @@ pub(crate) enum Place {
     /// It is there already.
     Known,
 }
+
+/// Spools of one collector that are remembered.
+const MAX_EPOCHS: usize = 64;
 
 /// All streams, and which records of the queue are still needed.
 #[derive(Default)]
@@ -42,6 +51,33 @@ impl Streams {
         self.told
     }
 
+    /// Sees to it that a spool that begins now can be remembered: for it, one of the collector's that the core has
+    /// wholly confirmed is forgotten.
+    ///
+    /// # Errors
+    /// `too-many-epochs`.
+    pub(crate) fn admit(&mut self, key: Key) -> Result<(), Refused> {
+        if self.streams.contains_key(&key) {
+            return Ok(());
+        }
+        let of_collector = self.streams.iter().filter(|((collector, _), _)| *collector == key.0);
+        if of_collector.clone().count() < MAX_EPOCHS {
+            return Ok(());
+        }
+        let mut idle = of_collector.filter(|(_, s)| s.durable <= s.confirmed && s.queued.is_empty());
+        let Some(idle) = idle.next().map(|(idle, _)| *idle) else {
+            let message = format!("c{} has begun {MAX_EPOCHS} spools that the core has not confirmed", key.0);
+            return Err(Refused::new("too-many-epochs", message));
+        };
+        self.streams.remove(&idle);
+        Ok(())
+    }
+
+    /// Whether the core has yet to see a record of the queue.
+    pub(crate) fn is_needed(&self, key: Key, seq: u64) -> bool {
+        self.streams.get(&key).is_none_or(|s| seq > s.confirmed || s.wants(seq))
+    }
+
     /// Everything up to here is durable at the gateway or committed in the core.
     pub(crate) fn durable(&self, key: Key) -> u64 {
         self.streams.get(&key).map_or(0, |s| s.durable.max(s.confirmed))
@@ -56,7 +92,7 @@ impl Streams {
     pub(crate) fn place(&self, key: Key, first: u64, seq: u64, durable: u64) -> Result<Place, Refused> {
         if seq <= durable {
             let stream = self.streams.get(&key);
-            let wanted = stream.is_some_and(|s| s.wanted.iter().any(|(from, to)| (*from..=*to).contains(&seq)));
+            let wanted = stream.is_some_and(|s| s.wants(seq));
             let queued = stream.is_some_and(|s| s.queued.contains(&seq));
             return Ok(if wanted && !queued { Place::Next } else { Place::Known });
         }
@@ -98,7 +134,9 @@ impl Streams {
             stream.wanted.clear();
         }
         for Wanted { collector, epoch, range } in &publish.wanted {
-            if let Some(SeqRange { first, last }) = range {
+            if let Some(SeqRange { first, last }) = range
+                && first <= last
+            {
                 self.streams.entry((*collector, *epoch)).or_default().wanted.push((*first, *last));
             }
         }
@@ -110,8 +148,7 @@ impl Streams {
             let (key, seq) = *entry.get();
             let Some(stream) = self.streams.get_mut(&key) else { break };
             // What is wanted again stays until the wish is gone, although its number was confirmed before.
-            let wanted = stream.wanted.iter().any(|(from, to)| (*from..=*to).contains(&seq));
-            if seq > stream.confirmed || wanted {
+            if seq > stream.confirmed || stream.wants(seq) {
                 return *entry.key();
             }
             stream.queued.remove(&seq);
@@ -120,10 +157,24 @@ impl Streams {
         self.held.first_key_value().map_or(end, |(at, _)| *at)
     }
 
-    /// Ranges wanted again of one stream.
+    /// Ranges of one stream that the core wants again and that are not in the queue; at most 64 of them.
     pub(crate) fn wanted(&self, key: Key) -> Vec<SeqRange> {
-        let ranges = self.streams.get(&key).map(|s| s.wanted.as_slice()).unwrap_or_default();
-        ranges.iter().map(|(first, last)| SeqRange { first: *first, last: *last }).collect()
+        let Some(stream) = self.streams.get(&key) else { return Vec::new() };
+        let mut missing = Vec::new();
+        for (first, last) in &stream.wanted {
+            let mut from = *first;
+            for there in stream.queued.range(*first..=*last) {
+                if from < *there {
+                    missing.push(SeqRange { first: from, last: there.saturating_sub(1) });
+                }
+                from = there.saturating_add(1);
+            }
+            if from <= *last {
+                missing.push(SeqRange { first: from, last: *last });
+            }
+        }
+        missing.truncate(64);
+        missing
     }
 
     /// All confirmed positions, to be kept across restarts.
@@ -198,9 +249,25 @@ mod tests {
         assert_eq!(place(&streams, 5, 5), Ok(Place::Next));
         streams.stored(KEY, 5, Position(1));
         assert_eq!(place(&streams, 5, 5), Ok(Place::Known), "it waits in the queue");
+        assert_eq!(streams.wanted(KEY), [SeqRange { first: 6, last: 9 }], "5 is here");
+        assert!(streams.is_needed(KEY, 9));
         let confirm = [WirePosition { collector: 7, epoch: 1, seq: 5 }];
         assert_eq!(streams.confirm(&confirm, Position(2)), Position(1));
         assert_eq!(streams.publish(&told(5, &[(6, 9)]), Position(2)), Position(2));
+    }
+
+    #[test]
+    fn a_collector_that_begins_ever_new_spools_cannot_fill_the_memory() {
+        let mut streams = Streams::default();
+        for epoch in 0..MAX_EPOCHS as u64 {
+            streams.admit((7, epoch)).unwrap();
+            streams.stored((7, epoch), 1, Position(epoch));
+        }
+        assert_eq!(streams.admit((7, 999)).unwrap_err().code, "too-many-epochs");
+        assert!(streams.admit((8, 999)).is_ok() && streams.admit((7, 3)).is_ok());
+        streams.confirm(&[WirePosition { collector: 7, epoch: 0, seq: 1 }], Position(99));
+        streams.admit((7, 999)).unwrap();
+        assert_eq!(streams.durable((7, 0)), 0, "it was forgotten");
     }
 
     #[test]
