@@ -1,6 +1,6 @@
 //! Places: what a sealed value is bound to, so that it opens nowhere else.
 
-use base::{BatchPosition, Class, MeterAddress, MeterId, Month, TenancyId};
+use base::{BatchPosition, Class, MeterId, Month, TenancyId};
 
 /// Where a sealed value belongs. Its canonical bytes are the additional data of the AEAD: a domain label and
 /// fields, each with its length before it, so that no two places have the same bytes.
@@ -50,10 +50,11 @@ impl Place {
             .field(&version.to_le_bytes())
     }
 
-    /// A meter's key under the vault's root; the role is the supplier's word for what the key is for.
+    /// A meter's key under the vault's root, by manufacturer (2) and identification number (4) as on the wire:
+    /// suppliers do not name version and type. The role is their word for what the key is for.
     #[must_use]
-    pub fn meter_key(address: &MeterAddress, role: &str) -> Self {
-        Self::new("meterkeep/meter-key/1").field(address.as_bytes()).field(role.as_bytes())
+    pub fn meter_key(number: &[u8; 6], role: &str) -> Self {
+        Self::new("meterkeep/meter-key/1").field(number).field(role.as_bytes())
     }
 
     /// A tenancy's root under the vault's root.

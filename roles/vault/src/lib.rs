@@ -1,7 +1,112 @@
 //! Meter keys and data-key roots; decrypts telegrams and judges their freshness.
+//!
+//! The smallest room, because it holds the most: no network, no parser but that of telegram headers, no readings.
+//! It starts sealed. With the passphrase (first line of standard input) it opens its root key, under which
+//! everything else lies sealed:
+//!
+//! - `table`: meter keys, tenancies and their roots, period roots: a journal, and memory that is zeroed.
+//! - `fresh`: which telegrams are new. Verdicts are tentative until intake has committed the batch; then they are
+//!   durable, and the same batch presented again gets the same verdicts.
+//! - `releases`: how often keys of each tenancy went out, and the newest receipt of the log that was seen.
+//!
+//! A meter key never leaves the process. Data keys leave it to intake (to seal what is heard now) and to the
+//! archive, there only against a grant of the warden and a receipt of the ledger.
 
 mod codec;
+mod decrypt;
 mod fresh;
+mod handover;
+mod keys;
+mod limits;
 mod number;
+mod releases;
+mod root;
+mod service;
+mod table;
+#[cfg(test)]
+mod tests;
+mod unseal;
+mod vault;
+mod witness;
 
+pub use fresh::{FreshError, Limits};
 pub use number::MeterNumber;
+pub use root::{IMPORT_PUBLIC, RootError, create};
+pub use service::VaultRoom;
+pub use table::TableError;
+pub use vault::{Failure, OpenError, Pinned, Vault};
+
+use std::sync::Arc;
+
+use base::UtcMillis;
+use house::{Context, Counters, StartError};
+use journal::RealDisk;
+use wire::Room;
+
+/// Runs the room until it is told to stop, or the disk fails. It answers `health` at once, and everything else
+/// once the passphrase has come.
+///
+/// # Errors
+/// A wrong passphrase, damaged files, a failing disk.
+pub async fn run(context: Context) -> Result<(), StartError> {
+    let pinned = Pinned {
+        warden: context.layout.verifier(Room::Warden)?,
+        ledger: context.layout.verifier(Room::Ledger)?,
+    };
+    let counters = Arc::new(Counters::new());
+    let room = Arc::new(VaultRoom::sealed(Arc::clone(&counters), context.shutdown.clone()));
+    let door = context.door()?;
+    let serving = tokio::spawn(link::serve(door, Room::Vault, Arc::clone(&room), context.shutdown.clone()));
+    tracing::info!("sealed; waiting for the passphrase on standard input");
+    let unsealed = tokio::select! {
+        () = context.shutdown.cancelled() => Ok(()),
+        unsealed = unseal(&context, pinned, counters, &room) => unsealed,
+    };
+    if unsealed.is_err() {
+        context.shutdown.cancel();
+    }
+    serving.await.map_err(|e| StartError::during("serving")(&e))?;
+    unsealed?;
+    if let Some(why) = room.broken() {
+        return Err(StartError(why));
+    }
+    if let Some(vault) = room.opened() {
+        let closed = tokio::task::spawn_blocking(move || vault.close(UtcMillis::now())).await;
+        closed
+            .map_err(|e| StartError::during("closing")(&e))?
+            .map_err(|e| StartError::during("closing")(&e))?;
+    }
+    Ok(())
+}
+
+async fn unseal(
+    context: &Context,
+    pinned: Pinned,
+    counters: Arc<Counters>,
+    room: &VaultRoom,
+) -> Result<(), StartError> {
+    // a thread of its own: a read that never ends must not keep the runtime from stopping
+    let (sender, passphrase) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || sender.send(unseal::read_passphrase()));
+    let passphrase = match passphrase.await {
+        Ok(Ok(Some(passphrase))) => passphrase,
+        Ok(Ok(None)) => {
+            counters.note(
+                "no passphrase came on standard input; the vault stays sealed until it is started with one",
+            );
+            return Ok(());
+        }
+        Ok(Err(error)) => return Err(StartError(format!("cannot read the passphrase: {error}"))),
+        Err(_) => return Err(StartError("cannot read the passphrase".to_owned())),
+    };
+    let layout = context.layout.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        Vault::open(Arc::new(RealDisk), &layout, &passphrase, pinned, Limits::default(), counters)
+    });
+    let vault = opened
+        .await
+        .map_err(|e| StartError::during("opening the vault")(&e))?
+        .map_err(|e| StartError::during("cannot open the vault")(&e))?;
+    room.unseal(vault);
+    Ok(())
+}

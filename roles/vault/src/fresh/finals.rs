@@ -40,7 +40,7 @@ impl Finals {
     pub(crate) fn record_of(&self, position: BatchPosition) -> Option<u64> {
         let BatchPosition { collector, epoch, seq: BatchSeq(seq) } = position;
         let block = self.0.get(&(collector, epoch))?.blocks.get(&(seq / BLOCK))?;
-        let offset = block.offsets.iter().nth((seq % BLOCK) as usize)?;
+        let offset = block.offsets.get((seq % BLOCK) as usize)?;
         offset.checked_sub(1).and_then(|offset| block.base.checked_add(u64::from(offset)))
     }
 
@@ -58,7 +58,7 @@ impl Finals {
         let block = row.blocks.entry(seq / BLOCK).or_insert_with(new);
         // the journal only grows; records more than four billion apart in one block are not kept track of
         let offset = record.checked_sub(block.base).and_then(|o| u32::try_from(o).ok()?.checked_add(1));
-        if let (Some(slot), Some(offset)) = (block.offsets.iter_mut().nth((seq % BLOCK) as usize), offset) {
+        if let (Some(slot), Some(offset)) = (block.offsets.get_mut((seq % BLOCK) as usize), offset) {
             *slot = offset;
         }
     }

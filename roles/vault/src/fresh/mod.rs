@@ -20,4 +20,5 @@ pub(crate) use book::{Outcome, Presented};
 pub(crate) use meter::Order;
 pub(crate) use pin::Pin;
 pub(crate) use seconds::Secs;
-pub use store::{FreshError, Freshness, Limits};
+pub(crate) use store::Freshness;
+pub use store::{FreshError, Limits};

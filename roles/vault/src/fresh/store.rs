@@ -76,13 +76,13 @@ impl From<TooMuchWaits> for FreshError {
 
 /// What a commit came to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Positions that this run has not judged and that are not final.
-    pub unknown: Vec<BatchPosition>,
+    pub(crate) unknown: Vec<BatchPosition>,
 }
 
 /// The durable book of freshness.
-pub struct Freshness {
+pub(crate) struct Freshness {
     book: Mutex<Book>,
     /// One commit at a time; also what a snapshot waits for.
     writer: Mutex<Writer>,
@@ -116,7 +116,7 @@ impl Freshness {
     ///
     /// # Errors
     /// When files are damaged, of another vault, or do not belong together.
-    pub fn open(
+    pub(crate) fn open(
         disk: Arc<dyn Disk>,
         folder: &Path,
         key: Secret<32>,
@@ -199,7 +199,7 @@ impl Freshness {
     /// # Errors
     /// When the journal cannot be written; nothing is final then that was not before, and the vault has to be
     /// started again.
-    pub fn commit(&self, positions: &[BatchPosition], now: UtcMillis) -> Result<Outcome, FreshError> {
+    pub(crate) fn commit(&self, positions: &[BatchPosition], now: UtcMillis) -> Result<Outcome, FreshError> {
         let mut writer = lock(&self.writer);
         let mut outcome = Outcome::default();
         let mut batches = Vec::new();
@@ -239,7 +239,7 @@ impl Freshness {
     ///
     /// # Errors
     /// When it cannot be written; the one before is then still there.
-    pub fn snapshot(&self, now: UtcMillis) -> Result<(), FreshError> {
+    pub(crate) fn snapshot(&self, now: UtcMillis) -> Result<(), FreshError> {
         let mut writer = lock(&self.writer);
         if writer.journal.next().0 == writer.snapshot { Ok(()) } else { self.make_snapshot(&mut writer, now) }
     }
@@ -279,20 +279,26 @@ impl Freshness {
     }
 
     /// Up to where positions are final, and single ones above.
-    pub fn positions(&self) -> (Vec<BatchPosition>, Vec<BatchPosition>) {
+    pub(crate) fn positions(&self) -> (Vec<BatchPosition>, Vec<BatchPosition>) {
         let book = lock(&self.book);
         (book.finals.up_to().collect(), book.finals.single().collect())
     }
 
-    /// Whether a meter's key has shown itself right.
-    #[must_use]
-    pub fn is_proven(&self, number: MeterNumber) -> bool {
-        lock(&self.book).is_proven(number)
+    /// Those of some positions that are not final.
+    pub(crate) fn not_final(&self, positions: &[BatchPosition]) -> Vec<BatchPosition> {
+        let book = lock(&self.book);
+        positions.iter().filter(|p| !book.finals.contains(**p)).copied().collect()
+    }
+
+    /// How many of some meters' keys have not shown themselves right yet.
+    pub(crate) fn count_unproven(&self, numbers: impl Iterator<Item = MeterNumber>) -> usize {
+        let book = lock(&self.book);
+        numbers.filter(|n| !book.is_proven(*n)).count()
     }
 
     /// Telegrams that wait for their commit, holes remembered, meters known.
     #[must_use]
-    pub fn sizes(&self) -> (usize, usize, usize) {
+    pub(crate) fn sizes(&self) -> (usize, usize, usize) {
         let book = lock(&self.book);
         (book.waiting(), book.gaps(), book.meters.len())
     }

@@ -1,0 +1,179 @@
+//! Opening the frames of a batch: header, key, plaintext, and what freshness needs to know.
+
+use std::ops::Range;
+
+use base::{Secret, UtcMillis};
+use seal::meter::{self, Check, Header, MAX_FRAME, Mode, OpenError, Opened};
+use sha2::{Digest, Sha256};
+use wire::vault::{Security, Verdict};
+use zeroize::Zeroizing;
+
+use crate::MeterNumber;
+use crate::fresh::{Order, Outcome, Pin, Presented, Secs};
+use crate::keys::KeyRing;
+
+/// What opening a batch gave.
+pub(crate) struct Plain {
+    /// What freshness is asked, frame by frame.
+    pub(crate) presented: Vec<Presented>,
+    /// The opened frames one after the other.
+    bytes: Vec<u8>,
+    /// Where each opened frame lies, and what protects it.
+    opened: Vec<Option<(Range<usize>, Security)>>,
+}
+
+/// Hashes of what meters sent, under a key, so that nobody outside can aim at one.
+pub(crate) struct Hasher(Zeroizing<[u8; 16]>);
+
+impl Hasher {
+    pub(crate) fn new(key: &Secret<32>) -> Self {
+        let mut short = Zeroizing::new([0; 16]);
+        short.iter_mut().zip(key.expose()).for_each(|(to, from)| *to = *from);
+        Self(short)
+    }
+
+    /// Over what the meter itself sent: repeaters change bits in the headers around it.
+    fn sent(&self, number: MeterNumber, header: &Header, frame: &[u8]) -> u64 {
+        let counter = header
+            .ell
+            .as_ref()
+            .and_then(|ell| ell.session.as_ref())
+            .map_or(u32::from(header.access_number().unwrap_or_default()), |s| s.number);
+        let body = frame.get(header.body.start..header.tpdu.end).unwrap_or_default();
+        // under the extended link layer the CRC is part of the cipher text
+        let crc = header.ell.as_ref().and_then(|ell| ell.session.as_ref()).map(|s| s.crc.clone());
+        let crc = crc.and_then(|range| frame.get(range)).unwrap_or_default();
+        let mac = header.afl.as_ref().and_then(|afl| frame.get(afl.mac.clone())).unwrap_or_default();
+        self.of(&[number.as_bytes(), &counter.to_le_bytes(), crc, mac, body])
+    }
+
+    fn of(&self, parts: &[&[u8]]) -> u64 {
+        let mut hash = Sha256::new_with_prefix(self.0.as_slice());
+        parts.iter().for_each(|part| hash.update(part));
+        let digest: [u8; 32] = hash.finalize().into();
+        digest.first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
+    }
+}
+
+/// Opens each frame with its meter's key.
+pub(crate) fn open<'f>(
+    keys: &KeyRing,
+    hasher: &Hasher,
+    frames: impl ExactSizeIterator<Item = (&'f [u8], UtcMillis)>,
+) -> Plain {
+    let count = frames.len();
+    let mut plain = Plain {
+        presented: Vec::with_capacity(count),
+        bytes: Vec::with_capacity(count * 64),
+        opened: Vec::with_capacity(count),
+    };
+    let mut buffer = Zeroizing::new([0; MAX_FRAME]);
+    for (frame, heard) in frames {
+        let at = Secs::of(heard);
+        let refused =
+            |hash, number, verdict| Presented { hash, number, at, outcome: Outcome::Refused(verdict) };
+        let unknown = MeterNumber([0; 6]);
+        let (presented, opened) = match (Header::read(frame), buffer.get_mut(..frame.len())) {
+            (Ok(header), Some(copy)) => {
+                copy.copy_from_slice(frame);
+                let number = MeterNumber::of(&header.sender);
+                let hash = hasher.sent(number, &header, frame);
+                match open_one(keys, number, copy, header) {
+                    Ok((outcome, security)) => {
+                        let from = plain.bytes.len();
+                        plain.bytes.extend_from_slice(copy);
+                        let opened = Some((from..plain.bytes.len(), security));
+                        (Presented { hash, number, at, outcome }, opened)
+                    }
+                    // a changed header does not change what was sent: it must not stand for the genuine frame
+                    Err(verdict) => (refused(hasher.of(&[frame]), number, verdict), None),
+                }
+            }
+            (Err(meter::HeaderError::Unsupported(_)), _) => {
+                (refused(hasher.of(&[frame]), unknown, Verdict::UnsupportedMode), None)
+            }
+            _ => (refused(hasher.of(&[frame]), unknown, Verdict::Damaged), None),
+        };
+        plain.presented.push(presented);
+        plain.opened.push(opened);
+    }
+    plain
+}
+
+fn open_one(
+    keys: &KeyRing,
+    number: MeterNumber,
+    frame: &mut [u8],
+    header: Header,
+) -> Result<(Outcome, Security), Verdict> {
+    let declared = header.mode().map_err(|_| Verdict::UnsupportedMode)?;
+    let Some(key) = keys.get(number) else {
+        if declared != Mode::None {
+            return Err(Verdict::NoKey);
+        }
+        let order = Order::Hint(header.access_number().unwrap_or_default());
+        let end = u32::try_from(header.body.start).unwrap_or_default();
+        let security = Security { mode: 0, check: 0, counter: None, from: end, to: end };
+        return Ok((Outcome::Verified(order, None), security));
+    };
+    let opened = meter::open_with(frame, key, header).map_err(|error| match error {
+        OpenError::WrongKey => Verdict::WrongKey,
+        OpenError::MacMismatch => Verdict::MacMismatch,
+        OpenError::Damaged(_) => Verdict::Damaged,
+        OpenError::Unsupported(_) => Verdict::UnsupportedMode,
+        OpenError::ClearUnderEncryptedHeader | OpenError::NotEncrypted => Verdict::ClearRefused,
+    })?;
+    let pin = Pin { mode: opened.mode, clear_tail: !opened.clear_tail.is_empty() };
+    Ok((Outcome::Verified(order(&opened), Some(pin)), security(&opened)))
+}
+
+fn order(opened: &Opened) -> Order {
+    match (opened.counter, opened.mode) {
+        (Some(counter), Mode::EllCtr) => Order::Session(counter),
+        (Some(counter), _) if opened.check.authenticates() => Order::Counter(counter),
+        (Some(counter), _) => Order::WeakCounter(counter),
+        (None, _) => Order::Hint(opened.access_number.unwrap_or_default()),
+    }
+}
+
+fn security(opened: &Opened) -> Security {
+    let encrypted = opened.header.encrypted(opened.mode).unwrap_or_else(|_| opened.payload.clone());
+    let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    Security {
+        mode: match opened.mode {
+            Mode::EllCtr => 256,
+            mode => u32::from(mode.code()),
+        },
+        check: match opened.check {
+            Check::Mac { .. } if opened.check.authenticates() => 2,
+            _ => 1,
+        },
+        counter: opened.counter,
+        from: offset(encrypted.start),
+        to: offset(encrypted.end),
+    }
+}
+
+impl Plain {
+    /// The frames whose verdict yields plaintext, one after the other, and what protects each. A frame that was
+    /// accepted once and does not open now (it cannot, short of a lost key) turns into `no-key`.
+    pub(crate) fn release(self, verdicts: &mut [Verdict]) -> (Vec<u8>, Vec<Security>) {
+        let all_released = verdicts.iter().zip(&self.opened).all(|(v, o)| v.has_plaintext() == o.is_some());
+        let mut security = Vec::with_capacity(verdicts.len());
+        let mut frames = Vec::new();
+        for (verdict, opened) in verdicts.iter_mut().zip(self.opened) {
+            match (verdict.has_plaintext(), opened) {
+                (true, Some((range, facts))) => {
+                    if !all_released {
+                        frames.extend_from_slice(self.bytes.get(range).unwrap_or_default());
+                    }
+                    security.push(facts);
+                }
+                (true, None) => *verdict = Verdict::NoKey,
+                (false, _) => {}
+            }
+        }
+        // the everyday case costs no second copy
+        (if all_released { self.bytes } else { frames }, security)
+    }
+}

@@ -1,0 +1,292 @@
+//! What goes in and out under proof: data keys to intake and archive, meter keys and tenancies in.
+
+use std::sync::{Mutex, PoisonError};
+
+use base::{Class, MeterId, Month, TenancyId, UtcMillis};
+use grant::{Action, Recorded, Verified, check_receipt, check_request};
+use prost::Message;
+use seal::hybrid::Sealed;
+use sha2::{Digest, Sha256};
+use wire::vault::{
+    DataKeys, ImportKeys, ImportReport, KEY_LIST_INFO, KeyList, ReleaseKeys, SealingKeys, Series, Tenancy,
+};
+use wire::{Refused, Room, bytes16};
+use zeroize::Zeroize;
+
+use crate::MeterNumber;
+use crate::limits::PerHour;
+use crate::table::{NewKey, Span};
+use crate::vault::{Failure, Vault, malformed};
+
+/// Series in one call for keys, at most.
+const MAX_SERIES: usize = 4096;
+/// Spans of tenancies in one call, at most.
+const MAX_SPANS: usize = 20_000;
+/// Keys in one import, at most.
+const MAX_KEYS: usize = 1000;
+/// Keys of one meter and earlier month that intake gets in an hour: it caches them and starts rarely.
+const LATE_KEYS: u64 = 12;
+/// Series that one person's questions open in an hour.
+const PERSONAL_KEYS: u64 = 500_000;
+/// The generation of the roots that data keys are derived from.
+const TERM: u32 = 1;
+/// Late telegrams are taken for 14 days; their month may have ended.
+const LATE_MS: i64 = 15 * 24 * 3_600_000;
+const DAY_MS: i64 = 24 * 3_600_000;
+
+/// How many keys may go out.
+pub(crate) struct Ceilings {
+    late: Mutex<PerHour<(MeterId, Month)>>,
+    personal: Mutex<PerHour<String>>,
+}
+
+impl Default for Ceilings {
+    fn default() -> Self {
+        Self { late: Mutex::new(PerHour::new(LATE_KEYS)), personal: Mutex::new(PerHour::new(PERSONAL_KEYS)) }
+    }
+}
+
+impl Vault {
+    /// Data keys for sealing new readings: of this month, of the next one a day before it begins, and, a limited
+    /// number of times, of the last one while late telegrams of it are still taken.
+    ///
+    /// # Errors
+    /// When the message is malformed; [`Failure::Broken`] when the disk fails.
+    pub fn sealing_keys(&self, question: &SealingKeys, now: UtcMillis) -> Result<DataKeys, Failure> {
+        let series = all_series(&question.series)?;
+        let (earliest, latest) = (now.plus(-LATE_MS).month(), now.plus(DAY_MS).month());
+        let mut refused = Vec::with_capacity(series.len());
+        for s in &series {
+            let reason = if s.month < earliest || s.month > latest {
+                "past-period"
+            } else if s.month < now.month() && !self.take_late(s, now) {
+                self.counters.add("late-keys.limited", 1);
+                "rate-limited"
+            } else {
+                self.table.open_period(s.class, s.month)?;
+                ""
+            };
+            refused.push(reason);
+        }
+        let keys = self.derive(&series, refused, "sealing-keys");
+        Ok(keys)
+    }
+
+    fn take_late(&self, s: &OneSeries, now: UtcMillis) -> bool {
+        let mut late = self.ceilings.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = late.take((s.meter, s.month), 1, now);
+        self.counters.add("late-keys.asked", 1);
+        taken
+    }
+
+    /// Data keys for reading. Grant and receipt are checked, then what each reaches, then the person's ceiling;
+    /// the release is counted durably before a key goes out.
+    ///
+    /// # Errors
+    /// The first check that fails, by its word; [`Failure::Broken`] when the disk fails.
+    pub fn release_keys(&self, question: &ReleaseKeys, now: UtcMillis) -> Result<DataKeys, Failure> {
+        let series = all_series(&question.series)?;
+        let recorded = self.recorded(
+            &question.request,
+            &[Action::ReadReadings],
+            &question.event,
+            &question.receipt,
+            now,
+        )?;
+        let refused: Vec<&'static str> = series
+            .iter()
+            .map(|s| recorded.permits(s.tenancy, s.class, s.month).map_or_else(|e| e.code(), |()| ""))
+            .collect();
+        let person = recorded.request.grant.person.clone();
+        let asked = refused.iter().filter(|r| r.is_empty()).count() as u64;
+        let fits =
+            self.ceilings.personal.lock().unwrap_or_else(PoisonError::into_inner).take(person, asked, now);
+        if !fits {
+            self.counters
+                .note(format!("`{}` has reached the ceiling of keys an hour", recorded.request.grant.person));
+            return Err(Refused::new(
+                "rate-limited",
+                format!("at most {PERSONAL_KEYS} series are opened for one person in an hour; wait, or ask for less"),
+            )
+            .into());
+        }
+        let keys = self.derive(&series, refused, "released-keys");
+        let mut counts: Vec<(TenancyId, u64)> = Vec::new();
+        for (s, _) in series.iter().zip(&keys.refused).filter(|(_, r)| r.is_empty()) {
+            match counts.last_mut() {
+                Some((tenancy, n)) if *tenancy == s.tenancy => *n += 1,
+                _ => counts.push((s.tenancy, 1)),
+            }
+        }
+        self.releases.count(&recorded.receipt, counts)?;
+        Ok(keys)
+    }
+
+    fn derive(&self, series: &[OneSeries], reasons: Vec<&'static str>, counter: &'static str) -> DataKeys {
+        let content = self.table.read();
+        let mut answer =
+            DataKeys { keys: Vec::with_capacity(series.len() * 32), refused: Vec::new(), term: TERM };
+        for (s, reason) in series.iter().zip(reasons) {
+            let reason = if reason.is_empty() {
+                match content.data_key(s.meter, s.tenancy, s.class, s.month) {
+                    Ok(key) => {
+                        answer.keys.extend_from_slice(key.expose());
+                        ""
+                    }
+                    Err(error) => error.code(),
+                }
+            } else {
+                reason
+            };
+            if reason.is_empty() {
+                self.counters.add(counter, 1);
+            } else {
+                self.counters.add(format!("{counter}.refused.{reason}"), 1);
+            }
+            answer.refused.push(reason.to_owned());
+        }
+        answer
+    }
+
+    /// Imports meter keys that a client sealed to this vault.
+    ///
+    /// # Errors
+    /// Grant and receipt; `list-does-not-open`, `list-mismatch`; [`Failure::Broken`] when the disk fails.
+    pub fn import_keys(&self, question: &ImportKeys, now: UtcMillis) -> Result<ImportReport, Failure> {
+        let recorded =
+            self.recorded(&question.request, &[Action::ImportKeys], &question.event, &question.receipt, now)?;
+        let body = wire::archive::ImportKeys::decode(recorded.request.body.as_slice())
+            .map_err(|_| malformed("the import's body cannot be read"))?;
+        if body.meters.len() > MAX_KEYS || body.meters.len() != question.meters.len() {
+            return Err(malformed(format!("an import has up to {MAX_KEYS} keys, each with its meter's id")));
+        }
+        let aad: Vec<u8> = body.meters.iter().flat_map(|m| Sha256::digest(m.address.as_bytes())).collect();
+        let sealed = Sealed { enc: body.enc, ciphertext: body.sealed };
+        let plain = self.import.open_secret(KEY_LIST_INFO, &aad, &sealed).map_err(|_| {
+            let message =
+                "the list of keys is not sealed to this vault for these meters; import the file again";
+            Refused::new("list-does-not-open", message)
+        })?;
+        let mut list =
+            KeyList::decode(plain.expose()).map_err(|_| malformed("the list of keys cannot be read"))?;
+        let report = self.import_list(&list, &body.meters, &question.meters);
+        list.items.iter_mut().for_each(|item| item.key.zeroize());
+        let outcomes = report?;
+        for outcome in &outcomes {
+            self.counters.add(format!("import.{outcome}"), 1);
+        }
+        Ok(ImportReport { outcomes: outcomes.into_iter().map(str::to_owned).collect() })
+    }
+
+    fn import_list(
+        &self,
+        list: &KeyList,
+        meters: &[wire::archive::NewMeter],
+        ids: &[u32],
+    ) -> Result<Vec<&'static str>, Failure> {
+        let mismatch = || {
+            let message = "the sealed list names other meters than the request; import the file again";
+            Failure::from(Refused::new("list-mismatch", message))
+        };
+        if list.items.len() != meters.len() {
+            return Err(mismatch());
+        }
+        let mut keys = Vec::with_capacity(list.items.len());
+        for ((item, meter), id) in list.items.iter().zip(meters).zip(ids) {
+            // the archive says which id belongs to the address; the address must be the one that was sealed
+            let name = format!("{}-{}", item.manufacturer, item.serial);
+            let same = meter.address == name
+                || meter.address.strip_prefix(&name).is_some_and(|r| r.starts_with('-'));
+            let number = MeterNumber::from_parts(&item.manufacturer, &item.serial).filter(|_| same);
+            let number = number.ok_or_else(mismatch)?;
+            keys.push(NewKey { number, meter: MeterId(*id), role: &item.role, key: &item.key });
+        }
+        Ok(self.table.import(&keys)?)
+    }
+
+    /// Hears of tenancies that begin or end.
+    ///
+    /// # Errors
+    /// Grant and receipt; `tenancy-conflict`; [`Failure::Broken`] when the disk fails.
+    pub fn tenancy(&self, question: &Tenancy, now: UtcMillis) -> Result<(), Failure> {
+        if question.spans.len() > MAX_SPANS {
+            return Err(malformed(format!("at most {MAX_SPANS} spans are told at once")));
+        }
+        let due = [Action::ChangeRegister, Action::ImportKeys];
+        self.recorded(&question.request, &due, &question.event, &question.receipt, now)?;
+        let mut spans = Vec::with_capacity(question.spans.len());
+        for span in &question.spans {
+            let tenancy = TenancyId(bytes16("tenancy", &span.tenancy)?);
+            let (from, until) = (UtcMillis(span.from_ms), span.until_ms.map(UtcMillis));
+            spans.push((tenancy, MeterId(span.meter), Span { from, until, vacant: span.vacant }));
+        }
+        let changes = self
+            .table
+            .take_spans(&spans)?
+            .map_err(|conflict| Refused::new("tenancy-conflict", conflict.to_string()))?;
+        self.counters.add("tenancies.changed", changes as u64);
+        Ok(())
+    }
+
+    /// Grant, request, receipt, and that the log has one face.
+    fn recorded(
+        &self,
+        request: &[u8],
+        due: &[Action],
+        event: &[u8],
+        receipt: &[u8],
+        now: UtcMillis,
+    ) -> Result<Verified<Recorded>, Failure> {
+        let refuse = |code: &'static str, message: String| {
+            self.counters.add(format!("refused.{code}"), 1);
+            Failure::from(Refused::new(code, message))
+        };
+        let mut checked = Err(None);
+        for action in due {
+            checked = check_request(request, *action, &self.pinned.warden, now).map_err(Some);
+            if !matches!(checked, Err(Some(grant::RequestError::OtherAction { .. }))) {
+                break;
+            }
+        }
+        let request = checked.map_err(|error: Option<grant::RequestError>| match error {
+            Some(error) => refuse(error.code(), error.to_string()),
+            None => malformed("no action is due"),
+        })?;
+        let recorded = check_receipt(&request, event, receipt, &self.pinned.ledger, now)
+            .map_err(|error| refuse(error.code(), error.to_string()))?;
+        if recorded.event.actor != Room::Archive.name() {
+            let message = format!("the event was recorded by `{}`, not by who asks", recorded.event.actor);
+            return Err(refuse("event-of-another-actor", message));
+        }
+        self.releases.check(&recorded.receipt).map_err(|forked| {
+            self.counters.note(forked.to_string());
+            refuse(forked.code(), forked.to_string())
+        })?;
+        Ok(recorded)
+    }
+}
+
+struct OneSeries {
+    meter: MeterId,
+    tenancy: TenancyId,
+    class: Class,
+    month: Month,
+}
+
+fn all_series(series: &[Series]) -> Result<Vec<OneSeries>, Failure> {
+    if series.len() > MAX_SERIES {
+        return Err(malformed(format!("at most {MAX_SERIES} series are asked for at once")));
+    }
+    series
+        .iter()
+        .map(|s| {
+            let class = u8::try_from(s.class).ok().and_then(Class::from_code);
+            Ok(OneSeries {
+                meter: MeterId(s.meter),
+                tenancy: TenancyId(bytes16("tenancy", &s.tenancy)?),
+                class: class.ok_or_else(|| malformed(format!("`{}` is no data class", s.class)))?,
+                month: Month::from_number(s.month),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,7 @@
+//! Meter keys.
+
+mod ring;
+mod weak;
+
+pub(crate) use ring::KeyRing;
+pub(crate) use weak::is_weak;

@@ -1,0 +1,5 @@
+//! The vault's process.
+
+fn main() -> std::process::ExitCode {
+    house::run_room(wire::Room::Vault, vault::run)
+}

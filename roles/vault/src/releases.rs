@@ -1,0 +1,198 @@
+//! How often keys of each tenancy went out to the archive, durably, and the newest receipt seen.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base::{Secret, TenancyId, UtcMillis};
+use grant::Receipt;
+use journal::{Disk, Journal, Options, Position};
+use seal::{Place, aead};
+
+use crate::codec::{Fields, Malformed, put_varint};
+use crate::table::TableError;
+use crate::witness::{Forked, Witness};
+
+/// Records after which a start folds them into one.
+const FOLD_AT: u64 = 2_000;
+
+/// The durable count.
+pub(crate) struct Releases {
+    inner: Mutex<Inner>,
+    key: Secret<32>,
+}
+
+struct Inner {
+    journal: Journal,
+    totals: HashMap<TenancyId, u64>,
+    witness: Witness,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Record {
+    newest: Option<(u64, UtcMillis, [u8; 32])>,
+    counts: Vec<(TenancyId, u64)>,
+}
+
+fn place(position: u64) -> Place {
+    Place::new("meterkeep/vault-releases/1").field(&position.to_le_bytes())
+}
+
+impl Releases {
+    /// Opens the count, or begins one.
+    ///
+    /// # Errors
+    /// When the journal is damaged or of another vault.
+    pub(crate) fn open(disk: Arc<dyn Disk>, folder: &Path, key: Secret<32>) -> Result<Self, TableError> {
+        let options = Options { segment_bytes: 4 << 20, ..Options::new(*b"MKRELEA1") };
+        let (mut journal, _) = Journal::open(disk, folder, options)?;
+        let mut totals: HashMap<TenancyId, u64> = HashMap::new();
+        let mut newest = None;
+        let first = journal.first();
+        let mut records = journal.read_from(first);
+        while let Some(record) = records.next_record() {
+            let (position, sealed) = record?;
+            let foreign = |_| TableError::Foreign(position.0);
+            let bytes = aead::open(&key, &place(position.0), sealed).map_err(|_| foreign(Malformed))?;
+            let record = Record::decode(&bytes).map_err(foreign)?;
+            for (tenancy, n) in record.counts {
+                *totals.entry(tenancy).or_default() += n;
+            }
+            newest = record.newest.or(newest);
+        }
+        if journal.next().0 - first.0 > FOLD_AT {
+            // the sums take the place of what they were summed from
+            journal.roll()?;
+            let begin = journal.next();
+            let all: Vec<_> = totals.iter().map(|(t, n)| (*t, *n)).collect();
+            let mut parts = all.chunks(100_000).map(<[_]>::to_vec).collect::<Vec<_>>();
+            parts.push(Vec::new());
+            for counts in parts {
+                write(&mut journal, &key, &Record { newest, counts })?;
+            }
+            journal.sync()?;
+            journal.drop_before(begin)?;
+        }
+        let inner = Inner { journal, totals, witness: Witness::restored(newest) };
+        Ok(Self { inner: Mutex::new(inner), key })
+    }
+
+    /// Holds a receipt against those seen before.
+    ///
+    /// # Errors
+    /// When the ledger shows two faces or was put back.
+    pub(crate) fn check(&self, receipt: &Receipt) -> Result<(), Forked> {
+        self.lock().witness.check(receipt)
+    }
+
+    /// Counts keys durably, before they go out.
+    ///
+    /// # Errors
+    /// When the journal cannot be written: then no key goes out.
+    pub(crate) fn count(&self, receipt: &Receipt, counts: Vec<(TenancyId, u64)>) -> Result<(), TableError> {
+        let mut inner = self.lock();
+        let newest = inner.witness.remember(receipt).then_some((receipt.seq, receipt.at, receipt.head));
+        let record = Record { newest, counts };
+        write(&mut inner.journal, &self.key, &record)?;
+        inner.journal.sync()?;
+        for (tenancy, n) in record.counts {
+            *inner.totals.entry(tenancy).or_default() += n;
+        }
+        Ok(())
+    }
+
+    /// Keys that went out in all.
+    pub(crate) fn total(&self) -> u64 {
+        self.lock().totals.values().sum()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(&self, tenancy: TenancyId) -> u64 {
+        self.lock().totals.get(&tenancy).copied().unwrap_or(0)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write(journal: &mut Journal, key: &Secret<32>, record: &Record) -> Result<Position, TableError> {
+    let sealed = aead::seal(key, 1, &place(journal.next().0), &record.encode())?;
+    Ok(journal.append(&sealed)?)
+}
+
+impl Record {
+    fn encode(&self) -> Vec<u8> {
+        let mut into = vec![u8::from(self.newest.is_some())];
+        if let Some((seq, at, head)) = &self.newest {
+            into.extend_from_slice(&seq.to_le_bytes());
+            into.extend_from_slice(&at.0.to_le_bytes());
+            into.extend_from_slice(head);
+        }
+        put_varint(&mut into, self.counts.len() as u64);
+        for (tenancy, n) in &self.counts {
+            into.extend_from_slice(&tenancy.0);
+            put_varint(&mut into, *n);
+        }
+        into
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Fields::of(bytes);
+        let newest = match fields.byte()? {
+            0 => None,
+            1 => Some((fields.u64()?, UtcMillis(fields.i64()?), fields.array()?)),
+            _ => return Err(Malformed),
+        };
+        let count = fields.count(17)?;
+        let counts = (0..count)
+            .map(|_| Ok((TenancyId(fields.array()?), fields.varint()?)))
+            .collect::<Result<_, Malformed>>()?;
+        fields.end()?;
+        Ok(Self { newest, counts })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use journal::faulty::FaultyDisk;
+
+    use super::*;
+
+    fn open(disk: &FaultyDisk) -> Releases {
+        disk.kill_process();
+        Releases::open(Arc::new(disk.clone()), Path::new("/releases"), Secret::new([3; 32])).unwrap()
+    }
+
+    fn receipt(seq: u64) -> Receipt {
+        let head = [seq as u8; 32];
+        Receipt { seq, event_hash: [0; 32], previous: [0; 32], head, at: UtcMillis(seq as i64) }
+    }
+
+    #[test]
+    fn counts_and_the_newest_receipt_survive_restarts_and_folding() {
+        let disk = FaultyDisk::new(0);
+        let (a, b) = (TenancyId([1; 16]), TenancyId([2; 16]));
+        let releases = open(&disk);
+        for seq in 1..=FOLD_AT + 5 {
+            let mut counts = vec![(a, 2)];
+            counts.extend((seq % 2 == 0).then_some((b, 1)));
+            releases.count(&receipt(seq), counts).unwrap();
+        }
+        drop(releases);
+        for _ in 0..3 {
+            let releases = open(&disk);
+            assert_eq!(releases.of(a), 2 * (FOLD_AT + 5));
+            assert_eq!(releases.of(b), (FOLD_AT + 5) / 2);
+            assert_eq!(releases.total(), releases.of(a) + releases.of(b));
+            let last = FOLD_AT + 5;
+            assert_eq!(
+                releases.check(&Receipt { at: UtcMillis(1 << 40), ..receipt(7) }).unwrap_err().code(),
+                "log-put-back"
+            );
+            let other_face = Receipt { head: [99; 32], ..receipt(last) };
+            assert_eq!(releases.check(&other_face), Err(Forked::TwoFaces(last)));
+        }
+        assert!(open(&disk).lock().journal.next().0 - open(&disk).lock().journal.first().0 < 10);
+    }
+}

@@ -1,0 +1,130 @@
+//! The room's answers: sealed at first, then the opened vault's, each on a thread where it may block.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use base::UtcMillis;
+use bytes::Bytes;
+use house::Counters;
+use link::{Caller, Service, Shutdown};
+use prost::Message;
+use wire::gateway::Done;
+use wire::health::{Health, HealthRequest};
+use wire::vault::{DataKeys, PositionsRequest};
+use wire::{Method, Refused};
+use zeroize::Zeroize;
+
+use crate::vault::{Failure, Vault};
+
+/// The vault as a room.
+pub struct VaultRoom {
+    vault: OnceLock<Arc<Vault>>,
+    counters: Arc<Counters>,
+    shutdown: Shutdown,
+    broken: Mutex<Option<String>>,
+}
+
+impl VaultRoom {
+    /// A sealed room. `shutdown` is cancelled when the disk fails.
+    #[must_use]
+    pub fn sealed(counters: Arc<Counters>, shutdown: Shutdown) -> Self {
+        Self { vault: OnceLock::new(), counters, shutdown, broken: Mutex::new(None) }
+    }
+
+    /// From now on the vault answers.
+    pub fn unseal(&self, vault: Vault) {
+        if self.vault.set(Arc::new(vault)).is_ok() {
+            tracing::info!("the vault is open");
+        }
+    }
+
+    /// The opened vault.
+    #[must_use]
+    pub fn opened(&self) -> Option<Arc<Vault>> {
+        self.vault.get().cloned()
+    }
+
+    /// Why the room had to stop, if it had to.
+    #[must_use]
+    pub fn broken(&self) -> Option<String> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn health(&self) -> Health {
+        let Some(vault) = self.opened() else { return self.counters.health("sealed") };
+        // counting the keys takes a while when there are many
+        let _ = tokio::task::spawn_blocking(move || vault.gauge()).await;
+        self.counters.health("ready")
+    }
+
+    async fn work<Q: Message + Default + 'static>(
+        &self,
+        body: Bytes,
+        work: impl FnOnce(&Vault, Q) -> Result<Bytes, Failure> + Send + 'static,
+    ) -> Result<Bytes, Refused> {
+        let vault = self.opened().ok_or_else(|| {
+            Refused::new("sealed", "the vault is sealed; give it its passphrase on standard input")
+        })?;
+        let question = Q::decode(body)
+            .map_err(|e| Refused::new("malformed", format!("the message cannot be read: {e}")))?;
+        let done = tokio::task::spawn_blocking(move || work(&vault, question)).await;
+        match done {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Failure::Refused(refused))) => Err(refused),
+            Ok(Err(Failure::Broken(why))) => {
+                tracing::error!(error = %why, "the vault cannot go on");
+                *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+                self.shutdown.cancel();
+                Err(Refused::new(
+                    "vault-stopped",
+                    "the vault's disk failed; it starts again from what is on it",
+                ))
+            }
+            Err(panicked) => {
+                tracing::error!(error = %panicked, "a call failed");
+                Err(Refused::new("internal", "the vault failed at this call; its log says where"))
+            }
+        }
+    }
+}
+
+fn encoded(answer: impl Message) -> Bytes {
+    answer.encode_to_vec().into()
+}
+
+/// Encodes keys and wipes them where they were gathered.
+fn encoded_keys(mut answer: DataKeys) -> Bytes {
+    let bytes = answer.encode_to_vec();
+    answer.keys.zeroize();
+    bytes.into()
+}
+
+impl Service for VaultRoom {
+    async fn call(&self, _: Caller, method: Method, body: Bytes) -> Result<Bytes, Refused> {
+        let now = UtcMillis::now();
+        match method {
+            Method::Health => link::answer(body, |_: HealthRequest| async { Ok(self.health().await) }).await,
+            Method::VaultDecryptFrames => {
+                self.work(body, move |vault, q| vault.decrypt_frames(&q, now).map(encoded)).await
+            }
+            Method::VaultCommitted => {
+                self.work(body, move |vault, q| vault.committed(&q, now).map(encoded)).await
+            }
+            Method::VaultPositions => {
+                self.work(body, |vault, _: PositionsRequest| Ok(encoded(vault.positions()))).await
+            }
+            Method::VaultSealingKeys => {
+                self.work(body, move |vault, q| vault.sealing_keys(&q, now).map(encoded_keys)).await
+            }
+            Method::VaultReleaseKeys => {
+                self.work(body, move |vault, q| vault.release_keys(&q, now).map(encoded_keys)).await
+            }
+            Method::VaultImportKeys => {
+                self.work(body, move |vault, q| vault.import_keys(&q, now).map(encoded)).await
+            }
+            Method::VaultTenancy => {
+                self.work(body, move |vault, q| vault.tenancy(&q, now).map(|()| encoded(Done {}))).await
+            }
+            other => Err(Refused::new("not-here", format!("the vault does not answer `{other}`"))),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The vault's table: meter keys, tenancies and period roots, in memory for use and in a sealed journal to last.
+
+mod record;
+mod tenancies;
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use base::{Class, MeterId, Month, Secret, TenancyId};
+use journal::{Disk, Journal, JournalError, Options, Position};
+use seal::{Place, SealError, aead, derive};
+
+use crate::MeterNumber;
+use crate::keys::{KeyRing, is_weak};
+use crate::root::Root;
+use record::Record;
+use tenancies::Tenancies;
+pub(crate) use tenancies::{NoTenancy, Span, SpanError};
+
+/// The role of the key that telegrams are encrypted with.
+pub(crate) const DEK: &str = "DEK";
+
+/// Why the table cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A record is not of this vault.
+    #[error(
+        "record {0} of the key table was not written by this vault, or was changed; put back the file that was"
+    )]
+    Foreign(u64),
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness")]
+    NoRandomness,
+}
+
+impl From<SealError> for TableError {
+    fn from(_: SealError) -> Self {
+        Self::NoRandomness
+    }
+}
+
+/// The table.
+pub(crate) struct Table {
+    root: Root,
+    record_key: Secret<32>,
+    content: RwLock<Content>,
+    journal: Mutex<Journal>,
+}
+
+/// What is in it.
+pub(crate) struct Content {
+    pub(crate) keys: KeyRing,
+    tenancies: Tenancies,
+    periods: HashMap<(Class, Month), Secret<32>>,
+}
+
+/// A key to be imported.
+pub(crate) struct NewKey<'a> {
+    pub(crate) number: MeterNumber,
+    pub(crate) meter: MeterId,
+    pub(crate) role: &'a str,
+    pub(crate) key: &'a [u8],
+}
+
+fn record_place(position: u64) -> Place {
+    Place::new("meterkeep/vault-table/1").field(&position.to_le_bytes())
+}
+
+impl Table {
+    /// Opens the table, or begins one.
+    ///
+    /// # Errors
+    /// When the journal is damaged or of another vault.
+    pub(crate) fn open(disk: Arc<dyn Disk>, folder: &Path, root: Root) -> Result<Self, TableError> {
+        let options = Options { max_record: 1 << 20, ..Options::new(*b"MKTABLE1") };
+        let (journal, recovered) = Journal::open(disk, folder, options)?;
+        let record_key = root.table_key();
+        let keys = KeyRing::new(root.hash_key());
+        let mut content = Content { keys, tenancies: Tenancies::default(), periods: HashMap::new() };
+        let mut records = journal.read_from(Position(0));
+        while let Some(record) = records.next_record() {
+            let (position, sealed) = record?;
+            let foreign = || TableError::Foreign(position.0);
+            let bytes = aead::open(&record_key, &record_place(position.0), sealed).map_err(|_| foreign())?;
+            let record = Record::decode(&bytes).map_err(|_| foreign())?;
+            content.apply(&root, record).map_err(|_| foreign())?;
+        }
+        tracing::info!(
+            keys = content.keys.len(),
+            tenancies = content.tenancies.len(),
+            torn = recovered.torn_bytes,
+            "the key table is read"
+        );
+        Ok(Self { root, record_key, content: RwLock::new(content), journal: Mutex::new(journal) })
+    }
+
+    /// The content, to look things up in.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Content> {
+        self.content.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes records durably, then makes them count.
+    fn write(&self, journal: &mut Journal, records: Vec<Record>) -> Result<(), TableError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        for record in &records {
+            let place = record_place(journal.next().0);
+            journal.append(&aead::seal(&self.record_key, 1, &place, &record.encode())?)?;
+        }
+        journal.sync()?;
+        let mut content = self.content.write().unwrap_or_else(PoisonError::into_inner);
+        for record in records {
+            content.apply(&self.root, record)?;
+        }
+        Ok(())
+    }
+
+    /// Imports keys one by one and says what became of each: `imported`, `unchanged`, `conflict` (the meter has
+    /// another key), `weak`, `duplicate` (another meter has this key), `wrong-length`, `unknown-role`.
+    pub(crate) fn import(&self, keys: &[NewKey<'_>]) -> Result<Vec<&'static str>, TableError> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outcomes = Vec::with_capacity(keys.len());
+        for new in keys {
+            // each is written before the next is looked at: a list may hold one meter or one key twice
+            let verdict = self.read().judge(new);
+            if verdict == "imported" {
+                let sealed = aead::seal(
+                    self.root.key(),
+                    1,
+                    &Place::meter_key(new.number.as_bytes(), new.role),
+                    new.key,
+                )?;
+                let (number, meter, role) = (new.number, new.meter, new.role.to_owned());
+                self.stage(&mut journal, Record::Key { number, meter, role, sealed })?;
+            }
+            outcomes.push(verdict);
+        }
+        journal.sync()?;
+        Ok(outcomes)
+    }
+
+    /// Appends and applies a record whose durability the caller waits for before anybody is told.
+    fn stage(&self, journal: &mut Journal, record: Record) -> Result<(), TableError> {
+        let place = record_place(journal.next().0);
+        journal.append(&aead::seal(&self.record_key, 1, &place, &record.encode())?)?;
+        self.content.write().unwrap_or_else(PoisonError::into_inner).apply(&self.root, record)?;
+        Ok(())
+    }
+
+    /// Takes tenancies' spans: all of them or none. Ends come before beginnings, so that a move is one call.
+    pub(crate) fn take_spans(
+        &self,
+        spans: &[(TenancyId, MeterId, Span)],
+    ) -> Result<Result<usize, SpanError>, TableError> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ordered: Vec<_> = spans.iter().collect();
+        ordered.sort_by_key(|(_, meter, span)| (*meter, span.from));
+        let mut records = Vec::new();
+        let (mut new_roots, mut roots) = (HashSet::new(), Vec::new());
+        {
+            let content = self.read();
+            let mut trial = Tenancies::default();
+            for (_, meter, _) in &ordered {
+                content.tenancies.copy_spans(*meter, &mut trial);
+            }
+            for (tenancy, meter, span) in ordered {
+                let changes = match trial.check(*tenancy, *meter, span) {
+                    Ok(changes) => changes,
+                    Err(error) => return Ok(Err(error)),
+                };
+                for (tenancy, span) in changes {
+                    trial.apply(tenancy, *meter, span);
+                    if !content.tenancies.has_root(tenancy) && new_roots.insert(tenancy) {
+                        roots.push(tenancy);
+                    }
+                    records.push(Record::Span { tenancy, meter: *meter, span });
+                }
+            }
+        }
+        let changes = records.len();
+        let mut all = Vec::with_capacity(records.len() + roots.len());
+        for tenancy in roots {
+            let root = Secret::<32>::random().map_err(|_| TableError::NoRandomness)?;
+            let sealed = aead::seal(self.root.key(), 1, &Place::tenancy_root(tenancy), root.expose())?;
+            all.push(Record::Tenancy { tenancy, sealed });
+        }
+        all.append(&mut records);
+        self.write(&mut journal, all)?;
+        Ok(Ok(changes))
+    }
+
+    /// Makes the root of a period, if there is none.
+    pub(crate) fn open_period(&self, class: Class, month: Month) -> Result<(), TableError> {
+        if self.read().periods.contains_key(&(class, month)) {
+            return Ok(());
+        }
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.read().periods.contains_key(&(class, month)) {
+            return Ok(()); // somebody else was quicker
+        }
+        let root = Secret::<32>::random().map_err(|_| TableError::NoRandomness)?;
+        let sealed = aead::seal(self.root.key(), 1, &Place::period_root(class, month), root.expose())?;
+        self.write(&mut journal, vec![Record::Period { class, month, sealed }])
+    }
+}
+
+impl Content {
+    fn apply(&mut self, root: &Root, record: Record) -> Result<(), SealError> {
+        match record {
+            Record::Key { number, meter, role, sealed } if role == DEK => {
+                let key: Secret<16> =
+                    aead::open_secret(root.key(), &Place::meter_key(number.as_bytes(), &role), &sealed)?;
+                self.keys.insert(number, meter, key.expose());
+            }
+            // kept in the journal; nothing uses such keys yet
+            Record::Key { .. } => {}
+            Record::Tenancy { tenancy, sealed } => {
+                let key = aead::open_secret(root.key(), &Place::tenancy_root(tenancy), &sealed)?;
+                self.tenancies.insert_root(tenancy, key);
+            }
+            Record::Span { tenancy, meter, span } => self.tenancies.apply(tenancy, meter, span),
+            Record::Period { class, month, sealed } => {
+                let key = aead::open_secret(root.key(), &Place::period_root(class, month), &sealed)?;
+                self.periods.insert((class, month), key);
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&self, new: &NewKey<'_>) -> &'static str {
+        if new.role != DEK {
+            return "unknown-role";
+        }
+        let Ok(key) = <&[u8; 16]>::try_from(new.key) else { return "wrong-length" };
+        if let Some(stored) = self.keys.get(new.number) {
+            return if stored == key { "unchanged" } else { "conflict" };
+        }
+        if is_weak(key) {
+            "weak"
+        } else if self.keys.owner_of(key, new.number).is_some() {
+            "duplicate"
+        } else {
+            "imported"
+        }
+    }
+
+    /// The data key of a series.
+    pub(crate) fn data_key(
+        &self,
+        meter: MeterId,
+        tenancy: TenancyId,
+        class: Class,
+        month: Month,
+    ) -> Result<Secret<32>, NoKey> {
+        let tenancy_root = self.tenancies.root_of(tenancy, meter, month).map_err(NoKey::Tenancy)?;
+        let period_root = self.periods.get(&(class, month)).ok_or(NoKey::NoPeriod)?;
+        Ok(derive::data_key(tenancy_root, period_root, meter, tenancy, class, month))
+    }
+
+    pub(crate) fn tenancy_count(&self) -> usize {
+        self.tenancies.len()
+    }
+}
+
+/// Why there is no data key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoKey {
+    /// The tenancy.
+    Tenancy(NoTenancy),
+    /// Nothing was ever sealed in that class and month.
+    NoPeriod,
+}
+
+impl NoKey {
+    /// The stable word.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::Tenancy(NoTenancy::Unknown) => "unknown-tenancy",
+            Self::Tenancy(NoTenancy::Outside) => "outside-tenancy",
+            Self::NoPeriod => "past-period",
+        }
+    }
+}
