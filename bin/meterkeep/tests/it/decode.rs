@@ -313,7 +313,8 @@ fn the_corpus_gives_no_odd_answer() {
         if telegram["state"] == "decrypted" {
             assert_ne!(strict["status"], "decoded", "clear where cipher is due: {}", telegram["id"]);
         }
-        if telegram["key_ok"] == true {
+        // a compact frame may need a layout that only a telegram in clear teaches
+        if telegram["key_ok"] == true && telegram["frame_kind"] != "compact" {
             assert_eq!(strict["status"] == "decoded", lenient["status"] == "decoded", "{}", telegram["id"]);
         }
         decoded += usize::from(lenient["status"] == "decoded");
