@@ -1,6 +1,7 @@
 //! Things break: processes die, power goes, disks are lost. Nothing that was acknowledged is lost or counted twice.
 
 mod kill;
+mod late;
 mod lost;
 mod power;
 

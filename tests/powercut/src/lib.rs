@@ -17,6 +17,10 @@
 //! that are renamed while entries in them are not durable, symbolic links, failing disks, and disks that lie about
 //! a sync. Syncing is not passed on to the real disk, because the real machine keeps running; it takes as many
 //! microseconds as `METERKEEP_POWERCUT_SYNC_US` says, 1000 where that is not set.
+//!
+//! `METERKEEP_POWERCUT_KILL`, such as `readings.db-wal:write:25`, ends the process just before the 25th write to a
+//! file whose path ends so; with `synced` instead of `write` just after its 25th sync. A program dies thereby between
+//! two steps that no clock could hit, and needs no code of its own for it.
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("the preloaded library knows the system calls of 64-bit Linux only");

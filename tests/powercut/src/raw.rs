@@ -154,6 +154,12 @@ pub(crate) fn position(fd: c_int, size: u64) -> u64 {
     u64::try_from(unsafe { libc::lseek64(fd, 0, libc::SEEK_CUR) }).unwrap_or(size)
 }
 
+/// Ends this process as `kill -9` does.
+pub(crate) fn die() {
+    // SAFETY: no memory is passed.
+    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+}
+
 /// Nanoseconds of the monotonic clock.
 pub(crate) fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

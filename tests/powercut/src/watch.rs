@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use libc::c_int;
@@ -15,6 +16,34 @@ struct Settings {
     /// How long a sync takes. A disk needs some time; without it there would hardly be a moment with something to
     /// lose.
     sync: Duration,
+    /// Where this process shall die.
+    kill: Option<Deadly>,
+}
+
+/// The process dies at the n-th write to a file, before it is made, or at the n-th sync of it, after it was made.
+struct Deadly {
+    suffix: String,
+    synced: bool,
+    left: AtomicU64,
+}
+
+impl Deadly {
+    /// From `FILE-SUFFIX:write:N` or `FILE-SUFFIX:synced:N`.
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.rsplitn(3, ':');
+        let left = AtomicU64::new(words.next()?.parse().ok()?);
+        let synced = words.next()? == "synced";
+        Some(Self { suffix: words.next()?.to_owned(), synced, left })
+    }
+
+    fn strike(&self, path: &str, synced: bool) {
+        if self.synced == synced
+            && path.ends_with(&self.suffix)
+            && self.left.fetch_sub(1, Ordering::Relaxed) == 1
+        {
+            raw::die();
+        }
+    }
 }
 
 /// Nothing is watched where the environment does not say what.
@@ -115,10 +144,14 @@ fn before(fd: c_int, offset: u64, length: u64) -> Vec<u8> {
 }
 
 fn watched_file(fd: c_int) -> Option<Facts> {
-    settings()?;
+    let settings = settings()?;
     let _errno = KeepErrno::new();
     let facts = raw::facts(fd).filter(|f| f.is_file())?;
-    raw::path_of(fd).filter(|path| is_watched(path)).map(|_| facts)
+    let path = raw::path_of(fd).filter(|path| is_watched(path))?;
+    if let Some(deadly) = &settings.kill {
+        deadly.strike(&path, false);
+    }
+    Some(facts)
 }
 
 /// Syncs a file or folder: what was written down for it before goes; what is written meanwhile stays, because only
@@ -127,7 +160,7 @@ pub(crate) fn sync(fd: c_int) -> Option<()> {
     let settings = settings()?;
     let _errno = KeepErrno::new();
     let facts = raw::facts(fd).filter(|f| f.is_file() || f.is_folder())?;
-    raw::path_of(fd).filter(|path| is_watched(path))?;
+    let path = raw::path_of(fd).filter(|path| is_watched(path))?;
     let kind = if facts.is_file() { "data" } else { "folders" };
     // One at a time for each file, so that the beginning of its log stays where it is.
     let turn = Log::open("syncs", facts)?;
@@ -146,6 +179,9 @@ pub(crate) fn sync(fd: c_int) -> Option<()> {
     log.empty();
     log.append(rest);
     drop(turn);
+    if let Some(deadly) = &settings.kill {
+        deadly.strike(&path, true);
+    }
     Some(())
 }
 

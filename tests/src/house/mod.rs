@@ -158,9 +158,18 @@ impl House {
     /// # Panics
     /// When it cannot be started.
     pub fn start(&mut self, room: Room) {
+        self.start_with(room, &[]);
+    }
+
+    /// The same with more variables in its environment.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_with(&mut self, room: Room, environment: &[(&str, String)]) {
         let mut command = Command::new(program(&format!("meterkeep-{room}")));
         command.arg("--house").arg(self.root());
         self.dress(&mut command);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         let mut process = Process::start(room.name(), &mut command, &self.layout.log(room));
         if room == Room::Vault {
             process.write(format!("{}\n", self.passphrase).as_bytes());
@@ -214,6 +223,16 @@ impl House {
     /// Rooms that ended by themselves.
     pub fn ended(&mut self) -> Vec<Room> {
         self.rooms.iter_mut().filter_map(|(room, process)| process.ended().map(|_| *room)).collect()
+    }
+
+    /// Waits until a room has ended by itself.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn wait_until_ended(&mut self, room: Room) {
+        let process = self.rooms.get_mut(&room).expect("it was started");
+        process.wait(PATIENCE).unwrap_or_else(|| panic!("{room} goes on"));
+        self.rooms.remove(&room);
     }
 
     /// The process of a room that was started on its own.
