@@ -86,7 +86,7 @@ fn run_token(args: &Token) -> Result<ExitCode, Problem> {
         }
     }
     if args.format.format == Format::Human {
-        eprintln!("on the collector: meterkeep collect --token-file FILE --dir DIR --input rtl_wmbus:-");
+        eprintln!("on the collector: meterkeep collect --dir DIR --token FILE --input rtl_wmbus:-");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -27,6 +27,9 @@ use crate::secret;
 /// Keys in one call; the vault takes no more.
 const KEYS_A_CALL: usize = 1000;
 
+/// Refused meters of one file that are told to the house one by one.
+const MAX_TOLD: usize = 20;
+
 /// Meter keys.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -88,7 +91,7 @@ fn run_import(args: &Import) -> Result<ExitCode, Problem> {
     let read = match keyfile::read(&bytes, &password, &trust) {
         Ok(read) => read,
         Err(refused) => {
-            let told = runtime.block_on(tell_refused(&operator, &source, &refused));
+            let told = runtime.block_on(tell_refused(&operator, &source, refused.name()));
             return refuse(&source, &refused, told, args.format.format);
         }
     };
@@ -98,7 +101,12 @@ fn run_import(args: &Import) -> Result<ExitCode, Problem> {
         place: &args.place,
         resolution: args.resolution.as_deref().and_then(Resolution::from_name),
     };
-    let outcomes = runtime.block_on(import(&operator, &layout, &read.devices, &plan))?;
+    let outcomes = runtime.block_on(async {
+        for refused in read.refused.iter().take(MAX_TOLD) {
+            tell_refused(&operator, &source, refused.error.name()).await;
+        }
+        import(&operator, &layout, &read.devices, &plan).await
+    })?;
     report(&source, &read, &outcomes, args.format.format)
 }
 
@@ -287,11 +295,10 @@ fn report(source: &str, read: &KeyFile, outcomes: &[Outcome], format: Format) ->
     Ok(if all_in { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Has the refusal counted and written into the log, so that it shows where other refusals do. False when the
-/// house could not be told: the file stays refused all the same.
-async fn tell_refused(operator: &Operator, source: &str, refused: &KeyFileError) -> bool {
-    let body =
-        ImportKeys { source: source.to_owned(), refused: refused.name().to_owned(), ..ImportKeys::default() };
+/// Has a refusal of a file, or of one of its meters, counted and written into the log, so that it shows where
+/// other refusals do. False when the house could not be told: the file stays refused all the same.
+async fn tell_refused(operator: &Operator, source: &str, reason: &str) -> bool {
+    let body = ImportKeys { source: source.to_owned(), refused: reason.to_owned(), ..ImportKeys::default() };
     let purpose = (Purpose::KeyImport, Action::ImportKeys);
     let told: Result<ImportReport, Problem> =
         operator.ask(purpose, &Reach::default(), Method::ArchiveImportKeys, &body).await;

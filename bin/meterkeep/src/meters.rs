@@ -26,6 +26,7 @@ enum Command {
     /// List the meters of the register.
     List(List),
     Add(Add),
+    #[command(name = "policy")]
     SetPolicy(SetPolicy),
     Move(MoveArgs),
 }
@@ -64,11 +65,8 @@ struct Add {
 
 /// Set what is kept of meters: one reading a day, or every telegram.
 #[derive(clap::Args)]
-#[command(
-    name = "policy",
-    after_help = "Examples:\n  meterkeep meters policy all KAM-12345678-1B-16\n  \
-                                         meterkeep meters policy daily KAM-12345678 KAM-12345679 --house ./house"
-)]
+#[command(after_help = "Examples:\n  meterkeep meters policy all KAM-12345678-1B-16\n  \
+                                         meterkeep meters policy daily KAM-12345678 KAM-12345679 --house ./house")]
 struct SetPolicy {
     #[command(flatten)]
     house: HouseArg,
@@ -82,11 +80,8 @@ struct SetPolicy {
 
 /// Somebody moves in at a place, or out with nobody after: the readings from then on are another tenancy's.
 #[derive(clap::Args)]
-#[command(
-    name = "move",
-    after_help = "Examples:\n  meterkeep meters move 4711-1 --at 2026-12-01\n  \
-                                       meterkeep meters move 4711-1 --at 2026-12-01T12:00 --vacant --house ./house"
-)]
+#[command(after_help = "Examples:\n  meterkeep meters move 4711-1 --at 2026-12-01\n  \
+                                       meterkeep meters move 4711-1 --at 2026-12-01T12:00 --vacant --house ./house")]
 struct MoveArgs {
     #[command(flatten)]
     house: HouseArg,

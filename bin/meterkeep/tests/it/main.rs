@@ -2,4 +2,14 @@
 // `cfg(test)` lets clippy see that the helpers, too, are test code.
 
 #[cfg(test)]
+mod collect;
+#[cfg(test)]
 mod decode;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod init;
+#[cfg(test)]
+mod manual;
+#[cfg(test)]
+mod up;
