@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{MeterId, TenancyId};
+use base::{MeterId, Month, TenancyId};
 use grant::{Scope, Tenancies};
 use store::register::{Register, RegisteredMeter};
 use store::{Ask, ReadingView, SealedReading, StoreError};
@@ -127,13 +127,31 @@ async fn gather(
     {
         return newest_of_page(view, question, meters, found).await;
     }
+    let busy = if question.meters.is_empty() { Some(busy(view, question, meters).await?) } else { None };
     for meter in meters {
-        one_meter(view, question, scope, meter, found).await?;
+        let months = question.months().filter(|m| busy.as_ref().is_none_or(|b| b.contains(&(meter.id, *m))));
+        one_meter(view, question, scope, meter, months, found).await?;
         if found.more {
             break;
         }
     }
     Ok(())
+}
+
+/// The months in which each meter of a page has readings at all: one question a month instead of one a meter
+/// and month, most of which would find nothing in a large register.
+async fn busy(
+    view: &ReadingView,
+    question: &Question,
+    meters: &[RegisteredMeter],
+) -> Result<BTreeSet<(MeterId, Month)>, StoreError> {
+    let (Some(first), Some(last)) = (meters.first(), meters.last()) else { return Ok(BTreeSet::new()) };
+    let mut busy = BTreeSet::new();
+    for month in question.months() {
+        let rows = view.latest(question.class, month, first.id..=last.id).await?;
+        busy.extend(rows.iter().map(|r| (r.facts.meter, month)));
+    }
+    Ok(busy)
 }
 
 /// One meter's rows, newest first.
@@ -142,6 +160,7 @@ async fn one_meter(
     question: &Question,
     scope: &Scope,
     meter: &RegisteredMeter,
+    months: impl Iterator<Item = Month>,
     found: &mut Found,
 ) -> Result<(), StoreError> {
     // Under a list of tenancies each is asked for by name, so that rows of others are not even looked at.
@@ -151,7 +170,7 @@ async fn one_meter(
             meter.tenancies.iter().rev().map(|s| s.tenancy).filter(|t| list.contains(t)).map(Some).collect()
         }
     };
-    for month in question.months() {
+    for month in months {
         let ask = Ask {
             meter: meter.id,
             class: question.class,
