@@ -148,8 +148,8 @@ pub(crate) async fn write(connection: &mut SqliteConnection, account: &Account) 
     Ok(id)
 }
 
-/// Adds an account to the sums by name.
-pub(crate) fn tally(sums: &mut BTreeMap<Cow<'static, str>, u64>, account: &Account) {
+/// Adds an account to sums by name, as [`crate::ReadingStore::tallies`] names them.
+pub fn tally(sums: &mut BTreeMap<Cow<'static, str>, u64>, account: &Account) {
     let outcomes = &account.outcomes;
     let mut add = |name: Cow<'static, str>, n: u64| {
         if n > 0 {
@@ -228,18 +228,31 @@ pub(crate) async fn open(connection: &mut SqliteConnection) -> Result<Vec<(i64, 
     rows.into_iter().map(|(id, c, e, s)| Ok((id, position(c, e, s)?))).collect()
 }
 
-/// The batches (not gaps, not losses) among a spool's numbers `first` to `last`, in the order of their commits.
+/// A committed account, as recovery needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommittedBatch {
+    /// Its number in the order of commits.
+    pub id: i64,
+    /// Its position; of a gap or a loss, the last.
+    pub position: BatchPosition,
+    /// The first number that it stands for.
+    pub first: BatchSeq,
+    /// A batch, and no gap or loss.
+    pub is_batch: bool,
+}
+
+/// The accounts that stand for any of a spool's numbers `first` to `last`, in the order of their commits.
 pub(crate) async fn between(
     connection: &mut SqliteConnection,
     collector: CollectorId,
     epoch: Epoch,
     first: BatchSeq,
     last: BatchSeq,
-) -> Result<Vec<(i64, BatchPosition)>, StoreError> {
+) -> Result<Vec<CommittedBatch>, StoreError> {
     let clamp = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let rows: Vec<(i64, i64)> = sqlx::query_as(
-        "SELECT id, seq FROM account
-         WHERE collector = ? AND epoch = ? AND seq BETWEEN ? AND ? AND kind = 1 ORDER BY id",
+    let rows: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
+        "SELECT id, seq, first_seq, kind FROM account
+         WHERE collector = ? AND epoch = ? AND seq >= ? AND first_seq <= ? ORDER BY id",
     )
     .bind(i64::from(collector.0))
     .bind(bits_in(epoch.0))
@@ -248,7 +261,10 @@ pub(crate) async fn between(
     .fetch_all(connection)
     .await?;
     rows.into_iter()
-        .map(|(id, seq)| Ok((id, BatchPosition { collector, epoch, seq: BatchSeq(unsigned(seq, "seq")?) })))
+        .map(|(id, seq, first, kind)| {
+            let position = BatchPosition { collector, epoch, seq: BatchSeq(unsigned(seq, "seq")?) };
+            Ok(CommittedBatch { id, position, first: BatchSeq(unsigned(first, "seq")?), is_batch: kind == 1 })
+        })
         .collect()
 }
 

@@ -92,18 +92,20 @@ pub(crate) async fn meter_states(
     rows.into_iter().map(|(meter, state)| Ok((MeterId(unsigned(meter, "meter")?), state))).collect()
 }
 
-/// A layout is written once: a second one under the same key is a clash for the caller to judge, so it never
-/// replaces the first silently.
+/// Opaque to the store; the caller sees to it that no layout is replaced silently.
 pub(crate) async fn put_format(
     connection: &mut SqliteConnection,
     key: &[u8],
     layout: &[u8],
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO format (key, layout) VALUES (?, ?) ON CONFLICT DO NOTHING")
-        .bind(key.to_vec())
-        .bind(layout.to_vec())
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO format (key, layout) VALUES (?, ?)
+         ON CONFLICT (key) DO UPDATE SET layout = excluded.layout",
+    )
+    .bind(key.to_vec())
+    .bind(layout.to_vec())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -22,7 +22,7 @@ mod spans;
 mod sqlite;
 mod store;
 
-pub use account::{Account, Kind, Outcomes};
+pub use account::{Account, CommittedBatch, Kind, Outcomes, tally};
 pub use error::StoreError;
 pub use intake_state::{Outgoing, UnknownCount, Wanted};
 pub use raw::{RawKind, RawPiece, RawRing};

@@ -12,7 +12,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{ConnectOptions, Connection, Sqlite};
 
 use crate::StoreError;
-use crate::account::{self, Account};
+use crate::account::{self, Account, CommittedBatch};
 use crate::convert::{bits_in, bits_out, unsigned};
 use crate::intake_state::{self, Outgoing, UnknownCount, Wanted};
 use crate::readings::{self, Ask, DailyKept, NewReadings, SealedReading};
@@ -162,7 +162,7 @@ impl ReadingStore {
         account::open(&mut *self.reader().await?).await
     }
 
-    /// The committed batches among a spool's numbers `first` to `last`, in the order of their commits.
+    /// The accounts that stand for any of a spool's numbers `first` to `last`, in the order of their commits.
     ///
     /// # Errors
     /// When the database fails.
@@ -172,7 +172,7 @@ impl ReadingStore {
         epoch: Epoch,
         first: BatchSeq,
         last: BatchSeq,
-    ) -> Result<Vec<(i64, BatchPosition)>, StoreError> {
+    ) -> Result<Vec<CommittedBatch>, StoreError> {
         account::between(&mut *self.reader().await?, collector, epoch, first, last).await
     }
 

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use base::{Month, Resolution, TenancyId};
 
+use crate::slots::Slots;
+
 /// What to keep of a telegram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
@@ -37,13 +39,6 @@ struct OneMonth {
     /// Of meters whose tenancy changed in the month: all tenancies but the one in `days`.
     others: HashMap<(usize, TenancyId), u32>,
     next: Slots<u32>,
-}
-
-/// One element a meter. `spare` is never used: it stands where the compiler cannot see that the slot is there.
-#[derive(Debug, Default)]
-struct Slots<T> {
-    rows: Vec<T>,
-    spare: T,
 }
 
 /// Bit d is set when day d has its reading for this tenancy.
@@ -82,7 +77,7 @@ impl Kept {
 
     /// Class fine goes on from this number.
     pub fn put_next(&mut self, month: Month, slot: usize, next: u32) {
-        *at(&mut self.month(month).next, slot) = next;
+        *self.month(month).next.at(slot) = next;
     }
 
     /// Decides on a good telegram and remembers the decision.
@@ -99,7 +94,7 @@ impl Kept {
         let daily = *bits & bit(day) == 0;
         *bits |= bit(day);
         let fine = (resolution == Resolution::All).then(|| {
-            let next = at(&mut month.next, slot);
+            let next = month.next.at(slot);
             let number = *next;
             *next = number.saturating_add(1);
             number
@@ -114,7 +109,7 @@ impl Kept {
 
 impl OneMonth {
     fn bits(&mut self, slot: usize, tenancy: TenancyId) -> &mut u32 {
-        let days = at(&mut self.days, slot);
+        let days = self.days.at(slot);
         match days.tenancy {
             Some(known) if known == tenancy => &mut days.bits,
             None => {
@@ -128,14 +123,6 @@ impl OneMonth {
 
 const fn bit(day: u8) -> u32 {
     1 << (day & 31)
-}
-
-/// The element of a slot; the list grows to it.
-fn at<T: Default + Clone>(list: &mut Slots<T>, slot: usize) -> &mut T {
-    if slot >= list.rows.len() {
-        list.rows.resize(slot.saturating_add(1), T::default());
-    }
-    list.rows.get_mut(slot).unwrap_or(&mut list.spare)
 }
 
 #[cfg(test)]

@@ -36,6 +36,11 @@ pub enum PreparedContent {
         /// Telegrams in each, where known.
         counts: Vec<u32>,
     },
+    /// Batches that never came and are given up.
+    Lost {
+        /// The first of them.
+        first: BatchSeq,
+    },
     /// Nothing usable: all is refused for this reason.
     Refused(&'static str),
 }
@@ -145,7 +150,7 @@ impl Prepared {
     #[must_use]
     pub fn first(&self) -> BatchSeq {
         match self.content {
-            PreparedContent::Gap { first, .. } => first,
+            PreparedContent::Gap { first, .. } | PreparedContent::Lost { first } => first,
             _ => self.position.seq,
         }
     }

@@ -9,7 +9,7 @@ use crate::time::Heard;
 
 /// What stands around a telegram's records in a reading.
 #[derive(Debug, Clone, Copy)]
-pub struct Around<'a> {
+pub(crate) struct Around<'a> {
     /// When it was heard.
     pub heard: Heard,
     /// The collector that heard it.
@@ -30,7 +30,7 @@ pub struct Around<'a> {
 
 /// The reading of a telegram.
 #[must_use]
-pub fn reading(records: &[Record], around: &Around<'_>) -> w::Reading {
+pub(crate) fn reading(records: &[Record], around: &Around<'_>) -> w::Reading {
     w::Reading {
         heard_ms: around.heard.at.0,
         time_quality: around.heard.sure.code(),
@@ -88,7 +88,7 @@ fn own_time(records: &[Record]) -> Option<&Value> {
 
 /// What freshness can be judged by: the meter's time, and registers that only grow.
 #[must_use]
-pub fn signs(records: &[Record]) -> Signs {
+pub(crate) fn signs(records: &[Record]) -> Signs {
     let meter_time = own_time(records).and_then(|value| match value {
         Value::DateTime(t) => {
             let days =
