@@ -42,7 +42,7 @@ pub enum DecodeError {
     #[error("the layout {0} of this compact frame is not known yet; a full frame of the meter teaches it")]
     UnknownLayout(FormatKey),
     /// A compact frame that does not fit the layout of its signature.
-    #[error("the compact frame does not fit the layout {0} that was learnt")]
+    #[error("the compact frame does not fit the layout {0}")]
     LayoutMisfit(FormatKey),
     /// A compact or format frame that is cut or whose signature is wrong.
     #[error("the compact or format frame is damaged")]

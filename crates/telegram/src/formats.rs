@@ -2,13 +2,15 @@
 //!
 //! A layout is all DIFs, DIFEs, VIFs and VIFEs of a full frame, in order. Its signature is the CRC of these
 //! bytes. 16 bits are few, so a layout is kept by maker, version and type too, and a second layout with the
-//! same key is a [`Clash`] that the caller should raise an alarm for.
+//! same key is a [`Clash`] that the caller should raise an alarm for. Where nothing was learnt, layouts that
+//! are public serve; one that a verified frame teaches goes before them, and is a clash where it differs.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use base::MeterAddress;
 
+use crate::compact::published;
 use crate::crc::crc16;
 use crate::records::{Cursor, Item};
 
@@ -68,13 +70,15 @@ pub enum Learnt {
 pub struct Clash {
     /// Their key.
     pub key: FormatKey,
-    /// The layout that is known and stays.
+    /// The layout that was known. It stays if it was learnt, and gives way if it was only a public one.
     pub known: Box<[u8]>,
+    /// Whether the known one was a public layout, so that the offered one is used from now on.
+    pub public: bool,
     /// The layout that came now.
     pub offered: Box<[u8]>,
 }
 
-/// The layouts that are known.
+/// The layouts that were learnt; behind them stand the public ones.
 #[derive(Debug, Clone, Default)]
 pub struct Formats {
     layouts: BTreeMap<FormatKey, Box<[u8]>>,
@@ -103,19 +107,19 @@ pub enum ImportError {
 const MAGIC: &[u8; 8] = b"MKLAYO1\n";
 
 impl Formats {
-    /// No layouts.
+    /// Nothing learnt yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many layouts are known.
+    /// How many layouts were learnt.
     #[must_use]
     pub fn len(&self) -> usize {
         self.layouts.len()
     }
 
-    /// Whether none is known.
+    /// Whether none was learnt.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.layouts.is_empty()
@@ -127,10 +131,11 @@ impl Formats {
         self.changes
     }
 
-    /// The layout of a key.
+    /// The layout that compact frames of a key are read with: what was learnt, else what is public.
     #[must_use]
     pub fn get(&self, key: &FormatKey) -> Option<&[u8]> {
-        self.layouts.get(key).map(AsRef::as_ref)
+        let learnt = self.layouts.get(key).map(AsRef::as_ref);
+        learnt.or_else(|| published(key.manufacturer, key.signature))
     }
 
     /// Takes in a layout of a telegram that verified under its meter's key.
@@ -138,12 +143,19 @@ impl Formats {
         let key = FormatKey::new(meter, crc16(layout));
         match self.layouts.get(&key) {
             Some(known) if **known == *layout => Learnt::Known,
-            Some(known) => Learnt::Clash(Clash { key, known: known.clone(), offered: layout.into() }),
+            Some(known) => {
+                Learnt::Clash(Clash { key, known: known.clone(), public: false, offered: layout.into() })
+            }
             None if self.layouts.len() >= MAX_LAYOUTS || layout.len() > MAX_LAYOUT_LEN => Learnt::NoRoom(key),
             None => {
                 self.layouts.insert(key, layout.into());
                 self.changes += 1;
-                Learnt::New(key)
+                match published(key.manufacturer, key.signature) {
+                    Some(known) if known != layout => {
+                        Learnt::Clash(Clash { key, known: known.into(), public: true, offered: layout.into() })
+                    }
+                    _ => Learnt::New(key),
+                }
             }
         }
     }

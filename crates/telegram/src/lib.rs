@@ -33,6 +33,7 @@ mod device;
 mod formats;
 pub mod layers;
 pub mod link;
+mod makers;
 mod records;
 
 pub use crc::{Crc, crc16};

@@ -52,10 +52,12 @@ impl Opener {
                 answer.meter_status = outcome.layers.tpl.map(|tpl| tpl.status);
                 answer.tail = outcome.tail;
                 if let Some(Learnt::Clash(clash)) = outcome.learnt {
-                    answer.messages.push(format!(
-                        "a second layout came with the key {}: the first one stays; one of the two may be forged",
-                        clash.key
-                    ));
+                    let what = if clash.public {
+                        "differs from the public layout of that key, and goes before it; one of the two may be forged"
+                    } else {
+                        "is the second one of that key: the first one stays; one of the two may be forged"
+                    };
+                    answer.messages.push(format!("the layout {} {what}", clash.key));
                 }
                 if let Some(tail) = outcome.tail
                     && let TailKind::Undecoded(why) = tail.kind

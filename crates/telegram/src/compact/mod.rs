@@ -3,6 +3,10 @@
 //! compact: signature of the layout (2), CRC of the full frame (2), the data bytes of all records;
 //! format: length (1), signature (2), the layout. All low byte first.
 
+mod published;
+
+pub(crate) use published::published;
+
 use crate::crc::Crc;
 use crate::records::{Cursor, Item, Record, Tail, TailKind, put, read_value};
 
