@@ -21,13 +21,15 @@ use crate::MeterNumber;
 pub struct Limits {
     /// Bytes of journal kept for repeating verdicts; at least what lies after the snapshot is kept.
     pub journal_bytes: u64,
+    /// Batches whose verdicts are remembered; each takes some bytes of memory too.
+    pub batches: u64,
     /// Bytes of journal after which a new snapshot is made.
     pub snapshot_every: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { journal_bytes: 16 << 30, snapshot_every: 64 << 20 }
+        Self { journal_bytes: 16 << 30, batches: 8_000_000, snapshot_every: 64 << 20 }
     }
 }
 
@@ -275,7 +277,9 @@ impl Freshness {
             bytes = bytes.saturating_sub(*size);
             by_size = next.0;
         }
-        by_age.max(by_size).min(snapshot)
+        // one record a batch
+        let by_count = snapshot.saturating_sub(self.limits.batches);
+        by_age.max(by_size).max(by_count).min(snapshot)
     }
 
     /// Up to where positions are final, and single ones above.

@@ -115,7 +115,7 @@ fn a_meter_registered_in_between_is_judged_and_the_others_keep_their_verdicts() 
 #[test]
 fn a_position_whose_verdicts_were_given_up_is_stale() {
     let disk = FaultyDisk::new(4);
-    let limits = Limits { journal_bytes: 0, snapshot_every: 1 };
+    let limits = Limits { journal_bytes: 0, snapshot_every: 1, ..Limits::default() };
     let fresh = open_with(&disk, limits).unwrap();
     assert_eq!(judge(&fresh, at(1, 1), &[frame(1, 1)]), [Fresh]);
     fresh.commit(&[at(1, 1)], NOW).unwrap();
@@ -130,6 +130,19 @@ fn a_position_whose_verdicts_were_given_up_is_stale() {
     let fresh = restart(&disk, fresh);
     assert_eq!(fresh.judge(at(1, 1), &[frame(1, 1)], true, later).unwrap(), [StalePosition]);
     assert_eq!(fresh.positions().0, [at(1, 4)]);
+}
+
+#[test]
+fn no_more_batches_are_remembered_than_said() {
+    let disk = FaultyDisk::new(7);
+    let fresh = open_with(&disk, Limits { batches: 10, ..Limits::default() }).unwrap();
+    for n in 1..=30 {
+        judge(&fresh, at(1, n), &[frame(1, n as u32)]);
+        fresh.commit(&[at(1, n)], NOW).unwrap();
+    }
+    fresh.snapshot(NOW).unwrap();
+    let remembered = |n| judge(&fresh, at(1, n), &[frame(1, n as u32)]);
+    assert_eq!((remembered(20), remembered(21)), (vec![StalePosition], vec![Fresh]));
 }
 
 #[test]
