@@ -638,6 +638,20 @@ async fn an_import_that_cannot_be_whole_changes_nothing_and_a_refused_file_is_re
 }
 
 #[tokio::test]
+async fn a_question_about_more_people_than_one_event_holds_is_recorded_in_several() {
+    let house = house().await;
+    let asked = house.sign(&house.grant(Purpose::Operations), Action::ReadReadings, &daily());
+    let request =
+        check_request(&asked.request, Action::ReadReadings, &house.warden.verifier(), now()).unwrap();
+    let tags: Vec<[u8; 16]> = (0..5000u128).map(u128::to_be_bytes).collect();
+    let passed = house.archive.0.gate.pass(&request, None, &tags, "all".to_owned(), now()).await.unwrap();
+    let events = house.ledger.0.events();
+    assert_eq!(events.iter().map(|e| e.subjects.len()).collect::<Vec<_>>(), [2048, 2048, 904]);
+    assert_eq!(events.iter().flat_map(|e| e.subjects.clone()).collect::<Vec<_>>(), tags);
+    assert_eq!(passed.entry.number, 3, "the vault is shown the one that is there only with all before");
+}
+
+#[tokio::test]
 async fn a_method_of_another_room_is_not_answered() {
     let house = house().await;
     let refused =
