@@ -161,6 +161,7 @@ async fn enrol(shared: &Shared) -> Result<(), String> {
     let gateway = &shared.peers.gateway;
     let waiting: Enrolments =
         shared.call(gateway, Method::GatewayEnrolments, &Done {}).await.map_err(|e| e.to_string())?;
+    let mut waits = None;
     for request in waiting.requests {
         let token_id = request.token_id.clone();
         let enrolment = match shared
@@ -168,11 +169,15 @@ async fn enrol(shared: &Shared) -> Result<(), String> {
             .await
         {
             Ok(enrolment) => enrolment,
-            // The warden's word is final; anything else is tried again.
-            Err(CallError::Refused { code, message }) => {
+            // A request that cannot be read will not be read next time either. Any other refusal passes (the
+            // ledger is away, say): the request waits, and the others go on.
+            Err(CallError::Refused { code, message }) if code == "malformed" => {
                 Enrolment { answered: true, refused: format!("{message} ({code})"), ..Enrolment::default() }
             }
-            Err(error) => return Err(error.to_string()),
+            Err(error) => {
+                waits = Some(error.to_string());
+                continue;
+            }
         };
         if enrolment.refused.is_empty() {
             // The collector comes at once: the gateway must know it before it has its answer.
@@ -186,7 +191,7 @@ async fn enrol(shared: &Shared) -> Result<(), String> {
         let Done {} =
             shared.call(gateway, Method::GatewayAnswerEnrolment, &answer).await.map_err(|e| e.to_string())?;
     }
-    Ok(())
+    waits.map_or(Ok(()), Err)
 }
 
 /// Brings events to the ledger. They wait in the store while it is away, and collecting goes on.
