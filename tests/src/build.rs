@@ -19,7 +19,7 @@ const PACKAGES: &[&str] = &[
 ];
 
 /// The folder of the programs, `target/release` as a rule: that of the test program itself, so that both are of the
-/// same profile.
+/// same profile. `METERKEEP_TEST_PROGRAMS` names another folder, whose programs are taken as they are.
 ///
 /// # Panics
 /// When they cannot be built.
@@ -27,6 +27,12 @@ const PACKAGES: &[&str] = &[
 pub fn programs() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
+        if let Some(folder) = std::env::var_os("METERKEEP_PROGRAMS") {
+            return folder.into();
+        }
+        if let Some(given) = std::env::var_os("METERKEEP_TEST_PROGRAMS") {
+            return given.into();
+        }
         // target/release/deps/it-0123456789abcdef
         let this = std::env::current_exe().expect("this program has a path");
         let folder = this.ancestors().nth(2).expect("cargo puts tests two folders deep").to_owned();
