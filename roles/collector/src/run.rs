@@ -170,6 +170,8 @@ impl Collector {
                     newest: newest_tx,
                     builder: Builder::default(),
                     unsynced: Vec::new(),
+                    shutdown: shutdown.clone(),
+                    last_troubles: 0,
                 };
                 let ended = hear(writer, listeners, &clock, &counters, &shutdown).await;
                 if ended? {

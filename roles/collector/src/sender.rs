@@ -92,7 +92,7 @@ impl Sender {
             Stop::Call(CallError::Unreachable { .. } | CallError::Deadline(_)) => "gateway.unreachable".to_owned(),
             Stop::Call(CallError::Garbled(_)) => "gateway.garbled".to_owned(),
             Stop::Call(CallError::Refused { code, .. }) => {
-                if !matches!(code.as_str(), "rate-limited" | "queue-full" | "wrong-sequence" | "position-unknown") {
+                if !matches!(code.as_str(), "rate-limited" | "queue-full" | "wrong-sequence" | "position-unknown" | "stopping" | "disk") {
                     self.counters.note(format!("the gateway refuses: {stop}"));
                 }
                 format!("gateway.refused.{code}")

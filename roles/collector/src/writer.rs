@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use clock::{Clock, Moment};
 use house::Counters;
+use link::Shutdown;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
@@ -40,6 +41,8 @@ pub(crate) struct BatchLimits {
 const UNSYNCED: usize = 16;
 /// How long to wait before trying again what the disk refused.
 const RETRY: Duration = Duration::from_secs(1);
+/// Troubles after the shutdown before the rest is given up.
+const LAST_TROUBLES: u32 = 3;
 /// How often old batches are looked for and the state is stored.
 const UPKEEP: Duration = Duration::from_secs(60);
 
@@ -63,6 +66,9 @@ pub(crate) struct Writer {
     pub(crate) newest: watch::Sender<u64>,
     pub(crate) builder: Builder,
     pub(crate) unsynced: Vec<Unsynced>,
+    pub(crate) shutdown: Shutdown,
+    /// Troubles since the shutdown.
+    pub(crate) last_troubles: u32,
 }
 
 /// A record that was appended and is not durable yet.
@@ -80,6 +86,8 @@ enum Eased {
     Again,
     /// There is no room and the policy makes none: what was not durable is stated as lost.
     GaveUp,
+    /// The disk does not answer any more and the collector is to stop: what was not durable is lost.
+    Dead,
 }
 
 impl Writer {
@@ -163,12 +171,12 @@ impl Writer {
         loop {
             match self.offer(&body, meta) {
                 Ok(()) => break,
-                Err(error) => {
-                    let gave_up = self.trouble(&error) == Eased::GaveUp;
-                    if gave_up && self.lose(&mut lock(&self.spool), meta, SPOOL_FULL).is_ok() {
-                        break;
-                    }
-                }
+                Err(error) => match self.trouble(&error) {
+                    Eased::Again => {}
+                    Eased::GaveUp if self.lose(&mut lock(&self.spool), meta, SPOOL_FULL).is_ok() => break,
+                    Eased::GaveUp => {}
+                    Eased::Dead => return self.die(u64::from(meta.count)),
+                },
             }
         }
         if self.unsynced.len() >= UNSYNCED {
@@ -190,15 +198,22 @@ impl Writer {
         if !spool.make_room(body.len().saturating_add(2048))? {
             return self.lose(&mut spool, meta, SPOOL_FULL);
         }
-        if let Some(gap) = spool.waiting_gap()? {
-            let meta = Meta { count: 0, from_ms: gap.from_ms, to_ms: gap.to_ms };
-            let signed = self.sealer.gap(place(&spool), gap);
-            let seq = spool.append(&signed, meta)?;
-            self.unsynced.push(Unsynced { seq, signed, meta, statement: true });
-        }
+        self.state_gap(&mut spool, now)?;
         let signed = self.sealer.seal(place(&spool), (key_id, &public), body, meta.count)?;
         let seq = spool.append(&signed, meta)?;
         self.unsynced.push(Unsynced { seq, signed, meta, statement: false });
+        Ok(())
+    }
+
+    /// Appends the statement of what found no room before.
+    fn state_gap(&mut self, spool: &mut Spool, now: Moment) -> Result<(), CollectorError> {
+        if let Some(gap) = spool.waiting_gap()? {
+            let meta = Meta { count: 0, from_ms: gap.from_ms, to_ms: gap.to_ms };
+            let place = Place { epoch: spool.epoch(), seq: spool.next_seq(), closed: now.wall };
+            let signed = self.sealer.gap(place, gap);
+            let seq = spool.append(&signed, meta)?;
+            self.unsynced.push(Unsynced { seq, signed, meta, statement: true });
+        }
         Ok(())
     }
 
@@ -214,8 +229,18 @@ impl Writer {
             return;
         }
         while let Err(error) = self.try_sync() {
-            _ = self.trouble(&error);
+            if self.trouble(&error) == Eased::Dead {
+                return self.die(0);
+            }
         }
+    }
+
+    /// Stops with a dead disk: says what is lost, as well as it still can.
+    fn die(&mut self, telegrams: u64) {
+        let unsynced: u64 = self.unsynced.drain(..).map(|r| u64::from(r.meta.count)).sum();
+        let lost = telegrams.saturating_add(unsynced);
+        self.counters.add("dropped.disk-failed", lost);
+        tracing::error!(telegrams = lost, "stopping with a disk that cannot be written; these telegrams are lost");
     }
 
     fn try_sync(&mut self) -> Result<(), CollectorError> {
@@ -243,6 +268,12 @@ impl Writer {
     fn trouble(&mut self, error: &CollectorError) -> Eased {
         self.counters.note(format!("the spool cannot be written: {error}"));
         self.counters.add("spool.write-failed", 1);
+        if self.shutdown.is_cancelled() {
+            self.last_troubles = self.last_troubles.saturating_add(1);
+            if self.last_troubles > LAST_TROUBLES {
+                return Eased::Dead;
+            }
+        }
         let spool = Arc::clone(&self.spool);
         let mut spool = lock(&spool);
         match self.ease(&mut spool, is_full(error)) {
@@ -250,6 +281,9 @@ impl Writer {
             Err(error) => {
                 drop(spool);
                 tracing::warn!(%error, "the spool could not be repaired; trying again");
+                if self.shutdown.is_cancelled() {
+                    return Eased::Dead;
+                }
                 std::thread::sleep(RETRY);
                 Eased::Again
             }
@@ -277,12 +311,17 @@ impl Writer {
         Ok(Eased::Again)
     }
 
+    /// Every minute: gives old batches up, states a gap for which there is room again, stores the state.
     fn look_after(&mut self) {
         let now = self.clock.now();
-        let mut spool = lock(&self.spool);
-        if let Err(error) = spool.expire(now).and_then(|()| spool.flush()) {
+        let shared = Arc::clone(&self.spool);
+        let mut spool = lock(&shared);
+        let kept = spool.expire(now).and_then(|()| spool.flush());
+        let stated = kept.and_then(|()| if spool.make_room(1024)? { self.state_gap(&mut spool, now) } else { Ok(()) });
+        if let Err(error) = stated {
             tracing::warn!(%error, "the spool's upkeep failed");
         }
+        drop(spool);
         if lock(&self.keys).is_overdue(now) {
             self.counters.note("the week of the batch key is over and the gateway has given no newer one");
         }
