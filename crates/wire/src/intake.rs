@@ -33,6 +33,10 @@ pub struct Reading {
     /// Set when the reading arrived late, that is after a newer one of the same meter.
     #[prost(bool, tag = "10")]
     pub late: bool,
+    /// The address that the telegram itself named (8 bytes, link-layer order): the register may know the meter
+    /// by manufacturer and serial alone, as key files name it.
+    #[prost(bytes = "vec", tag = "11")]
+    pub address: Vec<u8>,
 }
 
 /// One data record.

@@ -120,7 +120,7 @@ fn open_rows(question: &Question, found: Found, keys: &Keys, refused: &BTreeMap<
             continue;
         }
         let meter_reading = MeterReading {
-            address: shown.address.clone(),
+            address: whole_address(&shown.address, &reading.address),
             place: shown.place.clone(),
             version: row.facts.version,
             class: u32::from(row.facts.class.code()),
@@ -141,6 +141,12 @@ fn open_rows(question: &Question, found: Found, keys: &Keys, refused: &BTreeMap<
     }
     let withheld = withheld.values().sum();
     Opened { readings: readings.into_iter().map(|(_, r)| r).collect(), notes, unreadable, withheld }
+}
+
+/// The register's address; where that lacks version and type, the one that the telegram named.
+fn whole_address(registered: &[u8], told: &[u8]) -> Vec<u8> {
+    let known = if told.len() == 8 && told.starts_with(registered) { told } else { registered };
+    known.to_vec()
 }
 
 fn open_row(key: &Secret<32>, row: &SealedReading) -> Option<(MeterId, Reading)> {
@@ -165,6 +171,16 @@ mod tests {
 
     fn series(n: u32) -> Key {
         (MeterId(n), TenancyId([1; 16]), Class::Daily, Month::from_number(24_000))
+    }
+
+    #[test]
+    fn an_address_is_completed_by_a_telegram_of_the_same_meter_only() {
+        let (short, whole) = ([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(whole_address(&short, &whole), whole);
+        assert_eq!(whole_address(&whole, &[9; 8]), whole);
+        for told in [&[][..], &[9; 8], &short, &[1, 2, 3, 4, 5, 6, 7, 8, 9]] {
+            assert_eq!(whole_address(&short, told), short);
+        }
     }
 
     #[test]

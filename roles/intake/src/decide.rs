@@ -327,6 +327,7 @@ impl Decider {
             unauthenticated: security.check < 2,
             late,
             hash: &Sha256::digest(one.heard_frame).into(),
+            address: outcome.layers.meter,
         };
         let begin = decided.plain.len();
         // Writing to memory that grows cannot fail.

@@ -1,6 +1,6 @@
 //! From a decoded telegram to the reading that is sealed, and to the signs that freshness is judged by.
 
-use base::Quantity;
+use base::{MeterAddress, Quantity};
 use telegram::{Function, Record, Value};
 use wire::intake as w;
 
@@ -26,6 +26,8 @@ pub(crate) struct Around<'a> {
     pub late: bool,
     /// SHA-256 of the telegram as heard.
     pub hash: &'a [u8; 32],
+    /// Whose it is, in its own words.
+    pub address: MeterAddress,
 }
 
 /// The reading of a telegram.
@@ -42,6 +44,7 @@ pub(crate) fn reading(records: &[Record], around: &Around<'_>) -> w::Reading {
         collector: around.collector,
         records: records.iter().map(|r| record(r, around.unauthenticated)).collect(),
         late: around.late,
+        address: around.address.as_bytes().to_vec(),
     }
 }
 
@@ -176,10 +179,12 @@ mod tests {
             unauthenticated: true,
             late: true,
             hash: &[5; 32],
+            address: MeterAddress::from_link_order([1, 2, 3, 4, 5, 6, 7, 8]),
         };
         let reading = reading(&records(), &around);
         assert_eq!((reading.heard_ms, reading.time_quality, reading.collector), (77, 1, 3));
         assert_eq!((reading.meter_time.as_str(), reading.telegram_hash.len()), ("2027-11-23T16:05", 16));
+        assert_eq!(reading.address, [1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(reading.records.iter().map(|r| r.storage).collect::<Vec<_>>(), [0, 1, 0]);
         assert_eq!(
             reading.records[0].value,
