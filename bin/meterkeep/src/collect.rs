@@ -129,7 +129,6 @@ async fn token(args: &Args) -> Result<Token, Problem> {
 
 /// Makes the folder a collector of the token's house, and gives its number.
 pub(crate) async fn enrol_in(folder: &Folder, token: &Token, name: &str) -> Result<u32, Problem> {
-    std::fs::create_dir_all(&folder.0).map_err(Problem::at(&folder.0))?;
     let about = enrol(&folder.identity(), token, name, PATIENCE).await.map_err(|e| {
         Problem::new(e.to_string()).help("a token works once and not for long: ask for a new one")
     })?;

@@ -86,7 +86,13 @@ pub(crate) fn make(folder: &Path, plan: &Plan<'_>, passphrase: &SecretBytes) -> 
     let made = build(&Layout::new(&building), plan, passphrase).and_then(|()| {
         // an empty folder that was made beforehand, by a package say, gives way
         let _ = std::fs::remove_dir(folder);
-        std::fs::rename(&building, folder).map_err(Problem::at(folder))
+        std::fs::rename(&building, folder).map_err(Problem::at(folder))?;
+        // what is promised below has to be there after a power cut, too: the names with the files
+        let folders = Layout::new(folder).folders();
+        let above = building.parent().map(Path::to_owned);
+        folders.iter().chain(&above).try_for_each(|f| {
+            std::fs::File::open(f).and_then(|f| f.sync_all()).map_err(Problem::at(f))
+        })
     });
     if made.is_err() {
         let _ = std::fs::remove_dir_all(&building);

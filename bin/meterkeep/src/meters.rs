@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use base::{MeterAddress, Resolution, UtcMillis};
+use base::{Resolution, UtcMillis};
 use grant::{Action, Purpose};
 use serde::Serialize;
 use wire::Method;
 use wire::archive::{ListMeters, Move, NewMeter, Policy, RegisterAnswer, RegisterChange, RegisteredMeter};
 
 use crate::operator::{Operator, Reach};
-use crate::output::{Format, FormatArg, count, print, print_json, shown, table};
+use crate::output::{Format, FormatArg, count, meter_name, print, print_json, shown, table};
 use crate::place::HouseArg;
 use crate::problem::Problem;
 use crate::readings::When;
@@ -193,7 +193,7 @@ fn list(args: &List) -> Result<ExitCode, Problem> {
         for m in &meters {
             print_json(&JsonMeter {
                 id: m.id,
-                meter: name(&m.address),
+                meter: meter_name(&m.address),
                 place: &m.place,
                 resolution: resolution(m),
                 clear: m.clear,
@@ -209,22 +209,8 @@ fn list(args: &List) -> Result<ExitCode, Problem> {
         let keeps =
             if m.clear { format!("{}, sends in clear", resolution(m)) } else { resolution(m).to_owned() };
         let since = UtcMillis(m.tenancy_since_ms).day().to_string();
-        rows.add_row([name(&m.address), shown(&m.place), keeps, tenancy.to_owned(), since]);
+        rows.add_row([meter_name(&m.address), shown(&m.place), keeps, tenancy.to_owned(), since]);
     }
     print(&format!("{rows}\n{}\n", count(meters.len() as u64, "meter")))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// `KAM-12345678-1B-16`, or without version and type while they are not known.
-fn name(address: &[u8]) -> String {
-    if let Ok(whole) = <[u8; 8]>::try_from(address) {
-        return MeterAddress::from_link_order(whole).to_string();
-    }
-    match *address {
-        [m0, m1, a, b, c, d] => {
-            let whole = MeterAddress::from_link_order([m0, m1, a, b, c, d, 0, 0]);
-            format!("{}-{}", whole.manufacturer(), whole.serial())
-        }
-        _ => hex::encode_upper(address),
-    }
 }

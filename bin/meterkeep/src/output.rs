@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use base::MeterAddress;
 use clap::ValueEnum;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, LineStyle, Table};
@@ -70,5 +71,19 @@ pub(crate) fn ago(ms: u64) -> String {
         s @ 120..=7199 => format!("{} min", s / 60),
         s @ 7200..=172_799 => format!("{} h", s / 3600),
         s => format!("{} d", s / 86_400),
+    }
+}
+
+/// `KAM-12345678-1B-16`, or without version and type while they are not known.
+pub(crate) fn meter_name(address: &[u8]) -> String {
+    if let Ok(whole) = <[u8; 8]>::try_from(address) {
+        return MeterAddress::from_link_order(whole).to_string();
+    }
+    match *address {
+        [m0, m1, a, b, c, d] => {
+            let whole = MeterAddress::from_link_order([m0, m1, a, b, c, d, 0, 0]);
+            format!("{}-{}", whole.manufacturer(), whole.serial())
+        }
+        _ => hex::encode_upper(address),
     }
 }

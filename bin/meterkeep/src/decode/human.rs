@@ -43,7 +43,8 @@ pub(super) fn write(output: &mut impl Write, answer: &Answer, records: &[Record]
     if !records.is_empty() {
         writeln!(output, "{}", table(answer, records))?;
     }
-    if let Some(tail) = answer.tail.filter(|t| matches!(t.kind, TailKind::Manufacturer { .. })) {
+    let unread = |t: &telegram::Tail| t.len > 0 && matches!(t.kind, TailKind::Manufacturer { .. });
+    if let Some(tail) = answer.tail.filter(unread) {
         writeln!(output, "  then {} bytes of the maker's own data from byte {} on", tail.len, tail.at)?;
     }
     writeln!(output)
@@ -86,6 +87,7 @@ fn which(answer: &Answer, record: &Record) -> String {
         }
     }
     words.extend(record.modifiers.iter().map(|m| m.name().to_owned()));
+    words.extend(record.set_flags().map(str::to_owned));
     if matches!(record.value, Value::DateTime(moment) if moment.summer) {
         words.push("summer time".to_owned());
     }

@@ -51,6 +51,9 @@ struct JsonRecord<'a> {
     len: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     modifiers: Vec<&'static str>,
+    /// The names of the bits that are set, where the maker's meanings are known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    flags: Vec<&'static str>,
     /// The moment is in summer time.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     summer_time: bool,
@@ -124,6 +127,7 @@ fn json_record<'a>(record: &'a Record, answer: &Answer) -> JsonRecord<'a> {
         at: record.at,
         len: record.len,
         modifiers: record.modifiers.iter().map(telegram::Modifier::name).collect(),
+        flags: record.set_flags().collect(),
         summer_time: matches!(record.value, Value::DateTime(moment) if moment.summer),
         clear: record.at + record.len > answer.clear_from,
     }

@@ -4,13 +4,18 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use sim::{Destination, Form, Limits, Pace, Sink, Sort, Town};
 
 use crate::problem::Problem;
 
 /// Meters remembered as heard lately.
-const RECENT: usize = 5;
+const RECENT: usize = 200;
+/// Meters to ask readings of.
+const ASKED: usize = 5;
+/// A telegram is a reading about two seconds after it was sent: a second in the collector's batch, then its way.
+const ON_ITS_WAY: Duration = Duration::from_millis(2500);
 
 /// A town that plays.
 pub(super) struct Feed {
@@ -22,7 +27,7 @@ pub(super) struct Feed {
 struct Shared {
     stop: AtomicBool,
     sent: AtomicU64,
-    recent: Mutex<VecDeque<String>>,
+    recent: Mutex<VecDeque<(Instant, String)>>,
 }
 
 impl Feed {
@@ -45,7 +50,7 @@ impl Feed {
                     if recent.len() >= RECENT {
                         recent.pop_front();
                     }
-                    recent.push_back(name.clone());
+                    recent.push_back((Instant::now(), name.clone()));
                 }
             })
         });
@@ -57,10 +62,11 @@ impl Feed {
         self.shared.sent.load(Ordering::Relaxed)
     }
 
-    /// Meters that sent lately, the newest first.
+    /// Meters whose telegrams must have become readings just now, the newest first.
     pub(super) fn recent(&self) -> Vec<String> {
         let recent = self.shared.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.iter().rev().cloned().collect()
+        let arrived = recent.iter().rev().filter(|(sent, _)| sent.elapsed() >= ON_ITS_WAY);
+        arrived.take(ASKED).map(|(_, name)| name.clone()).collect()
     }
 
     /// An error when the town has stopped by itself.

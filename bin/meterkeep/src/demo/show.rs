@@ -100,6 +100,9 @@ impl Show {
     /// The newest readings of meters that were heard lately, asked for as a person would.
     pub(super) async fn readings(&mut self, operator: &Operator, feed: &Feed) {
         let (meters, now) = (feed.recent(), UtcMillis::now());
+        if meters.is_empty() {
+            return;
+        }
         let query = Query {
             meters: &meters,
             class: Class::Daily,

@@ -22,6 +22,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A room that ran so long has recovered: its next death is its first.
 const RECOVERED: Duration = Duration::from_secs(60);
+/// What a vault says before its passphrase has opened it.
+const SEALED: &str = "sealed";
 const ASK_EVERY: Duration = Duration::from_millis(20);
 const ASK_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -194,7 +196,8 @@ fn status(status: &ExitStatus) -> String {
     }
 }
 
-/// Comes back when the room answers.
+/// Comes back when the room answers. A vault that was given a passphrase has to have been opened by it: it answers
+/// before that, and a wrong passphrase would look like a vault that dies again and again.
 async fn answers(job: &Job) {
     loop {
         // read each time: a collector makes its authority at its first start
@@ -202,7 +205,7 @@ async fn answers(job: &Job) {
             .and_then(|trust| Client::new(job.room, Target::Unix(job.socket.clone()), None, &trust));
         if let Ok(client) = client {
             let asked = client.call::<_, Health>(Method::Health, &HealthRequest {}, ASK_PATIENCE).await;
-            if asked.is_ok() {
+            if asked.is_ok_and(|health| job.passphrase.is_none() || health.state != SEALED) {
                 return;
             }
         }

@@ -1,6 +1,6 @@
 //! Readings for people and for programs.
 
-use base::{Class, Decimal, MeterAddress, Quantity, Unit, UtcMillis};
+use base::{Class, Decimal, Quantity, Unit, UtcMillis};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use wire::archive::{MeterReading, Readings};
 use wire::intake::{Reading, Record, Value};
 
-use crate::output::{Format, count, print, print_json, shown, table};
+use crate::output::{Format, count, meter_name, print, print_json, shown, table};
 use crate::problem::Problem;
 
 pub(super) fn show(answer: &Readings, format: Format, all_records: bool) -> Result<(), Problem> {
@@ -31,7 +31,7 @@ fn human(answer: &Readings, all_records: bool) -> String {
         let Some(reading) = &item.reading else { continue };
         let values = reading.records.iter().filter(|r| all_records || is_present(r)).map(line);
         table.add_row([
-            address(&item.address),
+            meter_name(&item.address),
             shown(&item.place),
             local(UtcMillis(reading.heard_ms)),
             quality(item, reading),
@@ -61,7 +61,12 @@ pub(crate) fn summary(item: &MeterReading) -> Option<String> {
     let numeric =
         |r: &&Record| is_present(r) && matches!(r.value, Some(Value::Number(_))) && !unit(r).is_empty();
     let values: Vec<String> = reading.records.iter().filter(numeric).take(3).map(line).collect();
-    Some(format!("{}  {}  {}", address(&item.address), local(UtcMillis(reading.heard_ms)), values.join(", ")))
+    Some(format!(
+        "{}  {}  {}",
+        meter_name(&item.address),
+        local(UtcMillis(reading.heard_ms)),
+        values.join(", ")
+    ))
 }
 
 fn line(record: &Record) -> String {
@@ -150,12 +155,6 @@ fn decimal(mantissa: i64, exponent: i32) -> String {
     }
 }
 
-fn address(bytes: &[u8]) -> String {
-    bytes
-        .try_into()
-        .map_or_else(|_| hex::encode_upper(bytes), |b| MeterAddress::from_link_order(b).to_string())
-}
-
 /// Local time, with its offset, to the second.
 fn local(t: UtcMillis) -> String {
     Timestamp::from_millisecond(t.0)
@@ -213,7 +212,7 @@ fn json(answer: &Readings) -> Result<(), Problem> {
     for item in &answer.readings {
         let Some(reading) = &item.reading else { continue };
         print_json(&JsonReading {
-            meter: address(&item.address),
+            meter: meter_name(&item.address),
             place: &item.place,
             class: u8::try_from(item.class).ok().and_then(Class::from_code).map_or("unknown", Class::name),
             version: item.version,
