@@ -206,6 +206,12 @@ coded! {
         ObisDeclaration = 906, "obis-declaration";
         /// A quantity in units that are not metric.
         NonMetric = 907, "non-metric";
+        /// Volume times the temperature of the flow line: what a heat meter's energy can be checked against.
+        VolumeFlowTemperature = 908, "volume-times-flow-temperature";
+        /// Volume times the temperature of the return line.
+        VolumeReturnTemperature = 909, "volume-times-return-temperature";
+        /// What a meter hears in its pipe.
+        AcousticNoise = 910, "acoustic-noise";
         /// What only the maker knows.
         ManufacturerSpecific = 998, "manufacturer-specific";
         /// A code that the standard keeps for later.

@@ -119,6 +119,8 @@ coded! {
         CubicFoot = 35, "ft3";
         /// A unit that the meter writes out in letters, kept with the record.
         Text = 36, "text";
+        /// Cubic metre times degree Celsius.
+        CubicMetreCelsius = 37, "m3·°C";
     }
 }
 

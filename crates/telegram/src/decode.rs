@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::compact::{self, Misfit};
 use crate::formats::{FormatKey, Formats, Learnt};
 use crate::layers::{Application, LayerError, Layers, application};
-use crate::records::{Record, Tail, TailKind, add_times, read_records};
+use crate::records::{Record, Sheet, Tail, TailKind, add_times, read_records};
 
 /// What a telegram was, beside its records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,12 +116,13 @@ fn full(
     verified: bool,
     out: &mut Vec<Record>,
 ) -> (Option<Tail>, Option<Learnt>) {
+    let mut sheet = Sheet::new(out, layers.meter);
     if !verified {
-        return (read_records(bytes, at, out, &mut ()), None);
+        return (read_records(bytes, at, &mut sheet, &mut ()), None);
     }
     let mut layout = std::mem::take(&mut formats.scratch);
     layout.clear();
-    let tail = read_records(bytes, at, out, &mut layout);
+    let tail = read_records(bytes, at, &mut sheet, &mut layout);
     // half a layout would teach something wrong
     let whole = !layout.is_empty() && !matches!(tail, Some(Tail { kind: TailKind::Undecoded(_), .. }));
     let learnt = whole.then(|| formats.learn(&layers.meter, &layout));
@@ -139,7 +140,8 @@ fn compact(
     let (signature, full_crc, at) = compact::split(bytes, at).ok_or(DecodeError::Damaged)?;
     let key = FormatKey::new(&layers.meter, signature);
     let layout = formats.get(&key).ok_or(DecodeError::UnknownLayout(key))?;
-    compact::expand(bytes, at, layout, full_crc, out).map_err(|Misfit| DecodeError::LayoutMisfit(key))
+    let mut sheet = Sheet::new(out, layers.meter);
+    compact::expand(bytes, at, layout, full_crc, &mut sheet).map_err(|Misfit| DecodeError::LayoutMisfit(key))
 }
 
 /// Modes 5 and 7 put two fillers before the data; in a compact frame they are not data.

@@ -151,9 +151,12 @@ impl Formats {
                 self.layouts.insert(key, layout.into());
                 self.changes += 1;
                 match published(key.manufacturer, key.signature) {
-                    Some(known) if known != layout => {
-                        Learnt::Clash(Clash { key, known: known.into(), public: true, offered: layout.into() })
-                    }
+                    Some(known) if known != layout => Learnt::Clash(Clash {
+                        key,
+                        known: known.into(),
+                        public: true,
+                        offered: layout.into(),
+                    }),
                     _ => Learnt::New(key),
                 }
             }

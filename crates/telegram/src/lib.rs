@@ -42,6 +42,6 @@ pub use device::device_name;
 pub use formats::{Clash, FormatKey, Formats, ImportError, Learnt, MAX_LAYOUT_LEN, MAX_LAYOUTS};
 pub use layers::Layers;
 pub use records::{
-    Date, DateTime, Function, HeaderError, MAX_RECORDS, MAX_VIFE, Modifier, Modifiers, Record, Tail,
-    TailKind, Time, Value,
+    Date, DateTime, Flag, Flags, Function, HeaderError, MAX_RECORDS, MAX_VIFE, Modifier, Modifiers, Record,
+    Tail, TailKind, Time, Value,
 };

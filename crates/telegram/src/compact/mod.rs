@@ -8,7 +8,7 @@ mod published;
 pub(crate) use published::published;
 
 use crate::crc::Crc;
-use crate::records::{Cursor, Item, Record, Tail, TailKind, put, read_value};
+use crate::records::{Cursor, Item, Sheet, Tail, read_value};
 
 /// A compact frame that cannot be read with the layout of its signature: too short, too long, or another
 /// CRC of the full frame that came out.
@@ -27,12 +27,11 @@ pub(crate) fn expand(
     at: usize,
     layout: &[u8],
     full_crc: u16,
-    out: &mut Vec<Record>,
+    sheet: &mut Sheet<'_>,
 ) -> Result<Option<Tail>, Misfit> {
-    let first = out.len();
-    let answer = expand_into(bytes, at, layout, full_crc, out);
+    let answer = expand_into(bytes, at, layout, full_crc, sheet);
     if answer.is_err() {
-        out.truncate(first);
+        sheet.clear();
     }
     answer
 }
@@ -42,9 +41,8 @@ fn expand_into(
     at: usize,
     layout: &[u8],
     full_crc: u16,
-    out: &mut Vec<Record>,
+    sheet: &mut Sheet<'_>,
 ) -> Result<Option<Tail>, Misfit> {
-    let first = out.len();
     let mut headers = Cursor::new(layout, 0);
     let mut data = Cursor::new(bytes, at);
     let mut crc = Crc::default();
@@ -53,18 +51,19 @@ fn expand_into(
         let item = Item::read(&mut headers).map_err(|_| Misfit)?;
         crc.update(headers.since(start));
         match item {
-            Item::Record(header) => {
+            Item::Record(mut header) => {
                 let place = data.at();
+                sheet.explain(&mut header);
                 let value = read_value(&header, &mut data).map_err(|_| Misfit)?;
                 let sent = data.since(place);
                 crc.update(sent);
                 // a record too many ends the reading as it does in a full frame
-                put(&header, layout, value, (place, sent.len()), sent, first, out).map_err(|_| Misfit)?;
+                sheet.put(&header, layout, value, (place, sent.len()), sent).map_err(|_| Misfit)?;
             }
             Item::Maker { more } => {
                 let (at, rest) = (data.at(), data.rest());
                 crc.update(rest);
-                let tail = Tail { kind: TailKind::Manufacturer { more }, at, len: rest.len() };
+                let tail = sheet.tail(more, rest, at);
                 return if crc.finish() == full_crc { Ok(Some(tail)) } else { Err(Misfit) };
             }
             Item::Filler | Item::GlobalReadout => {}

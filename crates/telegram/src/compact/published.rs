@@ -6,6 +6,8 @@
 //! its CRC, which the test below computes; and the CRC of the full frame is checked with every compact frame.
 //! What a meter's own verified frame teaches always goes first ([`crate::Formats`]).
 
+use crate::makers::code_of;
+
 /// A layout that is public.
 struct Published {
     /// The letters of the makers whose meters send it.
@@ -63,7 +65,7 @@ const fn kamstrup(signature: u16, layout: &'static [u8]) -> Published {
 
 /// The public layout of a signature, for a maker's two bytes as sent.
 pub(crate) fn published(manufacturer: [u8; 2], signature: u16) -> Option<&'static [u8]> {
-    let is_of = |makers: &[&[u8; 3]]| makers.iter().any(|m| crate::makers::code_of(m) == manufacturer);
+    let is_of = |makers: &[&[u8; 3]]| makers.iter().any(|m| code_of(**m) == manufacturer);
     PUBLISHED.iter().find(|p| p.signature == signature && is_of(p.makers)).map(|p| p.layout)
 }
 

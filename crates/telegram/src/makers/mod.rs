@@ -1,6 +1,159 @@
-//! What single makers add to the standard, one file each.
+//! What single makers add to the standard: codes of their own (VIF or VIFE 7F), containers, the data after
+//! DIF 0F or 1F, and the meaning of error flags. One small file each, from facts that are public; what is not
+//! public stays unread, and is marked as the maker's own.
+//!
+//! A maker's file is a table. To add one: write the file, and put its table into [`MAKERS`].
+
+mod bmeters;
+mod engelmann;
+mod esys;
+mod field;
+mod gwf;
+mod kamstrup;
+mod qundis;
+
+use base::{MeterAddress, Quantity};
+
+use crate::records::{Flag, Flags, Header, Modifier, Sheet, Vib};
+
+/// What is known of one maker.
+pub(crate) struct Maker {
+    /// Its three letters; some makers have several.
+    letters: &'static [&'static [u8; 3]],
+    /// Its own codes.
+    codes: &'static [Code],
+    /// The meaning of error flags (FD 17).
+    errors: &'static [Errors],
+    /// Reads a container: variable-length data under an own code.
+    container: Option<Container>,
+    /// The data after DIF 0F or 1F, by model.
+    tails: &'static [Tail],
+}
+
+impl Maker {
+    /// A maker of whom nothing is known but the letters: what single files start from.
+    const fn new(letters: &'static [&'static [u8; 3]]) -> Self {
+        Self { letters, codes: &[], errors: &[], container: None, tails: &[] }
+    }
+}
+
+/// Reads what lies under an own code (without its length byte) at a place: true when it was understood, and then
+/// all of its values were put.
+type Container = fn(own: u8, bytes: &[u8], at: usize, sheet: &mut Sheet<'_>) -> bool;
+
+/// One code.
+struct Code {
+    /// The VIF that it follows, without the extension bit; 7F is the maker's own VIF.
+    vif: u8,
+    /// The first byte of the code, without the extension bit.
+    own: u8,
+    /// With how many bytes of data; none means any.
+    len: Option<u8>,
+    meaning: Meaning,
+}
+
+impl Code {
+    /// A code that means the same with any data.
+    const fn new(vif: u8, own: u8, meaning: Meaning) -> Self {
+        Self { vif, own, len: None, meaning }
+    }
+}
+
+enum Meaning {
+    /// The value is this, whatever the VIF says.
+    Is(Vib),
+    /// The value is what its VIF says, and more.
+    Also(Modifier),
+}
+
+/// What error flags mean in some models.
+struct Errors {
+    models: Models,
+    flags: &'static [Flag],
+}
+
+/// Data after DIF 0F or 1F of some models.
+struct Tail {
+    models: Models,
+    /// Reads the data at a place, and answers how many bytes it understood from their beginning.
+    read: fn(bytes: &[u8], at: usize, sheet: &mut Sheet<'_>) -> usize,
+}
+
+/// Meters of a maker by version and device type; an empty list means all.
+struct Models {
+    versions: &'static [u8],
+    devices: &'static [u8],
+}
+
+impl Models {
+    fn hold(&self, meter: &MeterAddress) -> bool {
+        let among = |list: &[u8], byte| list.is_empty() || list.contains(&byte);
+        among(self.versions, meter.version()) && among(self.devices, meter.device_type())
+    }
+}
+
+const MAKERS: &[Maker] =
+    &[kamstrup::MAKER, qundis::MAKER, bmeters::MAKER, engelmann::MAKER, esys::MAKER, gwf::MAKER];
 
 /// A maker's two bytes as sent, from its letters (EN 13757-3 clause 5.5).
-pub(crate) fn code_of(letters: &[u8; 3]) -> [u8; 2] {
-    letters.iter().fold(0u16, |code, letter| code << 5 | u16::from(letter & 0x1f)).to_le_bytes()
+pub(crate) const fn code_of(letters: [u8; 3]) -> [u8; 2] {
+    let [a, b, c] = letters;
+    let [a, b, c] = [(a & 0x1f) as u16, (b & 0x1f) as u16, (c & 0x1f) as u16];
+    (a << 10 | b << 5 | c).to_le_bytes()
 }
+
+/// What is known of the maker of a meter.
+pub(crate) fn of(meter: &MeterAddress) -> Option<&'static Maker> {
+    let [low, high, ..] = *meter.as_bytes();
+    // the highest bit only says how far a serial is unique
+    let code = [low, high & 0x7f];
+    MAKERS.iter().find(|maker| maker.letters.iter().any(|letters| code_of(**letters) == code))
+}
+
+impl Maker {
+    /// Gives a header with an own code, or with error flags, its meaning; one that is not known stays as it is.
+    pub(crate) fn explain(&self, meter: &MeterAddress, header: &mut Header) {
+        let vib = &mut header.vib;
+        let Some(own) = vib.own else {
+            if vib.quantity == Quantity::ErrorFlags
+                && let Some(errors) = self.errors.iter().find(|errors| errors.models.hold(meter))
+            {
+                vib.flags = Flags(errors.flags);
+            }
+            return;
+        };
+        let len = header.data_field;
+        let is_it = |c: &&Code| c.vif == vib.code && c.own == own && c.len.is_none_or(|n| n == len);
+        match self.codes.iter().find(is_it).map(|c| &c.meaning) {
+            Some(Meaning::Is(is)) => {
+                let modifiers = vib.modifiers.without(Modifier::MANUFACTURER);
+                *vib = Vib { modifiers, own: vib.own, code: vib.code, ..*is };
+            }
+            Some(Meaning::Also(modifier)) => {
+                vib.quantity = vib.standard;
+                vib.modifiers = vib.modifiers.without(Modifier::MANUFACTURER);
+                vib.modifiers.push(*modifier);
+            }
+            None => {}
+        }
+    }
+
+    /// Reads a container, see [`Container`].
+    pub(crate) fn open(&self, own: u8, bytes: &[u8], at: usize, sheet: &mut Sheet<'_>) -> bool {
+        self.container.is_some_and(|read| read(own, bytes, at, sheet))
+    }
+
+    /// Reads data after DIF 0F or 1F, see [`Tail`].
+    pub(crate) fn read_tail(
+        &self,
+        meter: &MeterAddress,
+        bytes: &[u8],
+        at: usize,
+        sheet: &mut Sheet<'_>,
+    ) -> usize {
+        self.tails.iter().find(|tail| tail.models.hold(meter)).map_or(0, |tail| (tail.read)(bytes, at, sheet))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 
 use base::{Quantity, Unit};
 
+use super::flags::Flags;
 use super::spacing::{Spacing, moment_of, shift};
 use super::{Function, MAX_RECORDS, Modifiers, Record, Value};
 
@@ -57,6 +58,7 @@ pub(crate) fn add_times(out: &mut Vec<Record>) {
             subunit: 0,
             modifiers: Modifiers::EMPTY,
             own: None,
+            flags: Flags::UNKNOWN,
             letters: None,
             at,
             len: 0,

@@ -1,6 +1,7 @@
 //! Data records (EN 13757-3 clause 6): one value each, with what it is and where it was read.
 
 mod cursor;
+mod flags;
 mod header;
 mod history;
 mod modifier;
@@ -15,16 +16,19 @@ use std::fmt;
 
 use base::{Decimal, Quantity, Unit};
 
+pub use flags::{Flag, Flags};
 pub use header::HeaderError;
 pub use modifier::{MAX_VIFE, Modifier, Modifiers};
 pub use read::{MAX_RECORDS, Tail, TailKind};
 pub use time::{Date, DateTime, Time};
 
 pub(crate) use cursor::Cursor;
-pub(crate) use header::Item;
+pub(crate) use header::{Header, Item};
 pub(crate) use history::add_times;
-pub(crate) use read::{put, read_records};
-pub(crate) use value::read_value;
+pub(crate) use read::{Sheet, read_records};
+pub(crate) use spacing::month_end;
+pub(crate) use value::{fixed, read_value};
+pub(crate) use vif::Vib;
 
 /// One value of a telegram. Storage number, tariff, subunit, function and modifiers together say which
 /// register of a quantity it is: a backward volume differs from a volume by its modifier alone.
@@ -48,12 +52,26 @@ pub struct Record {
     pub modifiers: Modifiers,
     /// The first byte of the maker's own code after VIF or VIFE 7F, without its extension bit.
     pub own: Option<u8>,
+    /// What the bits of `value` mean, where the maker's meanings are known.
+    pub flags: Flags,
     /// The unit in letters where `unit` is [`Unit::Text`].
     pub letters: Option<Box<str>>,
     /// Where the record begins in the decrypted frame; for compact frames, where its data bytes begin.
     pub at: usize,
     /// How many bytes it takes there. 0 for the times of a compact profile or of a history, which are computed.
     pub len: usize,
+}
+
+impl Record {
+    /// The plain names of the flags that are set: alarms, errors, states. Nothing where the bits' meaning is not
+    /// known, so that no name does not mean that all is well; the value says that.
+    pub fn set_flags(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let bits = match self.value {
+            Value::Number(n) if n.exponent == 0 => u64::try_from(n.mantissa).unwrap_or_default(),
+            _ => 0,
+        };
+        self.flags.set_in(bits)
+    }
 }
 
 /// The value of a record.

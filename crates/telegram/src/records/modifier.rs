@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// One modifier, by the code that the standard gives it: table 15 and record errors (table 18) as they are,
-/// table 16 (after FC) with `100` hexadecimal added.
+/// table 16 (after FC) with `100` hexadecimal added. From `200` on: what makers' own formats say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Modifier(pub u16);
 
@@ -22,6 +22,18 @@ impl Modifier {
     pub const DATA_ERROR: Self = Self(0x18);
     /// There is no value.
     pub const NO_DATA: Self = Self(0x15);
+    /// In the first phase.
+    pub const PHASE_1: Self = Self(0x101);
+    /// In the second phase.
+    pub const PHASE_2: Self = Self(0x102);
+    /// In the third phase.
+    pub const PHASE_3: Self = Self(0x103);
+    /// Of a leakage.
+    pub const LEAKAGE: Self = Self(0x69);
+    /// How much a register changed over the month, not where it stands (makers' own formats).
+    pub const MONTHS_CHANGE: Self = Self(0x200);
+    /// Of an attempt at fraud (makers' own formats).
+    pub const FRAUD: Self = Self(0x201);
 
     /// Whether it reports an error of the record (table 18). What was sent beside it is not to be relied on.
     #[must_use]
@@ -131,6 +143,8 @@ impl Modifier {
             0x112 => "bits",
             0x114 => "to the meter",
             0x115 => "from the meter",
+            0x200 => "change over the month",
+            0x201 => "fraud",
             _ => "reserved modifier",
         }
     }
@@ -171,6 +185,13 @@ impl Modifiers {
     #[must_use]
     pub fn has(&self, modifier: Modifier) -> bool {
         self.iter().any(|m| m == modifier)
+    }
+
+    /// All but one.
+    pub(crate) fn without(&self, modifier: Modifier) -> Self {
+        let mut rest = Self::EMPTY;
+        self.iter().filter(|m| *m != modifier).for_each(|m| rest.push(m));
+        rest
     }
 
     /// Adds one; more than [`MAX_VIFE`] are left out, as no VIB has more.

@@ -7,7 +7,9 @@
 
 use base::{Decimal, Quantity};
 
+use super::flags::Flags;
 use super::header::Header;
+use super::read::Sheet;
 use super::spacing::{self, Spacing, moment_of};
 use super::value::{data_len, fixed};
 use super::vif::{Kind, Profile};
@@ -24,15 +26,7 @@ enum Mode {
 
 /// Puts the records of a profile; `data` is the variable-length data, its length byte first, which lies at
 /// `at`. Answers false when it is no profile that can be read; then nothing was put.
-pub(super) fn expand(
-    kind: Profile,
-    header: &Header,
-    data: &[u8],
-    at: usize,
-    first: usize,
-    room: usize,
-    out: &mut Vec<Record>,
-) -> bool {
+pub(super) fn expand(kind: Profile, header: &Header, data: &[u8], at: usize, sheet: &mut Sheet<'_>) -> bool {
     let [lvar, control, spacing, elements @ ..] = data else { return false };
     let size = data_len(control & 0x0f);
     if *lvar > 0xbf || size == 0 || elements.len() % size != 0 {
@@ -52,11 +46,10 @@ pub(super) fn expand(
     if mode != Mode::Absolute {
         vib.offset = None; // the base value has it already
     }
-    let known = out.get(first..).unwrap_or_default();
+    let known = sheet.records();
     let mut value = known.iter().find(|r| is_base(r, header)).map_or(Value::None, |r| r.value.clone());
     let moment = known.iter().filter(|r| r.storage == header.storage).find_map(moment_of);
     let steps = (1i64..).map(|n| if kind == Profile::Inverse { -n } else { n });
-    let mut kept = 0;
     for ((element, step), n) in elements.chunks_exact(size).zip(steps).zip(0..) {
         let place = at + 3 + n * size;
         let sent = element_value(&vib, control & 0x0f, mode, element);
@@ -78,20 +71,25 @@ pub(super) fn expand(
             subunit: header.subunit,
             modifiers,
             own,
+            flags: Flags::UNKNOWN,
             letters: None,
             at,
             len,
         };
-        if kept + 2 > room {
+        if sheet.room() < 2 {
             break;
         }
         if let Some(time) = time {
             let quantity = if matches!(time, Value::Date(_)) { Quantity::Date } else { Quantity::DateTime };
-            out.push(record(quantity, base::Unit::None, time, super::Modifiers::EMPTY, None, place, 0));
-            kept += 1;
+            let record = record(quantity, base::Unit::None, time, super::Modifiers::EMPTY, None, place, 0);
+            if sheet.push(record).is_err() {
+                break;
+            }
         }
-        out.push(record(vib.quantity, vib.unit, value.clone(), vib.modifiers, vib.own, place, size));
-        kept += 1;
+        let record = record(vib.quantity, vib.unit, value.clone(), vib.modifiers, vib.own, place, size);
+        if sheet.push(record).is_err() {
+            break;
+        }
     }
     true
 }

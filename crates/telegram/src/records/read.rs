@@ -1,9 +1,12 @@
 //! The loop over the records of a full frame.
 
+use base::{MeterAddress, Quantity};
+
 use super::cursor::Cursor;
 use super::header::{Header, HeaderError, Item};
 use super::value::{read_value, text};
 use super::{Record, Value, profile};
+use crate::makers::{self, Maker};
 
 /// How many records of a telegram are kept.
 pub const MAX_RECORDS: usize = 512;
@@ -46,15 +49,120 @@ impl Sink for Vec<u8> {
     }
 }
 
+/// Where the records of a telegram go: bounded, and with the maker whose own codes may come.
+pub(crate) struct Sheet<'a> {
+    out: &'a mut Vec<Record>,
+    first: usize,
+    meter: MeterAddress,
+    maker: Option<&'static Maker>,
+}
+
+impl<'a> Sheet<'a> {
+    /// A sheet for a telegram of a meter; what `out` holds already is none of it.
+    pub(crate) fn new(out: &'a mut Vec<Record>, meter: MeterAddress) -> Self {
+        let (first, maker) = (out.len(), makers::of(&meter));
+        Self { out, first, meter, maker }
+    }
+
+    /// The records so far.
+    pub(crate) fn records(&self) -> &[Record] {
+        self.out.get(self.first..).unwrap_or_default()
+    }
+
+    /// How many more may be put.
+    pub(crate) fn room(&self) -> usize {
+        MAX_RECORDS.saturating_sub(self.records().len())
+    }
+
+    /// Takes back all records.
+    pub(crate) fn clear(&mut self) {
+        self.out.truncate(self.first);
+    }
+
+    /// Puts one record.
+    pub(crate) fn push(&mut self, record: Record) -> Result<(), HeaderError> {
+        if self.room() == 0 {
+            return Err(HeaderError::TooManyRecords);
+        }
+        self.out.push(record);
+        Ok(())
+    }
+
+    /// Gives a header that carries a maker's own code, or flags that are the maker's, its meaning.
+    #[inline]
+    pub(crate) fn explain(&self, header: &mut Header) {
+        if let Some(maker) = self.maker
+            && (header.vib.own.is_some() || header.vib.quantity == Quantity::ErrorFlags)
+        {
+            maker.explain(&self.meter, header);
+        }
+    }
+
+    /// Puts a record, or the values that a compact profile or a maker's container stands for. `layout` holds the
+    /// header's bytes; `data` ends where the span ends.
+    pub(crate) fn put(
+        &mut self,
+        header: &Header,
+        layout: &[u8],
+        value: Value,
+        (at, len): (usize, usize),
+        data: &[u8],
+    ) -> Result<(), HeaderError> {
+        if self.room() == 0 {
+            return Err(HeaderError::TooManyRecords);
+        }
+        let vib = &header.vib;
+        if header.data_field == 0x0d {
+            let data_at = at + len - data.len();
+            if let Some(kind) = vib.profile
+                && profile::expand(kind, header, data, data_at, self)
+            {
+                return Ok(());
+            }
+            if let (Some(own), Some(maker), Some((lvar, inner))) = (vib.own, self.maker, data.split_first())
+                && *lvar <= 0xbf
+                && maker.open(own, inner, data_at + 1, self)
+            {
+                return Ok(());
+            }
+        }
+        let letters = vib.letters.and_then(|(at, len)| text(layout.get(at..at + len)?));
+        self.push(Record {
+            quantity: vib.quantity,
+            unit: vib.unit,
+            value,
+            function: header.function,
+            storage: header.storage,
+            tariff: header.tariff,
+            subunit: header.subunit,
+            modifiers: vib.modifiers,
+            own: vib.own,
+            flags: vib.flags,
+            letters,
+            at,
+            len,
+        })
+    }
+
+    /// Reads what it can of the maker's own data after DIF 0F or 1F, which lie at `at`, and says what is left.
+    pub(crate) fn tail(&mut self, more: bool, bytes: &[u8], at: usize) -> Tail {
+        let read = self.maker.map_or(0, |maker| {
+            let meter = self.meter;
+            maker.read_tail(&meter, bytes, at, self)
+        });
+        let read = read.min(bytes.len());
+        Tail { kind: TailKind::Manufacturer { more }, at: at + read, len: bytes.len() - read }
+    }
+}
+
 /// Reads records from `at` to the end of `bytes`; places are offsets in `bytes`. What was read before
 /// something undecodable stays.
 pub(crate) fn read_records(
     bytes: &[u8],
     at: usize,
-    out: &mut Vec<Record>,
+    sheet: &mut Sheet<'_>,
     sink: &mut impl Sink,
 ) -> Option<Tail> {
-    let first = out.len();
     let mut cursor = Cursor::new(bytes, at);
     while !cursor.rest().is_empty() {
         let start = cursor.at();
@@ -64,12 +172,12 @@ pub(crate) fn read_records(
             Ok(Item::Filler) => {}
             Ok(Item::Maker { more }) => {
                 sink.header(cursor.since(start));
-                let (at, len) = (cursor.at(), cursor.rest().len());
-                return Some(Tail { kind: TailKind::Manufacturer { more }, at, len });
+                return Some(sheet.tail(more, cursor.rest(), cursor.at()));
             }
             Ok(Item::GlobalReadout) => sink.header(cursor.since(start)),
-            Ok(Item::Record(header)) => {
+            Ok(Item::Record(mut header)) => {
                 let header_bytes = cursor.since(start);
+                sheet.explain(&mut header);
                 let value = match read_value(&header, &mut cursor) {
                     Ok(value) => value,
                     Err(why) => return undecoded(why),
@@ -77,7 +185,7 @@ pub(crate) fn read_records(
                 sink.header(header_bytes);
                 let span = (start, cursor.at() - start);
                 let data = cursor.since(start + header_bytes.len());
-                if let Err(why) = put(&header, bytes, value, span, data, first, out) {
+                if let Err(why) = sheet.put(&header, bytes, value, span, data) {
                     return undecoded(why);
                 }
             }
@@ -85,43 +193,4 @@ pub(crate) fn read_records(
         }
     }
     None
-}
-
-/// Adds one record, or the values that a compact profile stands for. `layout` holds the header's bytes.
-pub(crate) fn put(
-    header: &Header,
-    layout: &[u8],
-    value: Value,
-    (at, len): (usize, usize),
-    data: &[u8],
-    first: usize,
-    out: &mut Vec<Record>,
-) -> Result<(), HeaderError> {
-    let kept = out.len() - first;
-    if kept >= MAX_RECORDS {
-        return Err(HeaderError::TooManyRecords);
-    }
-    let vib = &header.vib;
-    if let Some(kind) = vib.profile
-        && header.data_field == 0x0d
-        && profile::expand(kind, header, data, at + len - data.len(), first, MAX_RECORDS - kept, out)
-    {
-        return Ok(());
-    }
-    let letters = vib.letters.and_then(|(at, len)| text(layout.get(at..at + len)?));
-    out.push(Record {
-        quantity: vib.quantity,
-        unit: vib.unit,
-        value,
-        function: header.function,
-        storage: header.storage,
-        tariff: header.tariff,
-        subunit: header.subunit,
-        modifiers: vib.modifiers,
-        own: vib.own,
-        letters,
-        at,
-        len,
-    });
-    Ok(())
 }

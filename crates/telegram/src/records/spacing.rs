@@ -92,6 +92,11 @@ fn shift_day(day: civil::Date, spacing: Spacing, step: i64) -> Option<civil::Dat
     }
 }
 
+/// The day so many months after another, before it when negative; ends of months lead to ends of months.
+pub(crate) fn month_end(date: Date, months: i64) -> Option<Date> {
+    add_months(date.to_civil()?, months).and_then(Date::from_civil)
+}
+
 /// The last day of a month leads to the last day of others.
 fn add_months(day: civil::Date, months: i64) -> Option<civil::Date> {
     let shifted = day.checked_add(Span::new().try_months(months).ok()?).ok()?;

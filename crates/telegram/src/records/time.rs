@@ -149,6 +149,11 @@ fn time(hour: u8, minute: u8, second: Option<u8>) -> Option<Time> {
 }
 
 impl Date {
+    /// A day that exists.
+    pub(crate) fn new(year: u16, month: u8, day: u8) -> Option<Self> {
+        date(year, month, day)
+    }
+
     /// For arithmetic on days and months.
     pub(crate) fn to_civil(self) -> Option<civil::Date> {
         civil::Date::new(i16::try_from(self.year).ok()?, self.month.cast_signed(), self.day.cast_signed())

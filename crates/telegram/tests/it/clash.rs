@@ -63,9 +63,8 @@ fn a_public_layout_serves_until_a_verified_frame_teaches_another() {
     let signature = crc16(public);
     let data = [0x01, 0x00, 0xd2, 0x04, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00];
     let whole = [&public[..3], &data[..2], &public[3..5], &data[2..6], &public[5..], &data[6..]].concat();
-    let compact = |crc: u16| {
-        frame(meter, &[&[0x79][..], &signature.to_le_bytes(), &crc.to_le_bytes(), &data].concat())
-    };
+    let compact =
+        |crc: u16| frame(meter, &[&[0x79][..], &signature.to_le_bytes(), &crc.to_le_bytes(), &data].concat());
     let values = |formats: &mut Formats| -> Vec<String> {
         read(&compact(crc16(&whole)), formats).1.iter().map(|r| r.value.to_string()).collect()
     };

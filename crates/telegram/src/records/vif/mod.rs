@@ -8,6 +8,7 @@ mod primary;
 use base::{Quantity, Unit};
 
 use super::cursor::Cursor;
+use super::flags::Flags;
 use super::header::HeaderError;
 use super::modifier::{MAX_VIFE, Modifier, Modifiers};
 
@@ -45,8 +46,14 @@ pub(crate) struct Vib {
     pub(crate) modifiers: Modifiers,
     /// Where the data are a compact profile.
     pub(crate) profile: Option<Profile>,
+    /// The VIF without its extension bit.
+    pub(crate) code: u8,
+    /// The quantity by the standard alone, where a manufacturer's VIFE changes it.
+    pub(crate) standard: Quantity,
     /// The first VIFE after a manufacturer's VIF or VIFE (7F, FF).
     pub(crate) own: Option<u8>,
+    /// What the bits of the value mean, where that is known.
+    pub(crate) flags: Flags,
     /// Where the letters of a plain-text unit lie in the header bytes: offset and length.
     pub(crate) letters: Option<(usize, usize)>,
 }
@@ -71,35 +78,38 @@ impl Vib {
             offset: None,
             modifiers: Modifiers::EMPTY,
             profile: None,
+            code: 0,
+            standard: quantity,
             own: None,
+            flags: Flags::UNKNOWN,
             letters: None,
         }
     }
 
     /// A number: `10^exponent` of a unit that is `10^nominal` of ours.
-    const fn number(quantity: Quantity, unit: Unit, exponent: i8, nominal: i8) -> Self {
+    pub(crate) const fn number(quantity: Quantity, unit: Unit, exponent: i8, nominal: i8) -> Self {
         let mut vib = Self::new(quantity, unit, exponent + nominal, Kind::Number);
         vib.nominal = nominal;
         vib
     }
 
-    const fn unsigned(quantity: Quantity) -> Self {
+    pub(crate) const fn unsigned(quantity: Quantity) -> Self {
         Self::new(quantity, Unit::None, 0, Kind::Unsigned)
     }
 
-    const fn flags(quantity: Quantity) -> Self {
+    pub(crate) const fn flags(quantity: Quantity) -> Self {
         Self::new(quantity, Unit::None, 0, Kind::Flags)
     }
 
-    const fn identity(quantity: Quantity) -> Self {
+    pub(crate) const fn identity(quantity: Quantity) -> Self {
         Self::new(quantity, Unit::None, 0, Kind::Identity)
     }
 
-    const fn point(quantity: Quantity) -> Self {
+    pub(crate) const fn point(quantity: Quantity) -> Self {
         Self::new(quantity, Unit::None, 0, Kind::Point)
     }
 
-    const fn bytes(quantity: Quantity) -> Self {
+    pub(crate) const fn bytes(quantity: Quantity) -> Self {
         Self::new(quantity, Unit::None, 0, Kind::Bytes)
     }
 
@@ -141,7 +151,8 @@ impl Vib {
             }
             _ => primary::lookup(vif & 0x7f),
         };
-        let mut own = vif & 0x7f == 0x7f;
+        vib.code = vif & 0x7f;
+        let mut own = vib.code == 0x7f;
         let mut second_table = false;
         while more {
             let code = vife(header)?;
@@ -156,6 +167,7 @@ impl Vib {
                 second_table = true;
             } else if low == 0x7f {
                 own = true;
+                vib.standard = vib.quantity;
                 vib.quantity = Quantity::ManufacturerSpecific;
                 vib.modifiers.push(Modifier::MANUFACTURER);
             } else {
