@@ -163,7 +163,8 @@ fn run(folder: Folder, arguments: RunArguments) -> Result<(), CollectorError> {
         UntilWord::Confirmed => Until::Confirmed,
     };
     let clock = Arc::new(SystemClock::new().map_err(CollectorError::io("/proc/sys/kernel/random/boot_id".as_ref()))?);
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(async {
         let shutdown = Shutdown::new();
         stop_on_signals(shutdown.clone())?;
         let collector = Collector::open(config, folder, clock).await?;
@@ -174,7 +175,10 @@ fn run(folder: Folder, arguments: RunArguments) -> Result<(), CollectorError> {
         tracing::info!(heard = summary.heard, repeats = summary.repeats, spooled = summary.spooled,
             forwarded_batches = summary.forwarded_batches, "stopped");
         Ok(())
-    })
+    });
+    // A read of standard input cannot be called off: it would keep the process until its sender closes the pipe.
+    runtime.shutdown_background();
+    outcome
 }
 
 impl RunArguments {

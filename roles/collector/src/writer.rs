@@ -211,7 +211,7 @@ impl Writer {
             let meta = Meta { count: 0, from_ms: gap.from_ms, to_ms: gap.to_ms };
             let place = Place { epoch: spool.epoch(), seq: spool.next_seq(), closed: now.wall };
             let signed = self.sealer.gap(place, gap);
-            let seq = spool.append(&signed, meta)?;
+            let seq = spool.append_statement(&signed, meta)?;
             self.unsynced.push(Unsynced { seq, signed, meta, statement: true });
         }
         Ok(())

@@ -77,6 +77,8 @@ pub struct Spool {
     journal: Journal,
     state: State,
     dirty: bool,
+    /// The number at which the waiting gap's statement was appended; it is durable after the next sync.
+    stated: Option<u64>,
     reserved: bool,
     torn_bytes: u64,
 }
@@ -118,6 +120,7 @@ impl Spool {
             journal,
             state,
             dirty: false,
+            stated: None,
             reserved: false,
             torn_bytes: recovered.torn_bytes,
         };
@@ -173,12 +176,15 @@ impl Spool {
     }
 
     /// Telegrams that found no room and wait to become a statement: it has to be appended, signed, before the
-    /// next batch, at [`Self::next_seq`].
+    /// next batch, with [`Self::append_statement`].
     ///
     /// # Errors
     /// When the number that it will get cannot be stored.
     pub fn waiting_gap(&mut self) -> Result<Option<Gap>, CollectorError> {
         let next = self.next_seq();
+        if self.is_stated() {
+            return Ok(None);
+        }
         let Some(waiting) = &mut self.state.waiting else { return Ok(None) };
         let moved = waiting.first != next;
         (waiting.first, waiting.last) = (next, next);
@@ -200,6 +206,21 @@ impl Spool {
         Ok(self.journal.append_parts(&parts)?.0)
     }
 
+    /// Appends the statement of [`Self::waiting_gap`].
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn append_statement(&mut self, signed: &[u8], meta: Meta) -> Result<u64, CollectorError> {
+        let seq = self.append(signed, meta)?;
+        self.stated = Some(seq);
+        Ok(seq)
+    }
+
+    /// Whether the waiting gap's statement is in the journal already.
+    fn is_stated(&self) -> bool {
+        self.stated.is_some_and(|seq| seq < self.next_seq())
+    }
+
     /// Makes everything appended durable.
     ///
     /// # Errors
@@ -208,6 +229,7 @@ impl Spool {
         self.journal.sync()?;
         if self.state.waiting.as_ref().is_some_and(|w| w.last < self.journal.durable().0) {
             self.state.waiting = None;
+            self.stated = None;
             self.store()?;
         }
         Ok(())
@@ -218,12 +240,21 @@ impl Spool {
     /// # Errors
     /// When the state file cannot be written.
     pub fn skip(&mut self, meta: Meta, reason: &'static str) -> Result<(), CollectorError> {
+        if self.is_stated() {
+            // What was signed cannot be added to.
+            self.sync()?;
+        }
+        let before = self.state.waiting.clone();
         let next = self.next_seq();
         match &mut self.state.waiting {
             Some(hole) => hole.add(meta),
             None => self.state.waiting = Some(Hole::new(next, meta, reason)),
         }
-        self.store()
+        let stored = self.store();
+        if stored.is_err() {
+            self.state.waiting = before;
+        }
+        stored
     }
 
     /// The core has confirmed everything up to `seq`. It may be lower than before: a core restored from a backup
@@ -326,3 +357,6 @@ pub fn decode_record(record: &[u8]) -> Option<(Meta, &[u8])> {
 
 /// A wall clock before this moment has not been set since the computer started.
 const PLAUSIBLE: UtcMillis = UtcMillis(1_735_689_600_000); // 2025-01-01
+
+#[cfg(test)]
+mod tests;
