@@ -63,7 +63,7 @@ impl BatchKeys {
     /// When the folder or a key cannot be read.
     pub fn open(folder: &Path) -> Result<Self, KeyError> {
         let failed = |why: String| KeyError { folder: folder.to_owned(), why };
-        std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
+        make_folder(folder).map_err(|e| failed(e.to_string()))?;
         let mut keys = BTreeMap::new();
         for entry in std::fs::read_dir(folder).map_err(|e| failed(e.to_string()))? {
             let path = entry.map_err(|e| failed(e.to_string()))?.path();
@@ -127,6 +127,13 @@ impl BatchKeys {
 
 fn file(folder: &Path, id: u32) -> PathBuf {
     folder.join(format!("{id:08}.key"))
+}
+
+/// Makes the folder so that a power cut leaves it there: a key in a folder that is lost opens nothing any more, and
+/// collectors have sealed to it.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    folder.parent().map_or(Ok(()), |above| std::fs::File::open(above)?.sync_all())
 }
 
 /// One line: number, from, until, seed in hexadecimal. Written whole under another name first, so that no half

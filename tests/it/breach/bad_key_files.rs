@@ -78,7 +78,7 @@ fn every_hostile_key_file_is_refused_with_its_reason_and_counted() {
 #[test]
 fn a_wrong_password_is_told_as_such() {
     let mut scene = Scene::new(&["water-ell"], 1);
-    let more = crate::scene::town(&["water-mode7"], 3);
+    let more = crate::scene::town_since(base::UtcMillis::now(), &["water-mode7"], 3, 6);
     let file = scene.house.outside("more.zip.kem");
     std::fs::write(&file, sim::kem::write(more.meters().iter(), "right password").unwrap()).unwrap();
     let said = import(&scene, &file, "wrong password");

@@ -24,6 +24,8 @@ fn rooms_killed_under_load_lose_nothing_and_repeat_nothing() {
     let listen = format!("127.0.0.1:{port}");
     collector.run(["--listen", &listen]);
     let air = OnAir::start(town, port);
+    // Compact frames that come before any full one of their model are refused by name.
+    let learning = house.wait_for("readings", |status| status.account().stored > 1500).account();
     let mut killed = 0;
     while killed < KILLS {
         std::thread::sleep(Duration::from_millis(100 + rng.below(700)));
@@ -54,7 +56,7 @@ fn rooms_killed_under_load_lose_nothing_and_repeat_nothing() {
     collector.deliver(std::path::Path::new("/dev/null"));
     let account = account_of(&house, &[&collector], &meters, &sent.good.iter().cloned().collect());
     println!("{killed} kills; sent {}, {account:?}", sent.good.len());
-    assert_eq!(account.refused.values().sum::<u64>(), 0, "good telegrams were refused: {account:?}");
+    assert_eq!(account.refused, learning.refused, "good telegrams were refused: {account:?}");
     assert_eq!((account.duplicate, account.thinned), (0, 0), "{account:?}");
     assert!(account.stored * 2 > sent.good.len() as u64, "most of it was heard: {account:?}");
 }

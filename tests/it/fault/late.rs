@@ -1,20 +1,16 @@
 //! A collector that delivers late what another one heard meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::sync::Arc;
-use std::time::Duration;
 
 use base::UtcMillis;
-use clock::ManualClock;
-use house_tests::feed::{hex_line, trace, traces};
-use house_tests::house::{House, PATIENCE, Plan};
+use house_tests::feed::{trace, traces};
+use house_tests::house::{House, Plan};
 
 use super::{all_readings, names};
 
 /// A collector without a way to the house for three days; another one heard some of the same telegrams, and newer ones.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_delivers_three_days_late_fits_in_between() {
+#[test]
+fn a_collector_that_delivers_three_days_late_fits_in_between() {
     const HOUR: i64 = 3_600_000;
     let mut house = House::new(Plan::default());
     house.start_all();
@@ -38,11 +34,15 @@ async fn a_collector_that_delivers_three_days_late_fits_in_between() {
     // The one with a way to the house has delivered before the other comes back.
     let first: Vec<_> = seen_by_both.iter().chain(&only_first).cloned().collect();
     let second: Vec<_> = seen_by_both.iter().chain(&only_late).cloned().collect();
-    let on_time = collect(&house, "first", start, &first).await;
+    let hear = |house: &House, name: &str, telegrams: &[sim::Transmission]| {
+        let heard: Vec<_> = telegrams.iter().map(|t| (t.at, t.frame.clone())).collect();
+        house.enrol(name).hear(&heard)
+    };
+    let on_time = hear(&house, "first", &first);
     let account =
         house.wait_for("the first collector's telegrams", |s| s.account().telegrams == on_time).account();
     assert_eq!(account.stored, on_time, "{account:?}");
-    let late = collect(&house, "second", start, &second).await;
+    let late = hear(&house, "second", &second);
     let account = house.wait_for("the late telegrams", |s| s.account().telegrams == on_time + late).account();
     assert!(account.sums_agree);
     assert_eq!(account.refused.values().sum::<u64>(), 0, "{account:?}");
@@ -61,48 +61,4 @@ async fn a_collector_that_delivers_three_days_late_fits_in_between() {
             assert_eq!(reading["late"], true);
         }
     }
-}
-
-/// A collector on a computer whose clock this test sets: hears telegrams when they were sent, then delivers them all
-/// and waits until the core has committed them. Returns how many it made durable.
-async fn collect(house: &House, name: &str, start: UtcMillis, telegrams: &[sim::Transmission]) -> u64 {
-    let enrolled = house.enrol(name);
-    let folder = collector::Folder(enrolled.folder().to_owned());
-    let clock = Arc::new(ManualClock::booted(start));
-    clock.synchronise(start);
-    let pipe = house.outside(&format!("{name}.pipe"));
-    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let input = collector::Input {
-        from: collector::From::File(pipe.clone()),
-        format: Default::default(),
-        frames: Default::default(),
-    };
-    let batch = collector::BatchConfig { millis: 10, ..Default::default() };
-    let config = collector::Config { input: vec![input], batch, ..Default::default() };
-    let open = collector::Collector::open(config, folder, Arc::clone(&clock) as Arc<dyn clock::Clock>)
-        .await
-        .unwrap();
-    let counters = open.counters();
-    let run = tokio::spawn(open.run(collector::Until::Confirmed, link::Shutdown::new()));
-    let mut out = tokio::task::spawn_blocking(move || fs::OpenOptions::new().write(true).open(pipe))
-        .await
-        .unwrap()
-        .unwrap();
-    let mut before = start;
-    for (n, telegram) in telegrams.iter().enumerate() {
-        clock.advance(telegram.at.since(before));
-        before = telegram.at;
-        std::io::Write::write_all(&mut out, hex_line(&telegram.frame).as_bytes()).unwrap();
-        // The clock stands still until the line was heard.
-        let deadline = std::time::Instant::now() + PATIENCE;
-        while counters.get("heard") <= n as u64 {
-            assert!(std::time::Instant::now() < deadline, "line {n} was not heard");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-    // Today: it finds a way to the house.
-    clock.advance(UtcMillis::now().since(before));
-    drop(out);
-    let summary = tokio::time::timeout(PATIENCE, run).await.unwrap().unwrap().unwrap();
-    summary.spooled
 }

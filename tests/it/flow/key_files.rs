@@ -49,8 +49,8 @@ fn the_sample_key_files_are_imported_and_their_meters_telegrams_are_read() {
     assert_eq!(seen.len(), 4, "{seen:?}");
     // What a person sees.
     let shown = scene.house.command("readings").args(["--class", "fine"]).said().good().out;
-    for address in scene.town.meters().iter().map(|m| m.address().to_string()) {
-        assert!(shown.contains(&address), "{address} is shown: {shown}");
+    for serial in scene.town.meters().iter().map(|m| m.address().serial().to_string()) {
+        assert!(shown.contains(&serial), "{serial} is shown: {shown}");
     }
     scene.house.down();
 }

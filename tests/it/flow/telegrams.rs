@@ -36,7 +36,8 @@ fn model_is_read(name: &str) -> (Scene, Vec<Value>) {
     let readings = scene.good_data_survived();
     for reading in &readings {
         let (meter, values) = &truth[reading["telegram"].as_str().unwrap()];
-        assert_eq!(reading["meter"].as_str().unwrap(), meter);
+        // A key file names manufacturer and serial; the register may not know version and type.
+        assert!(meter.starts_with(reading["meter"].as_str().unwrap()), "{} is not {meter}", reading["meter"]);
         let read = numbers(reading);
         for value in values {
             assert!(read.iter().any(|r| (r - value).abs() < 1e-6), "{name}: {value} is not among {read:?}");

@@ -54,11 +54,9 @@ fn settings() -> Option<&'static Settings> {
         let side = std::env::var("METERKEEP_POWERCUT_SIDE").ok()?;
         let sync =
             std::env::var("METERKEEP_POWERCUT_SYNC_US").ok().and_then(|us| us.parse().ok()).unwrap_or(1000);
-        Some(Settings {
-            root: root.trim_end_matches('/').to_owned(),
-            side,
-            sync: Duration::from_micros(sync),
-        })
+        let kill = std::env::var("METERKEEP_POWERCUT_KILL").ok().and_then(|text| Deadly::parse(&text));
+        let root = root.trim_end_matches('/').to_owned();
+        Some(Settings { root, side, sync: Duration::from_micros(sync), kill })
     };
     SETTINGS.get_or_init(read).as_ref()
 }

@@ -2,6 +2,7 @@
 //! removed when the test ends, however it ends.
 
 mod collector;
+mod hearing;
 pub mod ports;
 mod process;
 mod status;
@@ -89,11 +90,11 @@ impl House {
             power,
             folder: Some(folder),
         };
-        let made = house
-            .command("init")
-            .args(["--listen", &house.listen, "--resolution", house.plan.resolution])
-            .args(["--passphrase-file".as_ref(), house.outside("passphrase").as_os_str()])
-            .said();
+        let mut init = house.command("init");
+        house.dress(&mut init.0);
+        let passphrase_file = house.outside("passphrase");
+        let init = init.args(["--listen", &house.listen, "--resolution", house.plan.resolution]);
+        let made = init.args(["--passphrase-file".as_ref(), passphrase_file.as_os_str()]).said();
         let _ = made.good();
         house
     }
