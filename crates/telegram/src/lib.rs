@@ -4,7 +4,7 @@
 //!
 //! 1. [`link::strip`] checks the link-layer CRCs of a received frame and takes them out.
 //! 2. [`layers::Layers::read`] says whose telegram it is and how it is protected.
-//! 3. [`decode`] reads the records of the decrypted frame into the caller's buffer and learns the layouts of
+//! 3. [`decode()`] reads the records of the decrypted frame into the caller's buffer and learns the layouts of
 //!    compact frames from those that verified.
 //!
 //! ```

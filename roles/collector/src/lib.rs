@@ -3,7 +3,7 @@
 //!
 //! The path of a telegram: [`input`] (bytes to frames, with every refusal counted by reason), [`repeats`],
 //! [`batch`] (columns, with the honest time of hearing), [`sealing`] (HPKE to the intake, signature), [`spool`]
-//! (fsync before it counts), `sender` (in order, for ever). [`enrol`] makes a collector one of a house.
+//! (fsync before it counts), `sender` (in order, for ever). [`enrol()`] makes a collector one of a house.
 
 pub mod batch;
 mod config;

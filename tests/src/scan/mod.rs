@@ -3,7 +3,7 @@
 //! Each secret is looked for in every form that a careless program might give it: raw, reversed, BCD, hex, decimal,
 //! base64 at all three alignments, UTF-16, lists of numbers; keys also as expanded AES schedules. What it cannot
 //! see: what is compressed, encrypted, or spread over several places, and keys that are expanded in ways that
-//! [`aes`] does not know (the breach tests show that it does see the vault's).
+//! `aes` does not know (the breach tests show that it does see the vault's).
 
 mod aes;
 mod files;

@@ -4,7 +4,7 @@
 //! needs, and the ciphers. It knows no data records. Frames are wireless ones without link-layer CRCs (L
 //! field first), or wired ones from `68` to `16`.
 //!
-//! What a successful [`open`] is worth differs: see [`Check`]. Freshness is not judged here.
+//! What a successful [`open()`] is worth differs: see [`Check`]. Freshness is not judged here.
 
 mod crc;
 mod header;

@@ -1,6 +1,6 @@
 //! What comes in: bytes from a file, standard input or the network, read as one of the line formats.
 //!
-//! [`Reader`] is a pure state machine from bytes to frames; [`source`] feeds it.
+//! [`Reader`] is a pure state machine from bytes to frames; `source` feeds it.
 
 mod frame;
 mod lines;
