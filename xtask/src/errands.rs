@@ -2,7 +2,7 @@
 //! and is compiled once.
 
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::steps::{Outcome, cargo, run, step};
@@ -12,26 +12,29 @@ use crate::{claims, files, graph, plain};
 /// directly, and its exit status is ours.
 pub(crate) fn demo(root: &Path, rest: &[String]) -> Outcome {
     build_programs(root)?;
-    let error = program("meterkeep")?.arg("demo").args(rest).exec();
+    let error = Command::new(programs()?.join("meterkeep")).arg("demo").args(rest).exec();
     Err(format!("`meterkeep demo` did not start: {error}"))
 }
 
-/// All tests, with the house built beforehand: the house tests start its processes.
+/// All tests, with the house built beforehand: the whole-house tests start its processes, and need not ask cargo for
+/// them again.
 pub(crate) fn test(root: &Path, rest: &[String]) -> Outcome {
     build_programs(root)?;
-    run(cargo(root).args(["test", "--release", "--workspace", "--locked"]).args(rest))
+    let mut test = cargo(root);
+    test.args(["test", "--release", "--workspace", "--locked"]).args(rest);
+    run(test.env("METERKEEP_TEST_PROGRAMS", programs()?))
 }
 
 /// All programs at once, always in the same way: cargo chooses a dependency's features by what is built together,
 /// so that every other selection would compile much of it once more.
 fn build_programs(root: &Path) -> Outcome {
-    run(cargo(root).args(["build", "--release", "--workspace", "--bins", "--locked"]))
+    run(cargo(root).args(["build", "--release", "--workspace", "--locked"]))
 }
 
-/// A program that was built, which lies beside this one.
-fn program(name: &str) -> Result<Command, String> {
+/// Where the programs lie: beside this one.
+fn programs() -> Result<PathBuf, String> {
     let here = std::env::current_exe().map_err(|e| format!("where this program lies is unknown: {e}"))?;
-    Ok(Command::new(here.with_file_name(name)))
+    here.parent().map(Path::to_owned).ok_or_else(|| "this program lies nowhere".to_owned())
 }
 
 /// The checks that need no test to run.
@@ -66,7 +69,7 @@ pub(crate) fn doc(root: &Path) -> Outcome {
 
 pub(crate) fn fuzz_smoke(root: &Path, rest: &[String]) -> Outcome {
     build_programs(root)?;
-    run(program("smoke")?.args(rest))
+    run(Command::new(programs()?.join("smoke")).args(rest))
 }
 
 /// What the build server runs; one list, in `.ci/run`.
