@@ -58,7 +58,7 @@ mod tests {
             (target.run)(&[]);
             let mut mutator = Mutator::new(7, seeds);
             for _ in 0..2000 {
-                (target.run)(mutator.next());
+                (target.run)(mutator.input());
             }
         }
     }

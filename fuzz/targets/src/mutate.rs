@@ -20,7 +20,7 @@ impl Mutator {
     }
 
     /// The next input.
-    pub fn next(&mut self) -> &[u8] {
+    pub fn input(&mut self) -> &[u8] {
         let seed = self.below(self.seeds.len().max(1));
         self.input.clear();
         self.input.extend_from_slice(self.seeds.get(seed).map_or(&[], Vec::as_slice));

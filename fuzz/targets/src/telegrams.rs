@@ -63,8 +63,11 @@ pub(crate) fn security_header(data: &[u8]) {
     }
 }
 
+/// Who sent a frame, by its place in the town, and the frame.
+type Sent = (Option<usize>, Vec<u8>);
+
 /// A small town's telegrams of every kind and protection, as they go through the air.
-fn town() -> (Town, Vec<(Option<usize>, Vec<u8>)>) {
+fn town() -> (Town, Vec<Sent>) {
     let mut town = Town::new(&Plan { meters: 24, ..Plan::default() }, UtcMillis(1_795_449_600_000));
     let mut frames = Vec::new();
     for _ in 0..72 {
@@ -83,7 +86,7 @@ pub(crate) fn encrypted() -> Vec<Vec<u8>> {
 
 pub(crate) fn plain() -> Vec<Vec<u8>> {
     let (town, frames) = town();
-    let open = |(meter, frame): (Option<usize>, Vec<u8>)| {
+    let open = |(meter, frame): Sent| {
         let key = town.meters().get(meter?)?.key();
         seal::meter::open(&frame, key).ok().map(|(_, plain)| plain)
     };

@@ -97,7 +97,7 @@ fn run(wishes: &Wishes) -> Result<(), String> {
         let mut mutator = Mutator::new(wishes.seed, seeds);
         let (started, mut inputs) = (Instant::now(), 0u64);
         while started.elapsed() < share {
-            one(target, mutator.next(), &now)?;
+            one(target, mutator.input(), &now)?;
             inputs += 1;
         }
         println!("{:16} {inputs:9} inputs, seed {}", target.name, wishes.seed);
