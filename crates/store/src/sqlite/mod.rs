@@ -52,6 +52,9 @@ fn common(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
         .statement_cache_capacity(64)
+        // A large statement keeps what it would undo in a temporary file, elsewhere than beside the database, where a
+        // room in its jail has no business.
+        .pragma("temp_store", "MEMORY")
         .pragma("trusted_schema", "OFF")
         .disable_statement_logging()
 }
