@@ -103,16 +103,24 @@ impl Spool {
 
     /// Notes the batches of `from..end` as lost, durably.
     fn write_down(&mut self, from: u64, end: u64) -> Result<(), CollectorError> {
-        let mut hole = self.state.dropped.take().filter(|h| h.last.saturating_add(1) == from);
         let metas = self.read_metas(from, end)?;
+        let before = self.state.dropped.clone();
         for (seq, meta) in (from..end).zip(metas) {
-            match &mut hole {
-                Some(hole) => hole.extend(meta),
-                None => hole = Some(Hole::new(seq, meta, SPOOL_FULL)),
+            // A crash between writing down and dropping: this one is noted already.
+            if self.state.dropped.last().is_some_and(|hole| seq <= hole.last) {
+                continue;
+            }
+            match self.state.dropped.last_mut() {
+                Some(hole) if hole.is_open() && hole.last.saturating_add(1) == seq => hole.extend(meta),
+                _ => self.state.dropped.push(Hole::new(seq, meta, SPOOL_FULL)),
             }
         }
-        self.state.dropped = hole;
-        self.store()
+        let stored = self.store();
+        if stored.is_err() {
+            // Nothing was dropped; the next try counts these again.
+            self.state.dropped = before;
+        }
+        stored
     }
 
     fn read_metas(&self, from: u64, end: u64) -> Result<Vec<Meta>, CollectorError> {

@@ -268,9 +268,7 @@ impl Spool {
             tracing::warn!(before = self.state.confirmed, now = seq, "the core confirms less than before");
         }
         self.state.confirmed = seq;
-        if self.state.dropped.as_ref().is_some_and(|d| d.last <= seq) {
-            self.state.dropped = None;
-        }
+        self.state.dropped.retain(|hole| hole.last > seq);
         self.dirty = true;
     }
 
@@ -294,15 +292,14 @@ impl Spool {
         if seq >= self.oldest_seq() {
             return None;
         }
-        match &self.state.dropped {
-            Some(hole) if (hole.first..=hole.last).contains(&seq) => Some(Item::Gap(hole.statement(seq), hole.last)),
-            hole => {
-                // Confirmed once and dropped since; how many telegrams there were is no longer known here.
-                let end = hole.as_ref().map(|h| h.first).filter(|first| *first > seq).unwrap_or_else(|| self.oldest_seq());
-                let gap = Gap { first_seq: seq, reason: NO_LONGER_KEPT.to_owned(), ..Gap::default() };
-                Some(Item::Gap(gap, end.saturating_sub(1)))
-            }
+        if let Some(hole) = self.state.dropped.iter().find(|h| (h.first..=h.last).contains(&seq)) {
+            return Some(Item::Gap(hole.statement(seq), hole.last));
         }
+        // Confirmed once and dropped since; how many telegrams there were is no longer known here.
+        let stated = self.state.dropped.iter().map(|h| h.first).find(|first| *first > seq);
+        let end = stated.unwrap_or_else(|| self.oldest_seq()).min(seq.saturating_add(500_000));
+        let gap = Gap { first_seq: seq, reason: NO_LONGER_KEPT.to_owned(), ..Gap::default() };
+        Some(Item::Gap(gap, end.saturating_sub(1)))
     }
 
     fn store(&mut self) -> Result<(), CollectorError> {

@@ -18,8 +18,8 @@ pub(super) struct State {
     pub(super) epoch: u64,
     /// Everything up to here is committed in the core, as far as it has told.
     pub(super) confirmed: u64,
-    /// Batches dropped from the old end before the core confirmed them.
-    pub(super) dropped: Option<Hole>,
+    /// Batches dropped from the old end before the core confirmed them, ascending, one span after the other.
+    pub(super) dropped: Vec<Hole>,
     /// Telegrams that found no room, not yet a statement in the spool: `first == last`, the number that the
     /// statement will get.
     pub(super) waiting: Option<Hole>,
@@ -39,7 +39,15 @@ pub(super) struct Hole {
     pub(super) counts: Vec<u32>,
 }
 
+/// Numbers in one span, at most: the core takes no statement about a million of them or more.
+const MAX_SPAN: u64 = 500_000;
+
 impl Hole {
+    /// Whether another number has room in it.
+    pub(super) const fn is_open(&self) -> bool {
+        self.last.saturating_sub(self.first) < MAX_SPAN - 1
+    }
+
     pub(super) fn new(at: u64, meta: Meta, reason: &str) -> Self {
         Self {
             first: at,
@@ -99,8 +107,8 @@ impl Hole {
     }
 }
 
-/// The largest state file: a hole with all its counts is a tenth of it.
-const MAX_STATE: usize = 512 * 1024;
+/// The largest state file: a hole with all its counts is a hundredth of it.
+const MAX_STATE: usize = 4 << 20;
 
 impl State {
     pub(super) fn load(disk: &Arc<dyn Disk>, path: &Path) -> Result<Option<Self>, CollectorError> {
@@ -144,6 +152,8 @@ mod tests {
         for _ in 1..10_000 {
             hole.extend(meta(2, 0));
         }
+        assert!(hole.is_open());
+        assert!(!Hole { last: MAX_SPAN, ..hole.clone() }.is_open());
         let statement = hole.statement(500);
         assert_eq!((statement.first_seq, hole.last, statement.telegrams), (1, 10_000, 20_000));
         assert!(statement.counts.is_empty());

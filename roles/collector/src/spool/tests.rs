@@ -103,6 +103,37 @@ fn what_was_dropped_after_confirmation_is_no_longer_kept_and_says_so() {
     assert_eq!(gone.reason, NO_LONGER_KEPT);
 }
 
+#[test]
+fn a_crash_at_any_step_of_dropping_neither_forgets_nor_counts_twice() {
+    for changes in 0..12 {
+        let disk = FaultyDisk::new(changes);
+        let mut spool = open(&disk, WhenFull::DropOldest).unwrap();
+        let mut n = 0;
+        let mut offer = |spool: &mut Spool| -> Result<(), CollectorError> {
+            assert!(spool.make_room(2_000)?);
+            spool.append(&[7; 2_000], meta(10, n))?;
+            spool.sync()?;
+            n += 1;
+            Ok(())
+        };
+        while spool.oldest_seq() < 50 {
+            offer(&mut spool).unwrap();
+        }
+        disk.cut_after(changes);
+        while offer(&mut spool).is_ok() {}
+        drop(spool);
+        disk.restart();
+        let mut spool = open(&disk, WhenFull::DropOldest).unwrap();
+        while spool.oldest_seq() < 120 {
+            offer(&mut spool).unwrap();
+        }
+        let Some(Item::Gap(lost, last)) = spool.in_place_of(1) else { panic!() };
+        assert_eq!((lost.first_seq, last + 1), (1, spool.oldest_seq()), "{changes}");
+        assert_eq!(lost.telegrams, 10 * last, "{changes}");
+        assert_eq!(lost.counts.len() as u64, last);
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Offer(u32, usize),

@@ -10,3 +10,4 @@ mod enrolment;
 mod outage;
 mod refusals;
 mod scene;
+mod speed;

@@ -102,9 +102,12 @@ impl Scene {
 
     /// A gateway on a disk, which the core has told nothing yet.
     pub(crate) async fn gateway(&self, disk: &FaultyDisk) -> Running {
+        self.gateway_on(Arc::new(disk.clone()), Path::new("/gateway/queue")).await
+    }
+
+    pub(crate) async fn gateway_on(&self, disk: Arc<dyn Disk>, folder: &Path) -> Running {
         let shutdown = Shutdown::new();
-        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-        let queue = Queue::open(disk, Path::new("/gateway/queue"), 1 << 30, shutdown.clone()).unwrap();
+        let queue = Queue::open(disk, folder, 1 << 30, shutdown.clone()).unwrap();
         let gateway = Arc::new(Gateway::new(queue, 1_000_000));
         let identity = Identity::from_pem(&self.gateway.certificate, &self.gateway.key).unwrap();
         let trust = Trust::from_pem(&self.collectors.certificate).unwrap();
@@ -222,8 +225,17 @@ impl Scene {
         config: Config,
         until: Until,
     ) -> Result<Collecting, CollectorError> {
+        self.start_on(which, Arc::new(disk.clone()), config, until).await
+    }
+
+    pub(crate) async fn start_on(
+        &self,
+        which: usize,
+        disk: Arc<dyn Disk>,
+        config: Config,
+        until: Until,
+    ) -> Result<Collecting, CollectorError> {
         let folder = Folder(self.enrolled[which].folder.clone());
-        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
         let clock: Arc<dyn Clock> = self.clock.clone();
         let collector = Collector::open_on(disk, config, folder, clock).await?;
         let counters = collector.counters();
