@@ -6,7 +6,14 @@
 //! `stored` keeps every telegram (resolution all), `everyday` one reading a day. The clock starts when the collector
 //! starts and stops when the core has committed the last telegram and the vault holds it final. The telegrams come
 //! from a file, so the load generator costs nothing while the clock runs; what it cost before is stated apart.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a benchmark")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a benchmark"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -76,7 +83,10 @@ fn main() {
     println!("account: {account:?}");
     assert_eq!(account.sum(), u64::from(telegrams), "every telegram is accounted for");
     let rate = f64::from(telegrams) / elapsed.as_secs_f64();
-    println!("{rate:.0} telegrams a second: {:.2} of the goal of {goal}", rate / f64::from(u32::try_from(goal).unwrap()));
+    println!(
+        "{rate:.0} telegrams a second: {:.2} of the goal of {goal}",
+        rate / f64::from(u32::try_from(goal).unwrap())
+    );
     println!("peer: wmbusmeters 3.0.0, one core: {}; {}", PEER.0, PEER.1);
     println!("\nwhere the time goes (CPU time, microseconds a telegram; memory at its most):");
     let mut total = Used::default();

@@ -54,6 +54,9 @@ pub(crate) struct Args {
     until: String,
 }
 
+/// Each line is read by what it looks like.
+const AUTO: &str = "auto";
+
 /// Where lines come from, and how they are to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Source {
@@ -69,7 +72,7 @@ impl FromStr for Source {
         let (format, rest) = match text.split_once(':') {
             Some(("rtl_wmbus", rest)) => ("rtl-wmbus", rest),
             Some(("hex", rest)) => ("hex", rest),
-            _ => ("auto", text),
+            _ => (AUTO, text),
         };
         let value = |v: &str| Some(OsString::from(v));
         let (option, value) = match rest.split_once("://") {
@@ -90,7 +93,7 @@ impl FromStr for Source {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     let folder = Folder(args.dir.clone());
     let program = launcher::program(Room::Collector)?;
-    let arguments = arguments(args)?;
+    let arguments = arguments(args);
     Operator::runtime()?.block_on(async {
         if !is_enrolled(&folder) {
             let token = token(args).await?;
@@ -135,21 +138,18 @@ pub(crate) async fn enrol_in(folder: &Folder, token: &Token, name: &str) -> Resu
     Ok(about.collector)
 }
 
-fn arguments(args: &Args) -> Result<Vec<OsString>, Problem> {
-    let formats: Vec<&str> = args.input.iter().map(|s| s.format).collect();
-    let (Some(format), false) = (formats.first(), formats.windows(2).any(|pair| pair.first() != pair.last()))
-    else {
-        return Err(Problem::new("all inputs of one command are read in one way")
-            .help("name several kinds in `collector.toml` in the collector's folder")
-            .exit(USAGE));
-    };
+fn arguments(args: &Args) -> Vec<OsString> {
+    let mut formats = args.input.iter().map(|s| s.format);
+    let first = formats.next().unwrap_or(AUTO);
+    // the collector tells rtl_wmbus lines and bare digits apart by themselves where several kinds come
+    let format = if formats.all(|f| f == first) { first } else { AUTO };
     let mut all: Vec<OsString> = vec!["--folder".into(), (&args.dir).into(), "run".into()];
-    all.extend(["--format".into(), (*format).into(), "--until".into(), (&args.until).into()]);
+    all.extend(["--format".into(), format.into(), "--until".into(), (&args.until).into()]);
     for source in &args.input {
         all.push(source.option.into());
         all.extend(source.value.clone());
     }
-    Ok(all)
+    all
 }
 
 /// Runs the collector's program until it ends or somebody stops it, and says what it did.

@@ -8,7 +8,7 @@ use wire::{Method, Room, gateway::Done};
 use zeroize::Zeroize as _;
 
 use crate::operator::Operator;
-use crate::output::{Format, FormatArg, print, print_json};
+use crate::output::{Format, FormatArg, print, print_json, say};
 use crate::place::HouseArg;
 use crate::problem::{Problem, USAGE};
 
@@ -116,7 +116,7 @@ fn run_revoke(args: &Revoke) -> Result<ExitCode, Problem> {
     let wish = RevokeCollector { collector: args.collector.0, reason: args.reason.clone() };
     let _: Done =
         Operator::runtime()?.block_on(operator.call(Method::WardenRevokeCollector, Room::Warden, &wish))?;
-    println!("{} is revoked: what it sends from now on is refused", args.collector);
+    say(&format!("{} is revoked: what it sends from now on is refused", args.collector));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -11,6 +11,7 @@ use seal::sign::Signer;
 use wire::Room;
 use zeroize::Zeroizing;
 
+use crate::output::say;
 use crate::place::HouseArg;
 use crate::problem::{Problem, USAGE};
 use crate::secret::{self, PassphraseArg};
@@ -45,13 +46,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     let plan = Plan { name: &args.name, listen: &args.listen, resolution: &args.resolution };
     make(folder, &plan, &passphrase)?;
     let shown = folder.display();
-    println!("made the house in `{shown}`");
-    println!(
+    say(&format!("made the house in `{shown}`"));
+    say(&format!(
         "  move `{shown}/offline` to a medium that you lock away: it certifies rooms and is not needed to run"
-    );
-    println!("  keep the passphrase apart from the house: without it everything in the house is lost");
-    println!("next:");
-    println!("  meterkeep up --house {shown}");
+    ));
+    say("  keep the passphrase apart from the house: without it everything in the house is lost");
+    say("next:");
+    say(&format!("  meterkeep up --house {shown}"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -90,9 +91,10 @@ pub(crate) fn make(folder: &Path, plan: &Plan<'_>, passphrase: &SecretBytes) -> 
         // what is promised below has to be there after a power cut, too: the names with the files
         let folders = Layout::new(folder).folders();
         let above = building.parent().map(Path::to_owned);
-        folders.iter().chain(&above).try_for_each(|f| {
-            std::fs::File::open(f).and_then(|f| f.sync_all()).map_err(Problem::at(f))
-        })
+        folders
+            .iter()
+            .chain(&above)
+            .try_for_each(|f| std::fs::File::open(f).and_then(|f| f.sync_all()).map_err(Problem::at(f)))
     });
     if made.is_err() {
         let _ = std::fs::remove_dir_all(&building);

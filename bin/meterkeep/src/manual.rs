@@ -39,6 +39,6 @@ pub(crate) fn completions(args: &Completions, mut command: Command) -> Result<Ex
 pub(crate) fn man(args: &Man, command: Command) -> Result<ExitCode, Problem> {
     std::fs::create_dir_all(&args.dir).map_err(Problem::at(&args.dir))?;
     clap_mangen::generate_to(command, &args.dir).map_err(Problem::at(&args.dir))?;
-    println!("wrote the manual pages to `{}`", args.dir.display());
+    crate::output::say(&format!("wrote the manual pages to `{}`", args.dir.display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -48,6 +48,12 @@ pub(crate) fn print(text: &str) -> Result<(), Problem> {
     }
 }
 
+/// Prints one line, whatever becomes of it: for words beside the work, which goes on without a reader.
+pub(crate) fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
 /// Prints one line of JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Problem> {
     let line = serde_json::to_string(value).map_err(Problem::during("cannot write the answer"))?;

@@ -6,6 +6,7 @@ use house::Layout;
 
 use crate::launcher::{Event, Launcher, Signals, State};
 use crate::operator::Operator;
+use crate::output::say;
 use crate::place::{HouseArg, open};
 use crate::problem::Problem;
 use crate::secret::PassphraseArg;
@@ -35,27 +36,27 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
             () = signals.stop() => Ok(()),
         };
         if started.is_ok() && !signals.stopped() {
-            println!("{} is up; collectors reach it at {}", config.house.name, config.gateway.listen);
-            println!("  meterkeep status --house {}", layout.root().display());
+            say(&format!("{} is up; collectors reach it at {}", config.house.name, config.gateway.listen));
+            say(&format!("  meterkeep status --house {}", layout.root().display()));
         }
         while started.is_ok() && !signals.stopped() {
             tokio::select! {
-                event = launcher.event() => say(&event),
-                () = signals.stop() => println!("stopping; Ctrl-C once more stops at once"),
+                event = launcher.event() => tell(&event),
+                () = signals.stop() => say("stopping; Ctrl-C once more stops at once"),
             }
         }
         launcher.stop().await;
         started?;
-        println!("stopped");
+        say("stopped");
         Ok(ExitCode::SUCCESS)
     })
 }
 
-fn say(event: &Event) {
+fn tell(event: &Event) {
     let Event { room, state, restarts } = event;
     match state {
-        State::Died { why } => println!("{room} died: {why}; it is started again"),
-        State::Up { .. } if *restarts > 0 => println!("{room} is up again (start {})", restarts + 1),
-        State::Up { pid } => println!("{room} is up (process {pid})"),
+        State::Died { why } => say(&format!("{room} died: {why}; it is started again")),
+        State::Up { .. } if *restarts > 0 => say(&format!("{room} is up again (start {})", restarts + 1)),
+        State::Up { pid } => say(&format!("{room} is up (process {pid})")),
     }
 }

@@ -62,7 +62,12 @@ impl MeterAddress {
     ///
     /// # Errors
     /// When the manufacturer is not three letters A-Z or the serial is not eight hexadecimal digits.
-    pub fn from_parts(manufacturer: &str, serial: &str, version: u8, device: u8) -> Result<Self, AddressError> {
+    pub fn from_parts(
+        manufacturer: &str,
+        serial: &str,
+        version: u8,
+        device: u8,
+    ) -> Result<Self, AddressError> {
         let bad = || AddressError(format!("{manufacturer}-{serial}"));
         let letters = manufacturer.as_bytes();
         if letters.len() != 3 || !letters.iter().all(u8::is_ascii_uppercase) {
@@ -81,7 +86,14 @@ impl MeterAddress {
 /// `KAM-12345678-1B-16`: manufacturer, serial, version and type, the last two in hexadecimal.
 impl fmt::Display for MeterAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}-{:02X}-{:02X}", self.manufacturer(), self.serial(), self.version(), self.device_type())
+        write!(
+            f,
+            "{}-{}-{:02X}-{:02X}",
+            self.manufacturer(),
+            self.serial(),
+            self.version(),
+            self.device_type()
+        )
     }
 }
 
@@ -131,7 +143,14 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_by_name() {
-        for text in ["", "KAM", "kam-12345678-1B-16", "KAM-1234567-1B-16", "KAM-12345678-1B-16-2", "KÆM-12345678-1B-16"] {
+        for text in [
+            "",
+            "KAM",
+            "kam-12345678-1B-16",
+            "KAM-1234567-1B-16",
+            "KAM-12345678-1B-16-2",
+            "KÆM-12345678-1B-16",
+        ] {
             assert!(text.parse::<MeterAddress>().unwrap_err().to_string().contains(text));
         }
     }

@@ -45,7 +45,8 @@ impl SystemClock {
     /// # Errors
     /// When neither the kernel's name nor randomness is to be had.
     pub fn new() -> std::io::Result<Self> {
-        let named = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().and_then(|t| parse_boot_id(&t));
+        let named =
+            std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().and_then(|t| parse_boot_id(&t));
         let boot_id = match named {
             Some(id) => id,
             None => base::random().map_err(|e| std::io::Error::other(e.to_string()))?,

@@ -36,7 +36,12 @@ pub struct HouseConfig {
 
 impl Default for HouseConfig {
     fn default() -> Self {
-        Self { name: "house".to_owned(), owner_uid: 0, default_resolution: "daily".to_owned(), jail: "enforce".to_owned() }
+        Self {
+            name: "house".to_owned(),
+            owner_uid: 0,
+            default_resolution: "daily".to_owned(),
+            jail: "enforce".to_owned(),
+        }
     }
 }
 
@@ -101,7 +106,10 @@ impl Config {
     /// and where it came from.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         if !path.is_file() {
-            return Err(ConfigError(format!("there is no house at `{}`; `meterkeep init` makes one", path.display())));
+            return Err(ConfigError(format!(
+                "there is no house at `{}`; `meterkeep init` makes one",
+                path.display()
+            )));
         }
         Figment::from(Serialized::defaults(Self::default()))
             .merge(Toml::file_exact(path))
@@ -126,6 +134,11 @@ mod tests {
         std::fs::write(&file, "[gateway]\nlissten = \"127.0.0.1:1\"\n").unwrap();
         let message = Config::load(&file).unwrap_err().to_string();
         assert!(message.contains("lissten") && message.contains("house.toml"), "{message}");
-        assert!(Config::load(&folder.path().join("none.toml")).unwrap_err().to_string().contains("meterkeep init"));
+        assert!(
+            Config::load(&folder.path().join("none.toml"))
+                .unwrap_err()
+                .to_string()
+                .contains("meterkeep init")
+        );
     }
 }

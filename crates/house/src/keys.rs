@@ -44,14 +44,17 @@ impl Layout {
 }
 
 fn wrong(path: &Path) -> StartError {
-    StartError(format!("`{}` does not hold a key of 64 hexadecimal digits; `meterkeep init` writes it", path.display()))
+    StartError(format!(
+        "`{}` does not hold a key of 64 hexadecimal digits; `meterkeep init` writes it",
+        path.display()
+    ))
 }
 
 /// A file that holds `N` bytes as one line of hexadecimal.
 fn read_hex<const N: usize>(path: &Path) -> Result<[u8; N], StartError> {
-    let text = std::fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|e| StartError(format!("cannot read `{}`: {e}; `meterkeep init` writes it", path.display())))?;
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|e| {
+        StartError(format!("cannot read `{}`: {e}; `meterkeep init` writes it", path.display()))
+    })?;
     let mut bytes = [0; N];
     hex::decode_to_slice(text.trim_end(), &mut bytes).map_err(|_| wrong(path))?;
     Ok(bytes)
@@ -68,7 +71,8 @@ mod tests {
         std::fs::create_dir_all(layout.room(Room::Ledger)).unwrap();
         std::fs::create_dir_all(layout.root().join("public")).unwrap();
         let signer = Signer::generate().unwrap();
-        std::fs::write(layout.signing_key(Room::Ledger), format!("{}\n", hex::encode(signer.expose_seed()))).unwrap();
+        std::fs::write(layout.signing_key(Room::Ledger), format!("{}\n", hex::encode(signer.expose_seed())))
+            .unwrap();
         std::fs::write(layout.public_key(Room::Ledger), hex::encode(signer.verifier().as_bytes())).unwrap();
         assert_eq!(layout.signer(Room::Ledger).unwrap().verifier(), signer.verifier());
         assert_eq!(layout.verifier(Room::Ledger).unwrap(), signer.verifier());

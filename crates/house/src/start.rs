@@ -95,7 +95,12 @@ where
     let arguments = Arguments::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("METERKEEP_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     if let Err(error) = leave_with_launcher() {
         tracing::error!(%room, %error, "cannot start");
@@ -186,7 +191,10 @@ fn profile(layout: &Layout, config: &Config, room: Room) -> Result<jail::Profile
         Room::Gateway => {
             let port = config.gateway.listen.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
             let port = port.ok_or_else(|| {
-                StartError(format!("gateway.listen is `{}`; write it as `127.0.0.1:7370`", config.gateway.listen))
+                StartError(format!(
+                    "gateway.listen is `{}`; write it as `127.0.0.1:7370`",
+                    config.gateway.listen
+                ))
             })?;
             profile.network = jail::Network::Listen(vec![port]);
         }

@@ -111,7 +111,14 @@ impl RecordHead {
 }
 
 /// Appends one record to `out`; `len` is the length of all parts of the payload together.
-pub(crate) fn encode_record(out: &mut Vec<u8>, position: u64, durable: u64, salt: u64, parts: &[&[u8]], len: u32) {
+pub(crate) fn encode_record(
+    out: &mut Vec<u8>,
+    position: u64,
+    durable: u64,
+    salt: u64,
+    parts: &[&[u8]],
+    len: u32,
+) {
     let behind = u32::try_from(position.saturating_sub(durable)).unwrap_or(u32::MAX);
     let masked = position ^ salt;
     out.extend_from_slice(&len.to_le_bytes());

@@ -116,7 +116,8 @@ impl Journal {
             return Ok(Recovered::default());
         }
         let shared = Arc::clone(&self.shared);
-        let Loaded { segments, file, next, report } = load(shared.disk.as_ref(), &shared.dir, &shared.options)?;
+        let Loaded { segments, file, next, report } =
+            load(shared.disk.as_ref(), &shared.dir, &shared.options)?;
         *shared.state() = State { segments: segments.into(), durable: next };
         self.file = file;
         self.pending.clear();

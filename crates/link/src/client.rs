@@ -147,7 +147,12 @@ impl Client {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn call_raw(&self, method: Method, body: Bytes, patience: Duration) -> Result<Bytes, CallError> {
+    pub async fn call_raw(
+        &self,
+        method: Method,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<Bytes, CallError> {
         let room = self.0.room;
         tokio::time::timeout(patience, self.exchange(method, body, patience))
             .await
@@ -162,7 +167,11 @@ impl Client {
         if frame.len() > MAX_FRAME {
             return Err(CallError::Refused {
                 code: "too-long".to_owned(),
-                message: format!("a message to {} has {} bytes; {MAX_FRAME} is the limit", self.0.room, frame.len()),
+                message: format!(
+                    "a message to {} has {} bytes; {MAX_FRAME} is the limit",
+                    self.0.room,
+                    frame.len()
+                ),
             });
         }
         let (reply, answer) = oneshot::channel();
@@ -189,7 +198,8 @@ impl Client {
     }
 
     async fn connect(&self) -> std::io::Result<mpsc::Sender<Call>> {
-        let name = ServerName::try_from(format!("{}.{ROOM_DOMAIN}", self.0.room)).map_err(std::io::Error::other)?;
+        let name =
+            ServerName::try_from(format!("{}.{ROOM_DOMAIN}", self.0.room)).map_err(std::io::Error::other)?;
         let tls = TlsConnector::from(Arc::clone(&self.0.tls));
         let (sender, calls) = mpsc::channel(QUEUE);
         match &self.0.target {
@@ -213,7 +223,10 @@ type Pending = Arc<std::sync::Mutex<HashMap<u64, oneshot::Sender<Reply>>>>;
 
 /// Writes calls and hands out replies until the connection breaks; pending calls then fail at once. Writing
 /// and reading are two tasks: one that did both could wait to write while the room waits for it to read.
-async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: T, calls: mpsc::Receiver<Call>) {
+async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: T,
+    calls: mpsc::Receiver<Call>,
+) {
     let (sink, mut replies) = Framed::new(stream, codec(MAX_FRAME)).split();
     let pending = Pending::default();
     let mut writer = tokio::spawn(write_calls(sink, calls, Arc::clone(&pending)));
@@ -234,7 +247,11 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: T,
     pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
 }
 
-async fn write_calls<S: futures_util::Sink<Bytes> + Unpin>(mut sink: S, mut calls: mpsc::Receiver<Call>, pending: Pending) {
+async fn write_calls<S: futures_util::Sink<Bytes> + Unpin>(
+    mut sink: S,
+    mut calls: mpsc::Receiver<Call>,
+    pending: Pending,
+) {
     let mut since_sweep = 0u32;
     while let Some(mut call) = calls.recv().await {
         loop {

@@ -33,8 +33,14 @@ impl Door {
     ///
     /// # Errors
     /// When the socket cannot be made or the identity is refused.
-    pub fn unix(path: &Path, identity: &Identity, house: &Trust, people: &[u32]) -> Result<Self, IdentityError> {
-        let failed = |e: std::io::Error| IdentityError::Unreadable { path: path.to_owned(), why: e.to_string() };
+    pub fn unix(
+        path: &Path,
+        identity: &Identity,
+        house: &Trust,
+        people: &[u32],
+    ) -> Result<Self, IdentityError> {
+        let failed =
+            |e: std::io::Error| IdentityError::Unreadable { path: path.to_owned(), why: e.to_string() };
         // Bound under another name and moved into place, so that it is never there with open permissions.
         let fresh = path.with_extension(format!("new-{}", std::process::id()));
         let _ = std::fs::remove_file(&fresh);
@@ -42,7 +48,10 @@ impl Door {
         std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
         std::fs::rename(&fresh, path).map_err(failed)?;
         let tls = server_config(identity, house, true)?;
-        Ok(Self { listener: Listener::Unix { listener, path: path.to_owned(), people: people.to_vec() }, tls })
+        Ok(Self {
+            listener: Listener::Unix { listener, path: path.to_owned(), people: people.to_vec() },
+            tls,
+        })
     }
 
     /// A TCP door for rooms on other machines; a certificate of the house is required.
@@ -57,7 +66,11 @@ impl Door {
     ///
     /// # Errors
     /// When the identity is refused.
-    pub fn collectors(listener: TcpListener, identity: &Identity, collectors: &Trust) -> Result<Self, IdentityError> {
+    pub fn collectors(
+        listener: TcpListener,
+        identity: &Identity,
+        collectors: &Trust,
+    ) -> Result<Self, IdentityError> {
         Ok(Self { listener: Listener::Collectors(listener), tls: server_config(identity, collectors, true)? })
     }
 
@@ -67,12 +80,17 @@ impl Door {
                 let (stream, _) = listener.accept().await?;
                 let uid = stream.peer_cred()?.uid();
                 let person = people.contains(&uid).then_some(uid);
-                Ok(Knock { socket: Socket::Unix(stream), kind: Kind::Unix { person }, tls: Arc::clone(&self.tls) })
+                Ok(Knock {
+                    socket: Socket::Unix(stream),
+                    kind: Kind::Unix { person },
+                    tls: Arc::clone(&self.tls),
+                })
             }
             Listener::Rooms(listener) | Listener::Collectors(listener) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                let kind = if matches!(self.listener, Listener::Rooms(_)) { Kind::Rooms } else { Kind::Collectors };
+                let kind =
+                    if matches!(self.listener, Listener::Rooms(_)) { Kind::Rooms } else { Kind::Collectors };
                 Ok(Knock { socket: Socket::Tcp(stream), kind, tls: Arc::clone(&self.tls) })
             }
         }

@@ -87,8 +87,12 @@ pub async fn serve<S: Service>(door: Door, room: Room, service: Arc<S>, shutdown
             let admitted = tokio::time::timeout(PATIENCE, knock.admit()).await;
             drop(knocks);
             match admitted {
-                Ok(Ok(Some(Guest::Unix(stream, caller)))) => attend(*stream, caller, room, service, shutdown).await,
-                Ok(Ok(Some(Guest::Tcp(stream, caller)))) => attend(*stream, caller, room, service, shutdown).await,
+                Ok(Ok(Some(Guest::Unix(stream, caller)))) => {
+                    attend(*stream, caller, room, service, shutdown).await
+                }
+                Ok(Ok(Some(Guest::Tcp(stream, caller)))) => {
+                    attend(*stream, caller, room, service, shutdown).await
+                }
                 Ok(Ok(None)) => tracing::warn!("a connection proved to be nobody whom this door lets in"),
                 Ok(Err(error)) => tracing::info!(%error, "a connection failed its handshake"),
                 Err(_) => tracing::info!("a connection did not finish its handshake in time"),

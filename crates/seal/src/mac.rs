@@ -34,7 +34,8 @@ mod tests {
         key[..4].copy_from_slice(b"Jefe");
         let key = Secret::new(key);
         let message = b"what do ya want for nothing?";
-        let expected = hex::decode("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843").unwrap();
+        let expected =
+            hex::decode("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843").unwrap();
         assert_eq!(code(&key, message).as_slice(), expected);
         assert!(fits(&key, message, &expected));
         assert!(!fits(&key, message, &expected[..31]));

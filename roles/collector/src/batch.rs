@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_batch_reads_back_with_every_time_as_it_was() {
-        let moment = |monotonic_ms, wall, synchronised| Moment { monotonic_ms, wall: UtcMillis(wall), synchronised };
+        let moment =
+            |monotonic_ms, wall, synchronised| Moment { monotonic_ms, wall: UtcMillis(wall), synchronised };
         let mut builder = Builder::default();
         let heard = [
             (b"\x01a".to_vec(), moment(5000, 12_000, false), -70),

@@ -209,7 +209,10 @@ mod tests {
         "#;
         let config = load(text).unwrap();
         let [listen, stdin, follow] = config.input.as_slice() else { panic!("{:?}", config.input) };
-        assert_eq!((&listen.from, listen.format), (&From::Listen("127.0.0.1:4000".to_owned()), Format::RtlWmbus));
+        assert_eq!(
+            (&listen.from, listen.format),
+            (&From::Listen("127.0.0.1:4000".to_owned()), Format::RtlWmbus)
+        );
         assert_eq!((&stdin.from, stdin.frames), (&From::Stdin, Frames::B));
         assert_eq!(follow.from, From::Follow("/var/log/rtl.txt".into()));
         assert_eq!((config.batch.telegrams, config.batch.millis), (1024, 1000));

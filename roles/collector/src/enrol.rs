@@ -23,7 +23,12 @@ const POLL: Duration = Duration::from_millis(500);
 /// # Errors
 /// [`CollectorError::Enrolment`] when the house refuses (a token is good once, and for a while), when no answer
 /// comes within `patience`, or when the answer is not the core's.
-pub async fn enrol(folder: &Path, token: &Token, name: &str, patience: Duration) -> Result<About, CollectorError> {
+pub async fn enrol(
+    folder: &Path,
+    token: &Token,
+    name: &str,
+    patience: Duration,
+) -> Result<About, CollectorError> {
     let failed = CollectorError::Enrolment;
     if Enrolled::exists(folder) {
         return Err(failed(format!("`{}` is enrolled already; choose another folder", folder.display())));
@@ -33,11 +38,8 @@ pub async fn enrol(folder: &Path, token: &Token, name: &str, patience: Duration)
     // A client shows nothing: it has no certificate yet.
     let client = Client::new(Room::Gateway, Target::Tcp(token.gateway.clone()), None, &trust)?;
     let Pending { body } = Pending::prepare(folder, token.id, name)?;
-    let request = Enrol {
-        token_id: token.id.to_vec(),
-        proof: seal::mac::code(&token.secret, &body).to_vec(),
-        body,
-    };
+    let request =
+        Enrol { token_id: token.id.to_vec(), proof: seal::mac::code(&token.secret, &body).to_vec(), body };
     let answer = ask(&client, &request, patience).await?;
     if !answer.refused.is_empty() {
         return Err(failed(answer.refused));

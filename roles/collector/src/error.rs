@@ -20,7 +20,9 @@ pub enum CollectorError {
         why: String,
     },
     /// There is no identity.
-    #[error("`{0}` holds no identity; enrol this collector first: `meterkeep-collector enrol --token <token>`")]
+    #[error(
+        "`{0}` holds no identity; enrol this collector first: `meterkeep-collector enrol --token <token>`"
+    )]
     NotEnrolled(PathBuf),
     /// The identity's files are damaged.
     #[error("the identity in `{path}` cannot be used: {why}; enrol again with a new token")]

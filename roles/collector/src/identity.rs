@@ -88,7 +88,12 @@ impl Enrolled {
     }
 
     /// Completes an enrolment: certificate and pinned keys, and last the file that makes it one.
-    pub(crate) fn store(folder: &Path, about: &About, certificate: &str, house: &str) -> Result<(), CollectorError> {
+    pub(crate) fn store(
+        folder: &Path,
+        about: &About,
+        certificate: &str,
+        house: &str,
+    ) -> Result<(), CollectorError> {
         write(folder, TLS_CERTIFICATE, certificate.as_bytes())?;
         write(folder, HOUSE, house.as_bytes())?;
         write(folder, ABOUT, &serde_json::to_vec_pretty(about).unwrap_or_default())?;
@@ -103,7 +108,8 @@ impl Pending {
     /// the token), or a new one with new keys.
     pub(crate) fn prepare(folder: &Path, token_id: [u8; 16], name: &str) -> Result<Self, CollectorError> {
         journal::Disk::make_dir(&RealDisk, folder).map_err(CollectorError::io(folder))?;
-        if let Some(body) = read(folder, PENDING)?.and_then(|p| p.strip_prefix(&token_id).map(<[u8]>::to_vec)) {
+        if let Some(body) = read(folder, PENDING)?.and_then(|p| p.strip_prefix(&token_id).map(<[u8]>::to_vec))
+        {
             return Ok(Self { body });
         }
         let failed = |why: &dyn std::fmt::Display| CollectorError::Enrolment(why.to_string());
@@ -122,9 +128,11 @@ impl Pending {
 fn read_signer(folder: &Path) -> Result<Option<Signer>, CollectorError> {
     let Some(text) = read(folder, SIGNING_KEY)? else { return Ok(None) };
     let mut seed = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(text.trim_ascii_end(), seed.as_mut_slice()).map_err(|_| CollectorError::Identity {
-        path: folder.to_owned(),
-        why: format!("`{SIGNING_KEY}` does not hold 64 hexadecimal digits"),
+    hex::decode_to_slice(text.trim_ascii_end(), seed.as_mut_slice()).map_err(|_| {
+        CollectorError::Identity {
+            path: folder.to_owned(),
+            why: format!("`{SIGNING_KEY}` does not hold 64 hexadecimal digits"),
+        }
     })?;
     Ok(Secret::from_slice(seed.as_slice()).map(|seed| Signer::from_seed(&seed)))
 }

@@ -60,7 +60,9 @@ impl KeyRing {
     /// When the file cannot be read.
     pub fn open(core: Verifier, disk: Arc<dyn Disk>, path: PathBuf) -> Result<Self, JournalError> {
         let stored = read_whole(disk.as_ref(), &path, 64 * 1024)?;
-        let current = stored.and_then(|bytes| BatchKey::decode(bytes.as_slice()).ok()).and_then(|k| verify(core, &k).ok());
+        let current = stored
+            .and_then(|bytes| BatchKey::decode(bytes.as_slice()).ok())
+            .and_then(|k| verify(core, &k).ok());
         Ok(Self { core, disk, path, current })
     }
 
@@ -79,7 +81,9 @@ impl KeyRing {
                 return Ok(false);
             }
         }
-        if now.synchronised && (now.wall.0 < key.from_ms.saturating_sub(EARLY_MS) || now.wall.0 > key.until_ms) {
+        if now.synchronised
+            && (now.wall.0 < key.from_ms.saturating_sub(EARLY_MS) || now.wall.0 > key.until_ms)
+        {
             return Err(KeyRefused::OutOfDate);
         }
         // A key that could not be stored is learnt again after the next start.
@@ -113,7 +117,12 @@ fn verify(core: Verifier, offered: &BatchKey) -> Result<Known, KeyRefused> {
     if body.key_id == 0 || body.from_ms >= body.until_ms {
         return Err(KeyRefused::Malformed);
     }
-    Ok(Known { key_id: body.key_id, public: Arc::new(public), from_ms: body.from_ms, until_ms: body.until_ms })
+    Ok(Known {
+        key_id: body.key_id,
+        public: Arc::new(public),
+        from_ms: body.from_ms,
+        until_ms: body.until_ms,
+    })
 }
 
 #[cfg(test)]

@@ -102,7 +102,12 @@ pub fn program() -> ExitCode {
     let Program { folder, command } = Program::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("METERKEEP_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let folder = Folder(folder);
     if let Err(error) = house::leave_with_launcher() {
@@ -152,7 +157,9 @@ fn run(folder: Folder, arguments: RunArguments) -> Result<(), CollectorError> {
     let mut config = Config::load(path.as_deref())?;
     config.input.extend(arguments.inputs());
     if config.input.is_empty() {
-        return Err(CollectorError::Config("no input; name one in the settings or with --file, --listen ...".to_owned()));
+        return Err(CollectorError::Config(
+            "no input; name one in the settings or with --file, --listen ...".to_owned(),
+        ));
     }
     if !arguments.no_jail {
         shut_in(&folder, &config)?;
@@ -162,7 +169,8 @@ fn run(folder: Folder, arguments: RunArguments) -> Result<(), CollectorError> {
         UntilWord::Delivered => Until::Delivered,
         UntilWord::Confirmed => Until::Confirmed,
     };
-    let clock = Arc::new(SystemClock::new().map_err(CollectorError::io("/proc/sys/kernel/random/boot_id".as_ref()))?);
+    let clock =
+        Arc::new(SystemClock::new().map_err(CollectorError::io("/proc/sys/kernel/random/boot_id".as_ref()))?);
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let shutdown = Shutdown::new();
@@ -172,8 +180,13 @@ fn run(folder: Folder, arguments: RunArguments) -> Result<(), CollectorError> {
             tracing::info!(%address, "listening");
         }
         let summary = collector.run(until, shutdown).await?;
-        tracing::info!(heard = summary.heard, repeats = summary.repeats, spooled = summary.spooled,
-            forwarded_batches = summary.forwarded_batches, "stopped");
+        tracing::info!(
+            heard = summary.heard,
+            repeats = summary.repeats,
+            spooled = summary.spooled,
+            forwarded_batches = summary.forwarded_batches,
+            "stopped"
+        );
         Ok(())
     });
     // A read of standard input cannot be called off: it would keep the process until its sender closes the pipe.
@@ -200,9 +213,18 @@ impl RunArguments {
 
 /// Its own folder, the files that it reads, the resolver's files, and TCP.
 fn shut_in(folder: &Folder, config: &Config) -> Result<(), CollectorError> {
-    let mut read: Vec<PathBuf> = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ld.so.cache", "/lib", "/lib64", "/usr/lib", "/proc/sys/kernel/random"]
-        .map(PathBuf::from)
-        .to_vec();
+    let mut read: Vec<PathBuf> = [
+        "/etc/resolv.conf",
+        "/etc/hosts",
+        "/etc/nsswitch.conf",
+        "/etc/ld.so.cache",
+        "/lib",
+        "/lib64",
+        "/usr/lib",
+        "/proc/sys/kernel/random",
+    ]
+    .map(PathBuf::from)
+    .to_vec();
     for input in &config.input {
         match &input.from {
             From::File(path) => read.push(path.clone()),

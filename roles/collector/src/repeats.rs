@@ -27,7 +27,13 @@ impl Repeats {
     /// Drops what came within `window_ms`; a window of 0 drops nothing.
     #[must_use]
     pub fn new(window_ms: i64, most: usize) -> Self {
-        Self { key: RandomState::new(), window_ms, most, young: Generation::default(), old: Generation::default() }
+        Self {
+            key: RandomState::new(),
+            window_ms,
+            most,
+            young: Generation::default(),
+            old: Generation::default(),
+        }
     }
 
     /// Whether these bytes were there within the window; remembers them. `now_ms` is monotonic.
@@ -41,7 +47,8 @@ impl Repeats {
             self.young.hashes.clear();
             self.young.since_ms = Some(now_ms);
             // After a silence the generation that just ended is itself out of date.
-            if self.old.since_ms.is_some_and(|s| now_ms.saturating_sub(s) >= self.window_ms.saturating_mul(2)) {
+            if self.old.since_ms.is_some_and(|s| now_ms.saturating_sub(s) >= self.window_ms.saturating_mul(2))
+            {
                 self.old.hashes.clear();
             }
         }

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use wire::Room;
 
+use crate::CollectorError;
 use crate::batch::Builder;
 use crate::config::{Config, Folder};
 use crate::health::Health;
@@ -23,7 +24,6 @@ use crate::sealing::Sealer;
 use crate::sender::{Progress, Sender};
 use crate::spool::{Limits, Spool};
 use crate::writer::{BatchLimits, Chunk, Writer, lock};
-use crate::CollectorError;
 
 /// Reads that wait for the writer, each of at most 64 KiB.
 const WAITING_READS: usize = 32;
@@ -140,7 +140,12 @@ impl Collector {
 
         let health =
             Health { counters: Arc::clone(&counters), has_key: has_key.clone(), progress: progress.clone() };
-        let socket = tokio::spawn(serve(crate::health::door(&folder)?, Room::Collector, Arc::new(health), outgoing.clone()));
+        let socket = tokio::spawn(serve(
+            crate::health::door(&folder)?,
+            Room::Collector,
+            Arc::new(health),
+            outgoing.clone(),
+        ));
         let sender = Sender {
             client,
             spool: Arc::clone(&spool),
@@ -202,9 +207,11 @@ async fn hear(
 ) -> Result<bool, CollectorError> {
     let (chunks, waiting) = mpsc::channel::<Chunk>(WAITING_READS);
     let runtime = Handle::current();
-    let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run(waiting, &runtime));
+    let thread =
+        std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run(waiting, &runtime));
     let thread = thread.map_err(CollectorError::io(std::path::Path::new("writer")))?;
-    let ear = Ear { clock: Arc::clone(clock), counters: Arc::clone(counters), chunks, shutdown: shutdown.clone() };
+    let ear =
+        Ear { clock: Arc::clone(clock), counters: Arc::clone(counters), chunks, shutdown: shutdown.clone() };
     let mut inputs = JoinSet::new();
     for (input, listener) in listeners {
         inputs.spawn(source::listen(input, listener, ear.clone()));

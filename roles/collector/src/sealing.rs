@@ -26,13 +26,23 @@ impl Sealer {
     ///
     /// # Errors
     /// When the batch is larger than the gateway takes, which 1,024 frames of 255 bytes are not.
-    pub fn seal(&self, place: Place, key: (u32, &PublicKey), body: &[u8], count: u32) -> Result<Vec<u8>, CollectorError> {
+    pub fn seal(
+        &self,
+        place: Place,
+        key: (u32, &PublicKey),
+        body: &[u8],
+        count: u32,
+    ) -> Result<Vec<u8>, CollectorError> {
         let (key_id, public) = key;
         let header = self.header(place, key_id, count, None);
-        let sealed = public.seal_to(SEAL_INFO, &header, body).map_err(|e| CollectorError::Seal(e.to_string()))?;
+        let sealed =
+            public.seal_to(SEAL_INFO, &header, body).map_err(|e| CollectorError::Seal(e.to_string()))?;
         let signed = self.signed(header, sealed.enc, sealed.ciphertext);
         if signed.len() > MAX_BATCH_BYTES {
-            return Err(CollectorError::Seal(format!("a batch has {} bytes, more than the gateway takes", signed.len())));
+            return Err(CollectorError::Seal(format!(
+                "a batch has {} bytes, more than the gateway takes",
+                signed.len()
+            )));
         }
         Ok(signed)
     }
@@ -45,7 +55,8 @@ impl Sealer {
 
     fn header(&self, place: Place, key_id: u32, count: u32, gap: Option<Gap>) -> Vec<u8> {
         let Place { epoch, seq, closed } = place;
-        Header { collector: self.collector.0, epoch, seq, key_id, count, closed_ms: closed.0, gap }.encode_to_vec()
+        Header { collector: self.collector.0, epoch, seq, key_id, count, closed_ms: closed.0, gap }
+            .encode_to_vec()
     }
 
     fn signed(&self, header: Vec<u8>, enc: Vec<u8>, sealed: Vec<u8>) -> Vec<u8> {
@@ -81,9 +92,13 @@ mod tests {
         let bytes = sealer.seal(place, (5, pair.public()), b"body", 2).unwrap();
         let signed = Signed::decode(bytes.as_slice()).unwrap();
         let header = Header::decode(signed.header.clone()).unwrap();
-        assert_eq!((header.collector, header.epoch, header.seq, header.key_id, header.count), (7, 9, 3, 5, 2));
-        let message =
-            [&signed.header, &signed.enc, &signed.sealed].map(|p| <[u8; 32]>::from(Sha256::digest(p))).concat();
+        assert_eq!(
+            (header.collector, header.epoch, header.seq, header.key_id, header.count),
+            (7, 9, 3, 5, 2)
+        );
+        let message = [&signed.header, &signed.enc, &signed.sealed]
+            .map(|p| <[u8; 32]>::from(Sha256::digest(p)))
+            .concat();
         verifier.verify(SIGNATURE_DOMAIN, &message, &signed.signature).unwrap();
         assert_eq!(pair.open(SEAL_INFO, &signed.header, &signed.enc, &signed.sealed).unwrap(), b"body");
         let moved = Header { seq: 4, ..header }.encode_to_vec();

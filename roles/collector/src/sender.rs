@@ -60,7 +60,9 @@ enum Stop {
     Spool(#[from] CollectorError),
     #[error("the gateway's disk was lost and the core has not told it yet where this collector stands")]
     NotKnown,
-    #[error("the gateway has batches up to {gateway} of this spool, which ends at {spool}: the spool was put back to an older state; move its folder away to begin a new one")]
+    #[error(
+        "the gateway has batches up to {gateway} of this spool, which ends at {spool}: the spool was put back to an older state; move its folder away to begin a new one"
+    )]
     SpoolIsOlder { gateway: u64, spool: u64 },
     #[error("the gateway did not move on from {0}")]
     NoProgress(u64),
@@ -89,10 +91,20 @@ impl Sender {
     /// Counts and notes what ended a session.
     fn told(&self, stop: &Stop) {
         let name = match stop {
-            Stop::Call(CallError::Unreachable { .. } | CallError::Deadline(_)) => "gateway.unreachable".to_owned(),
+            Stop::Call(CallError::Unreachable { .. } | CallError::Deadline(_)) => {
+                "gateway.unreachable".to_owned()
+            }
             Stop::Call(CallError::Garbled(_)) => "gateway.garbled".to_owned(),
             Stop::Call(CallError::Refused { code, .. }) => {
-                if !matches!(code.as_str(), "rate-limited" | "queue-full" | "wrong-sequence" | "position-unknown" | "stopping" | "disk") {
+                if !matches!(
+                    code.as_str(),
+                    "rate-limited"
+                        | "queue-full"
+                        | "wrong-sequence"
+                        | "position-unknown"
+                        | "stopping"
+                        | "disk"
+                ) {
                     self.counters.note(format!("the gateway refuses: {stop}"));
                 }
                 format!("gateway.refused.{code}")
@@ -115,8 +127,7 @@ impl Sender {
                 Ok(next) => next,
                 Err(stop) => return stop,
             };
-            *wait = SHORTEST_WAIT;
-            if let Err(stop) = self.send_from(next).await {
+            if let Err(stop) = self.send_from(next, wait).await {
                 return stop;
             }
         }
@@ -165,11 +176,12 @@ impl Sender {
         self.progress.send_replace(Some(Progress { durable, confirmed }));
     }
 
-    /// Sends in order, until there was nothing new for a while.
-    async fn send_from(&mut self, mut next: u64) -> Result<(), Stop> {
+    /// Sends in order, until there was nothing new for a while. `wait` grows as long as nothing is taken.
+    async fn send_from(&mut self, mut next: u64, wait: &mut Duration) -> Result<(), Stop> {
         loop {
             let (batches, end) = self.collect(next, u64::MAX).await?;
             if batches.is_empty() {
+                *wait = SHORTEST_WAIT;
                 let more = async { self.newest.wait_for(|newest| *newest >= next).await.map(|_| ()) };
                 match tokio::time::timeout(HEARTBEAT, more).await {
                     Ok(Ok(())) => continue,
@@ -190,6 +202,7 @@ impl Sender {
             if answer.durable_seq < end {
                 return Err(Stop::NoProgress(answer.durable_seq));
             }
+            *wait = SHORTEST_WAIT;
             self.counters.add("forwarded.batches", sent);
             next = answer.durable_seq.saturating_add(1);
         }
@@ -206,7 +219,8 @@ impl Sender {
             }
             self.counters.add("resent.batches", batches.len() as u64);
             tracing::info!(epoch, first = next, last = end, "sending again what the core asked for");
-            let _: SubmitAnswer = self.client.call(Method::GatewaySubmit, &Submit { batches }, PATIENCE).await?;
+            let _: SubmitAnswer =
+                self.client.call(Method::GatewaySubmit, &Submit { batches }, PATIENCE).await?;
             next = end.saturating_add(1);
         }
         Ok(())
@@ -214,8 +228,10 @@ impl Sender {
 
     /// Batches from `next` to at most `last`, as many as fit a message; and the last number among them.
     async fn collect(&self, next: u64, last: u64) -> Result<(Vec<Bytes>, u64), Stop> {
-        let (spool, sealer, clock) = (Arc::clone(&self.spool), Arc::clone(&self.sealer), Arc::clone(&self.clock));
-        let collected = tokio::task::spawn_blocking(move || collect(&spool, &sealer, clock.as_ref(), next, last));
+        let (spool, sealer, clock) =
+            (Arc::clone(&self.spool), Arc::clone(&self.sealer), Arc::clone(&self.clock));
+        let collected =
+            tokio::task::spawn_blocking(move || collect(&spool, &sealer, clock.as_ref(), next, last));
         Ok(collected.await.map_err(|_| CollectorError::Part("reading the spool"))??)
     }
 }

@@ -101,7 +101,9 @@ impl Writer {
                 Err(mpsc::error::TryRecvError::Empty) => {
                     // Nothing more to share the sync with.
                     self.sync();
-                    match runtime.block_on(async { tokio::time::timeout(self.patience(), chunks.recv()).await }) {
+                    match runtime
+                        .block_on(async { tokio::time::timeout(self.patience(), chunks.recv()).await })
+                    {
                         Ok(Some(chunk)) => Some(chunk),
                         Ok(None) => break,
                         Err(_) => None,
@@ -240,7 +242,10 @@ impl Writer {
         let unsynced: u64 = self.unsynced.drain(..).map(|r| u64::from(r.meta.count)).sum();
         let lost = telegrams.saturating_add(unsynced);
         self.counters.add("dropped.disk-failed", lost);
-        tracing::error!(telegrams = lost, "stopping with a disk that cannot be written; these telegrams are lost");
+        tracing::error!(
+            telegrams = lost,
+            "stopping with a disk that cannot be written; these telegrams are lost"
+        );
     }
 
     fn try_sync(&mut self) -> Result<(), CollectorError> {
@@ -317,7 +322,8 @@ impl Writer {
         let shared = Arc::clone(&self.spool);
         let mut spool = lock(&shared);
         let kept = spool.expire(now).and_then(|()| spool.flush());
-        let stated = kept.and_then(|()| if spool.make_room(1024)? { self.state_gap(&mut spool, now) } else { Ok(()) });
+        let stated =
+            kept.and_then(|()| if spool.make_room(1024)? { self.state_gap(&mut spool, now) } else { Ok(()) });
         if let Err(error) = stated {
             tracing::warn!(%error, "the spool's upkeep failed");
         }

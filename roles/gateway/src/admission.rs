@@ -58,10 +58,15 @@ mod tests {
             certificate_sha256: vec![9; 32],
             state: state.to_owned(),
         };
-        let collectors =
-            vec![entry(1, "admitted"), entry(2, "quarantined"), entry(3, "revoked"), entry(4, "something new")];
+        let collectors = vec![
+            entry(1, "admitted"),
+            entry(2, "quarantined"),
+            entry(3, "revoked"),
+            entry(4, "something new"),
+        ];
         let admissions = Admissions::new(Publish { collectors, ..Publish::default() });
-        let code = |id, certificate: [u8; 32]| admissions.admit(CollectorId(id), &certificate).map_err(|e| e.code);
+        let code =
+            |id, certificate: [u8; 32]| admissions.admit(CollectorId(id), &certificate).map_err(|e| e.code);
         assert_eq!(code(1, [9; 32]), Ok(()));
         assert_eq!(code(1, [8; 32]), Err("not-admitted"));
         assert_eq!(code(2, [9; 32]), Err("quarantined-collector"));

@@ -45,10 +45,10 @@ impl Enrolments {
                 *entry = Entry { request, answer: None, since: now };
                 Ok(())
             }
-            Some(_) => Err(Refused::new("enrolments-full", "another request under this token waits; try again")),
-            None if full => {
-                Err(Refused::new("enrolments-full", "too many enrolments wait; try again"))
+            Some(_) => {
+                Err(Refused::new("enrolments-full", "another request under this token waits; try again"))
             }
+            None if full => Err(Refused::new("enrolments-full", "too many enrolments wait; try again")),
             None => {
                 self.entries.insert(id, Entry { request, answer: None, since: now });
                 Ok(())
@@ -58,7 +58,8 @@ impl Enrolments {
 
     /// The answer to a request, if there is one.
     pub(crate) fn answer_of(&self, token_id: &[u8]) -> Result<Enrolment, Refused> {
-        let unknown = || Refused::new("unknown-token", "no request under this token waits here; send it again");
+        let unknown =
+            || Refused::new("unknown-token", "no request under this token waits here; send it again");
         let entry = self.entries.get(&token(token_id)?).ok_or_else(unknown)?;
         Ok(entry.answer.clone().unwrap_or_default())
     }

@@ -37,7 +37,8 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         gateway.counters().set("jail.full", u64::from(jail.is_full()));
     }
     let listen = &context.config.gateway.listen;
-    let listener = TcpListener::bind(listen).await.map_err(|e| failed(&format!("listening on `{listen}`"), &e))?;
+    let listener =
+        TcpListener::bind(listen).await.map_err(|e| failed(&format!("listening on `{listen}`"), &e))?;
     let collectors = Trust::load(&context.layout.collector_authority())?;
     let outside = Door::collectors(listener, &context.identity, &collectors)?;
     let inside = context.door()?;

@@ -52,7 +52,10 @@ mod tests {
         assert!(limits.take(CollectorId(2), 300, 0, start), "another collector has its own bucket");
         assert!(limits.take(CollectorId(1), 10, 0, start + Duration::from_secs(1)));
         assert!(!limits.take(CollectorId(1), 1, 0, start + Duration::from_secs(1)));
-        assert!(limits.take(CollectorId(1), 1000, 0, start + Duration::from_secs(60)), "one message always passes");
+        assert!(
+            limits.take(CollectorId(1), 1000, 0, start + Duration::from_secs(60)),
+            "one message always passes"
+        );
         assert!(limits.take(CollectorId(3), 1, 256 * 290, start));
         assert!(!limits.take(CollectorId(3), 1, 256 * 20, start), "bytes count too");
     }

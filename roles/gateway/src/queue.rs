@@ -102,7 +102,8 @@ impl Queue {
         }
         let published = match read_whole(disk.as_ref(), &folder.join("published"), STATE_LIMIT)? {
             Some(bytes) => Some(
-                Publish::decode(bytes.as_slice()).map_err(|_| QueueError::Foreign(folder.join("published")))?,
+                Publish::decode(bytes.as_slice())
+                    .map_err(|_| QueueError::Foreign(folder.join("published")))?,
             ),
             None => None,
         };
@@ -239,7 +240,9 @@ impl Writer {
             let (mut free, mut heard) = (None, Vec::new());
             while let Some(job) = next {
                 match job {
-                    Job::Submit { collector, batches, done } => self.append(collector, batches, done, &mut group),
+                    Job::Submit { collector, batches, done } => {
+                        self.append(collector, batches, done, &mut group)
+                    }
                     Job::Confirm { positions, done } => {
                         let end = self.journal.durable();
                         free = Some(self.streams().confirm(&positions, end));
@@ -250,7 +253,11 @@ impl Writer {
                         let _ = done.send(outcome);
                     }
                 }
-                next = if group.bytes < GROUP_BYTES && group.failed.is_none() { queue.try_recv().ok() } else { None };
+                next = if group.bytes < GROUP_BYTES && group.failed.is_none() {
+                    queue.try_recv().ok()
+                } else {
+                    None
+                };
             }
             self.finish(group)?;
             if let Some(free) = free
@@ -271,7 +278,13 @@ impl Writer {
     }
 
     /// Appends what belongs here, up to the first batch that does not.
-    fn append(&mut self, collector: u32, batches: Vec<Batch>, done: oneshot::Sender<Outcome>, group: &mut Group) {
+    fn append(
+        &mut self,
+        collector: u32,
+        batches: Vec<Batch>,
+        done: oneshot::Sender<Outcome>,
+        group: &mut Group,
+    ) {
         let mut taken = Taken::default();
         let mut refused = Ok(());
         for batch in batches {
@@ -369,7 +382,8 @@ impl Writer {
                 tracing::error!(%error, "the queue could not be written; collectors keep what they sent");
                 self.repair()?;
                 for (done, _) in answers {
-                    let refused = Refused::new("disk", "the gateway could not store the batch; send it again later");
+                    let refused =
+                        Refused::new("disk", "the gateway could not store the batch; send it again later");
                     let _ = done.send((Taken::default(), Err(refused)));
                 }
                 return Ok(());

@@ -45,8 +45,7 @@ async fn what_is_acknowledged_is_read_back_in_order_after_a_restart() {
 async fn a_full_queue_refuses_and_takes_again_when_the_core_has_confirmed() {
     let disk = FaultyDisk::new(2);
     let one = batch(7, 1, 1, 10).len() as u64;
-    let queue =
-        Queue::open(Arc::new(disk.clone()), Path::new("/queue"), one * 5, Shutdown::new()).unwrap();
+    let queue = Queue::open(Arc::new(disk.clone()), Path::new("/queue"), one * 5, Shutdown::new()).unwrap();
     queue.publish(Publish::default()).await.unwrap();
     let mut next = 1;
     for _ in 0..3 {
@@ -91,7 +90,9 @@ async fn confirmed_segments_are_given_back_and_positions_survive_it() {
     queue.publish(Publish::default()).await.unwrap();
     // More than one segment of 64 MiB.
     let large = wire::batch::Signed {
-        header: wire::batch::Header { collector: 7, epoch: 1, count: 1, ..Default::default() }.encode_to_vec().into(),
+        header: wire::batch::Header { collector: 7, epoch: 1, count: 1, ..Default::default() }
+            .encode_to_vec()
+            .into(),
         enc: vec![1; 1120].into(),
         sealed: vec![2; 900_000].into(),
         signature: vec![3; 64].into(),

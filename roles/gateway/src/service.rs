@@ -8,8 +8,8 @@ use bytes::Bytes;
 use house::Counters;
 use link::{Caller, Service, answer};
 use wire::gateway::{
-    AnswerEnrolment, Confirm, Done, Enrol, EnrolmentRequest, Enrolments as EnrolmentList, Publish, Pull, Pulled,
-    Submit, SubmitAnswer, Sync, SyncAnswer,
+    AnswerEnrolment, Confirm, Done, Enrol, EnrolmentRequest, Enrolments as EnrolmentList, Publish, Pull,
+    Pulled, Submit, SubmitAnswer, Sync, SyncAnswer,
 };
 use wire::health::HealthRequest;
 use wire::{Method, Refused};
@@ -105,7 +105,10 @@ impl Gateway {
         let telegrams = batches.iter().map(|b| u64::from(b.telegrams)).sum();
         let bytes = batches.iter().map(|b| b.bytes.len() as u64).sum();
         if !lock(&self.limits).take(id, telegrams, bytes, Instant::now()) {
-            return Err(Refused::new("rate-limited", format!("{id} delivers faster than it may; send again later")));
+            return Err(Refused::new(
+                "rate-limited",
+                format!("{id} delivers faster than it may; send again later"),
+            ));
         }
         let (taken, outcome) = self.queue.submit(id.0, batches).await;
         for (name, n) in [
@@ -130,7 +133,8 @@ impl Gateway {
         let disk_id = self.queue.disk_id();
         let mut cursor = if pull.disk_id == disk_id { pull.cursor } else { 0 };
         let most = usize::try_from(pull.max_bytes).unwrap_or(MOST_PULLED).min(MOST_PULLED);
-        let until = tokio::time::Instant::now() + Duration::from_millis(pull.wait_ms.into()).min(LONGEST_WAIT);
+        let until =
+            tokio::time::Instant::now() + Duration::from_millis(pull.wait_ms.into()).min(LONGEST_WAIT);
         loop {
             let news = self.news.notified();
             let (batches, next) =
@@ -197,9 +201,12 @@ impl Gateway {
                 })
                 .await
             }
-            Method::GatewayPublish => answer(body, async |publish: Publish| self.publish(publish).await).await,
+            Method::GatewayPublish => {
+                answer(body, async |publish: Publish| self.publish(publish).await).await
+            }
             Method::GatewayEnrolments => {
-                answer(body, async |_: Done| Ok(EnrolmentList { requests: lock(&self.enrolments).waiting() })).await
+                answer(body, async |_: Done| Ok(EnrolmentList { requests: lock(&self.enrolments).waiting() }))
+                    .await
             }
             Method::GatewayAnswerEnrolment => {
                 answer(body, async |given: AnswerEnrolment| {

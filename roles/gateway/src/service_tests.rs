@@ -36,11 +36,8 @@ async fn call<Q: Message, A: Message + Default>(
 }
 
 async fn admit(gateway: &Gateway, state: &str, confirmed: Vec<Position>) {
-    let collectors = vec![Admission {
-        collector: 7,
-        certificate_sha256: CERTIFICATE.to_vec(),
-        state: state.to_owned(),
-    }];
+    let collectors =
+        vec![Admission { collector: 7, certificate_sha256: CERTIFICATE.to_vec(), state: state.to_owned() }];
     let batch_key = Some(BatchKey { body: vec![1], signature: vec![2] });
     let publish = Publish { collectors, batch_key, confirmed, wanted: vec![] };
     call::<_, Done>(gateway, core(), Method::GatewayPublish, &publish).await.unwrap();
@@ -59,14 +56,18 @@ async fn pull(gateway: &Gateway, cursor: u64) -> Pulled {
 async fn a_batch_goes_from_collector_to_core_and_is_confirmed() {
     let gateway = gateway(&FaultyDisk::new(1));
     admit(&gateway, "admitted", vec![]).await;
-    let sync: SyncAnswer = call(&gateway, caller(), Method::GatewaySync, &Sync { epoch: 1, ..Sync::default() }).await.unwrap();
+    let sync: SyncAnswer =
+        call(&gateway, caller(), Method::GatewaySync, &Sync { epoch: 1, ..Sync::default() }).await.unwrap();
     assert!(sync.known && sync.batch_key.is_some());
     assert_eq!(submit(&gateway, vec![batch(7, 1, 1, 10), batch(7, 1, 2, 10)]).await.unwrap().durable_seq, 2);
     let pulled = pull(&gateway, 0).await;
     assert_eq!(pulled.batches, [batch(7, 1, 1, 10), batch(7, 1, 2, 10)]);
     let confirm = Confirm { positions: vec![Position { collector: 7, epoch: 1, seq: 2 }] };
     call::<_, Done>(&gateway, core(), Method::GatewayConfirm, &confirm).await.unwrap();
-    assert_eq!(submit(&gateway, vec![gap(7, 1, 3, 5)]).await.unwrap(), SubmitAnswer { durable_seq: 5, confirmed_seq: 2 });
+    assert_eq!(
+        submit(&gateway, vec![gap(7, 1, 3, 5)]).await.unwrap(),
+        SubmitAnswer { durable_seq: 5, confirmed_seq: 2 }
+    );
     assert_eq!(pull(&gateway, pulled.next).await.batches.len(), 1);
 }
 
@@ -123,7 +124,8 @@ async fn after_its_disk_was_lost_collectors_go_on_from_what_the_core_has() {
     let sync: Result<SyncAnswer, _> = call(&gateway, caller(), Method::GatewaySync, &Sync::default()).await;
     assert_eq!(sync, Err("not-admitted"));
     admit(&gateway, "admitted", vec![Position { collector: 7, epoch: 1, seq: 80 }]).await;
-    let sync: SyncAnswer = call(&gateway, caller(), Method::GatewaySync, &Sync { epoch: 1, ..Sync::default() }).await.unwrap();
+    let sync: SyncAnswer =
+        call(&gateway, caller(), Method::GatewaySync, &Sync { epoch: 1, ..Sync::default() }).await.unwrap();
     assert_eq!((sync.known, sync.durable_seq, sync.confirmed_seq), (true, 80, 80));
     assert_eq!(submit(&gateway, vec![batch(7, 1, 81, 10)]).await.unwrap().durable_seq, 81);
     // The core's cursor is of another disk: it gets everything from the start.
@@ -136,7 +138,8 @@ async fn after_its_disk_was_lost_collectors_go_on_from_what_the_core_has() {
 async fn a_pull_waits_for_a_batch_and_for_enrolments() {
     let gateway = gateway(&FaultyDisk::new(6));
     admit(&gateway, "admitted", vec![]).await;
-    let question = Pull { cursor: 0, max_bytes: 1 << 20, wait_ms: 20_000, disk_id: gateway.queue.disk_id().to_vec() };
+    let question =
+        Pull { cursor: 0, max_bytes: 1 << 20, wait_ms: 20_000, disk_id: gateway.queue.disk_id().to_vec() };
     let waiting = tokio::spawn({
         let (gateway, question) = (Arc::clone(&gateway), question.clone());
         async move { call::<_, Pulled>(&gateway, core(), Method::GatewayPull, &question).await.unwrap() }
@@ -155,6 +158,7 @@ async fn a_pull_waits_for_a_batch_and_for_enrolments() {
     let given = AnswerEnrolment { token_id: vec![1; 16], enrolment: Some(Enrolment::default()) };
     call::<_, Done>(&gateway, core(), Method::GatewayAnswerEnrolment, &given).await.unwrap();
     let question = EnrolmentRequest { token_id: vec![1; 16] };
-    let answered: Enrolment = call(&gateway, Caller::Stranger, Method::GatewayEnrolment, &question).await.unwrap();
+    let answered: Enrolment =
+        call(&gateway, Caller::Stranger, Method::GatewayEnrolment, &question).await.unwrap();
     assert!(answered.answered);
 }

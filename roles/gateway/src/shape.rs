@@ -72,7 +72,9 @@ pub(crate) fn check(sender: CollectorId, bytes: Bytes) -> Result<Batch, Refused>
         }
         Some(gap) => gap.first_seq,
         None if header.count == 0 || signed.sealed.is_empty() => return Err(malformed("without telegrams")),
-        None if signed.enc.is_empty() || signed.enc.len() > MAX_ENC => return Err(malformed("without a seal")),
+        None if signed.enc.is_empty() || signed.enc.len() > MAX_ENC => {
+            return Err(malformed("without a seal"));
+        }
         None => header.seq,
     };
     let lost = header.gap.map_or(0, |gap| gap.telegrams);

@@ -97,11 +97,15 @@ impl Streams {
             return Ok(if wanted && !queued { Place::Next } else { Place::Known });
         }
         if !self.told && first != 1 {
-            let message = "the gateway's disk is new and the core has not told it yet where this collector stands";
+            let message =
+                "the gateway's disk is new and the core has not told it yet where this collector stands";
             return Err(Refused::new("position-unknown", message));
         }
         if first > durable.saturating_add(1) {
-            let message = format!("number {first} does not follow {durable}; the next is {}", durable.saturating_add(1));
+            let message = format!(
+                "number {first} does not follow {durable}; the next is {}",
+                durable.saturating_add(1)
+            );
             return Err(Refused::new("wrong-sequence", message));
         }
         Ok(Place::Next)
@@ -181,7 +185,11 @@ impl Streams {
     pub(crate) fn all_confirmed(&self) -> Vec<WirePosition> {
         let confirmed = self.streams.iter().filter(|(_, s)| s.confirmed > 0);
         confirmed
-            .map(|((collector, epoch), s)| WirePosition { collector: *collector, epoch: *epoch, seq: s.confirmed })
+            .map(|((collector, epoch), s)| WirePosition {
+                collector: *collector,
+                epoch: *epoch,
+                seq: s.confirmed,
+            })
             .collect()
     }
 

@@ -106,7 +106,7 @@ async fn unseal(
     let vault = opened
         .await
         .map_err(|e| StartError::during("opening the vault")(&e))?
-        .map_err(|e| StartError::during("cannot open the vault")(&e))?;
+        .map_err(|e| StartError(e.to_string()))?;
     room.unseal(vault);
     Ok(())
 }

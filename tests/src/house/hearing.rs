@@ -37,8 +37,9 @@ async fn hear(folder: PathBuf, telegrams: &[(UtcMillis, Vec<u8>)]) -> u64 {
     let _ = fs::remove_file(&pipe);
     nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).expect("a pipe");
     let start = telegrams.first().map_or_else(UtcMillis::now, |(at, _)| *at);
-    let clock = Arc::new(ManualClock::booted(start));
-    clock.synchronise(start);
+    let clock = Arc::new(ManualClock::booted(UtcMillis::now()));
+    clock.synchronise(UtcMillis::now());
+    let key = Folder(folder.clone()).batch_key();
     let input =
         Input { from: From::File(pipe.clone()), format: Default::default(), frames: Default::default() };
     let batch = BatchConfig { millis: 10, ..BatchConfig::default() };
@@ -47,6 +48,14 @@ async fn hear(folder: PathBuf, telegrams: &[(UtcMillis, Vec<u8>)]) -> u64 {
     let opened = opened.expect("an enrolled collector");
     let counters = opened.counters();
     let run = tokio::spawn(opened.run(Until::Confirmed, Shutdown::new()));
+    // A batch key from the future would not be taken, so time goes back when it is there.
+    let begun = Instant::now();
+    while !key.exists() {
+        assert!(begun.elapsed() < PATIENCE, "no batch key came");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    clock.reboot(start);
+    clock.synchronise(start);
     let out = tokio::task::spawn_blocking(move || fs::OpenOptions::new().write(true).open(pipe)).await;
     let mut out = out.expect("a thread").expect("the collector reads the pipe");
     let mut last = start;

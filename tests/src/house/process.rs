@@ -29,6 +29,8 @@ impl Process {
     pub fn start(name: &str, command: &mut Command, log: &Path) -> Self {
         let log = open_log(log);
         let again = log.try_clone().expect("a second handle of the log");
+        // Rooms and collectors stop when this process is gone, also when it was killed.
+        command.env("METERKEEP_LAUNCHER", std::process::id().to_string());
         let child = command.stdin(Stdio::piped()).stdout(log).stderr(again).spawn();
         let mut child = child.unwrap_or_else(|e| panic!("cannot start {name}: {e}"));
         let stdin = child.stdin.take();

@@ -136,7 +136,7 @@ async fn play(
         }
     }
     show.say("waiting until everything that was heard has its outcome");
-    let sent = feed.stop()?;
+    let sent = feed.stop().await?;
     let collector = drain(stage, &operator, &before, &mut now).await;
     Ok(Some(Summary::new(&sent, collector.as_ref(), &now, &before, begun.elapsed())))
 }

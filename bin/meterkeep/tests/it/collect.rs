@@ -56,7 +56,7 @@ fn lines_of_a_file_become_readings_and_bad_ones_are_counted_by_reason() {
     let status = house.status();
     let account = status.account();
     assert!(account.sums_agree && account.sum() == 131, "{account:?}");
-    for reason in ["wrong-key", "clear", "unknown-meter"] {
+    for reason in ["wrong-key", "clear-refused", "unknown-meter"] {
         assert_eq!(account.refused(reason), 1, "{reason}: {account:?}");
     }
 

@@ -228,6 +228,21 @@ fn compact_frames_wait_for_the_layout_that_a_verified_frame_teaches() {
 }
 
 #[test]
+fn a_public_layout_reads_a_compact_frame_and_alarms_have_names() {
+    // info code, volume, volume of last month: a layout of Kamstrup's that is public
+    let full = hex::decode("02ff20 0c00 0413 d2040000 4413 01000000".replace(' ', "")).unwrap();
+    let crc = hex::encode(telegram::crc16(&full).to_le_bytes());
+    let compact = ell(&format!("79 34dd {crc} 0c00 d2040000 01000000"));
+    let answer = one(&[], &line("a", &compact, Some(&KEY)));
+    assert_eq!(answer["status"], "decoded", "{answer}");
+    let records = answer["records"].as_array().unwrap();
+    assert_eq!(records[0]["flags"], json!(["leak", "burst"]));
+    assert_eq!((&records[1]["value"], &records[1]["flags"]), (&json!(1.234), &Value::Null));
+    let output = run(&[], line("a", &compact, Some(&KEY)).to_string().as_bytes());
+    assert!(String::from_utf8(output.stdout).unwrap().contains("leak, burst"));
+}
+
+#[test]
 fn bad_lines_are_answered_by_number_and_lose_nothing_good() {
     let mut input = Vec::new();
     input.extend(b"hello\n\n");

@@ -123,7 +123,8 @@ async fn the_right_room_gets_its_answer_and_its_name_is_proved() {
     let house = House::new();
     house.open_unix(Room::Vault, &[]);
     let client =
-        Client::new(Room::Vault, unix(&house.socket()), Some(&house.identity(Room::Intake)), &house.trust()).unwrap();
+        Client::new(Room::Vault, unix(&house.socket()), Some(&house.identity(Room::Intake)), &house.trust())
+            .unwrap();
     assert_eq!(try_call(&client, Method::VaultDecryptFrames, b"who").await.unwrap(), "Room(Intake)");
 }
 
@@ -139,7 +140,8 @@ async fn bad_peers_do_not_get_through() {
         ("a person who is not of the house", None, "unreachable"),
     ];
     for (who, identity, wanted) in peers {
-        let client = Client::new(Room::Vault, unix(&house.socket()), identity.as_ref(), &house.trust()).unwrap();
+        let client =
+            Client::new(Room::Vault, unix(&house.socket()), identity.as_ref(), &house.trust()).unwrap();
         assert_eq!(code(try_call(&client, Method::VaultDecryptFrames, b"x").await), wanted, "{who}");
     }
     assert_eq!(house.echo.0.load(Ordering::Relaxed), 0, "the room's code must not have seen any of them");
@@ -150,7 +152,8 @@ async fn a_room_with_another_name_is_not_taken_for_the_vault() {
     let house = House::new();
     house.open_unix(Room::Archive, &[]);
     let client =
-        Client::new(Room::Vault, unix(&house.socket()), Some(&house.identity(Room::Intake)), &house.trust()).unwrap();
+        Client::new(Room::Vault, unix(&house.socket()), Some(&house.identity(Room::Intake)), &house.trust())
+            .unwrap();
     assert_eq!(code(try_call(&client, Method::VaultDecryptFrames, b"x").await), "unreachable");
 }
 
@@ -184,10 +187,16 @@ async fn the_collectors_door_tells_collectors_strangers_and_others_apart() {
     let address = house.open_tcp(Room::Gateway).await;
     let call = async |identity: Option<Identity>, method| {
         let client =
-            Client::new(Room::Gateway, Target::Tcp(address.clone()), identity.as_ref(), &house.trust()).unwrap();
+            Client::new(Room::Gateway, Target::Tcp(address.clone()), identity.as_ref(), &house.trust())
+                .unwrap();
         try_call(&client, method, b"who").await
     };
-    assert!(call(Some(house.collector(7)), Method::GatewaySync).await.unwrap().starts_with(b"Collector(CollectorId(7)"));
+    assert!(
+        call(Some(house.collector(7)), Method::GatewaySync)
+            .await
+            .unwrap()
+            .starts_with(b"Collector(CollectorId(7)")
+    );
     assert_eq!(call(None, Method::GatewayEnrol).await.unwrap(), "Stranger");
     assert_eq!(code(call(None, Method::GatewaySubmit).await), "not-permitted");
     // A room's certificate is no collector's: this door does not trust the authority that made it.
@@ -199,9 +208,11 @@ async fn a_refusal_a_missed_deadline_and_an_oversized_message_are_told_apart() {
     let house = House::new();
     house.open_unix(Room::Vault, &[]);
     let client =
-        Client::new(Room::Vault, unix(&house.socket()), Some(&house.identity(Room::Intake)), &house.trust()).unwrap();
+        Client::new(Room::Vault, unix(&house.socket()), Some(&house.identity(Room::Intake)), &house.trust())
+            .unwrap();
     assert_eq!(code(try_call(&client, Method::VaultCommitted, b"x").await), "no-such-position");
-    let slow = client.call_raw(Method::VaultDecryptFrames, Bytes::from_static(b"slow"), Duration::from_millis(50));
+    let slow =
+        client.call_raw(Method::VaultDecryptFrames, Bytes::from_static(b"slow"), Duration::from_millis(50));
     let slow = slow.await.unwrap_err();
     assert!(matches!(slow, CallError::Deadline(Room::Vault)) || slow.code() == Some("deadline"), "{slow:?}");
     let long = Bytes::from(vec![0; link::MAX_FRAME + 1]);
@@ -218,7 +229,8 @@ async fn a_client_finds_a_room_that_came_back() {
     let door = Door::unix(&house.socket(), &house.identity(Room::Vault), &house.trust(), &[]).unwrap();
     let serving = tokio::spawn(serve(door, Room::Vault, Arc::clone(&house.echo), first.clone()));
     let client =
-        Client::new(Room::Vault, unix(&house.socket()), Some(&house.identity(Room::Intake)), &house.trust()).unwrap();
+        Client::new(Room::Vault, unix(&house.socket()), Some(&house.identity(Room::Intake)), &house.trust())
+            .unwrap();
     assert_eq!(code(try_call(&client, Method::VaultDecryptFrames, b"x").await), "answered");
     first.cancel();
     serving.await.unwrap();
@@ -232,9 +244,11 @@ async fn many_large_calls_in_both_directions_do_not_lock_each_other_out() {
     let house = House::new();
     house.open_unix(Room::Vault, &[]);
     let client =
-        Client::new(Room::Vault, unix(&house.socket()), Some(&house.identity(Room::Intake)), &house.trust()).unwrap();
+        Client::new(Room::Vault, unix(&house.socket()), Some(&house.identity(Room::Intake)), &house.trust())
+            .unwrap();
     let body = Bytes::from(vec![7; 1 << 20]);
-    let calls = (0..200).map(|_| client.call_raw(Method::VaultDecryptFrames, body.clone(), Duration::from_secs(60)));
+    let calls =
+        (0..200).map(|_| client.call_raw(Method::VaultDecryptFrames, body.clone(), Duration::from_secs(60)));
     for answer in futures_util::future::join_all(calls).await {
         assert_eq!(answer.unwrap().len(), body.len());
     }

@@ -5,3 +5,5 @@
 mod clash;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod walk_by;

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Refused;
 use super::frame::{Checker, Frames};
 use super::lines::{Line, Lines};
-use super::Refused;
 
 /// How a source's lines are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -148,7 +148,13 @@ mod tests {
     #[test]
     fn hexadecimal_lines_are_read_however_they_are_written() {
         let plain = GOOD.replace(' ', "");
-        for text in [plain.clone(), plain.to_uppercase(), format!("0x{plain}"), GOOD.to_owned(), format!("  {plain}\r")] {
+        for text in [
+            plain.clone(),
+            plain.to_uppercase(),
+            format!("0x{plain}"),
+            GOOD.to_owned(),
+            format!("  {plain}\r"),
+        ] {
             for format in [Format::Auto, Format::Hex] {
                 assert_eq!(read(format, format!("\n# note\n{text}\n").as_bytes()), [Ok(good())], "{text}");
             }

@@ -210,7 +210,11 @@ impl Ear {
 }
 
 /// Frames and counts by reason, in the order of [`Refused::ALL`].
-pub(crate) fn sift(reader: &mut Reader, bytes: Option<&[u8]>, at: Moment) -> (Chunk, [u64; Refused::ALL.len()]) {
+pub(crate) fn sift(
+    reader: &mut Reader,
+    bytes: Option<&[u8]>,
+    at: Moment,
+) -> (Chunk, [u64; Refused::ALL.len()]) {
     let mut chunk = Chunk { at, frames: Vec::new(), lengths: Vec::new() };
     let mut refused = [0; Refused::ALL.len()];
     let give = |frame: Result<&[u8], Refused>| match frame {

@@ -129,7 +129,8 @@ impl Spool {
         while records.position().0 < end {
             let Some(record) = records.next_record() else { break };
             let (_, bytes) = record?;
-            metas.push(decode_record(bytes).map_or(Meta { count: 0, from_ms: 0, to_ms: 0 }, |(meta, _)| meta));
+            metas
+                .push(decode_record(bytes).map_or(Meta { count: 0, from_ms: 0, to_ms: 0 }, |(meta, _)| meta));
         }
         Ok(metas)
     }

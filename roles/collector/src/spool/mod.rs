@@ -109,7 +109,8 @@ impl Spool {
             }
             Some(state) => state,
             None => {
-                let why = "its file `state` is missing; put it back, or move the folder away to begin a new one";
+                let why =
+                    "its file `state` is missing; put it back, or move the folder away to begin a new one";
                 return Err(CollectorError::SpoolState { path: dir.to_owned(), why: why.to_owned() });
             }
         };

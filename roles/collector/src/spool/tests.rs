@@ -1,7 +1,7 @@
 //! The account of the spool: every number is a batch or is stated as lost, whatever happens.
 
-use journal::faulty::FaultyDisk;
 use journal::Position;
+use journal::faulty::FaultyDisk;
 use proptest::prelude::*;
 
 use super::*;

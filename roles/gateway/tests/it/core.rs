@@ -42,7 +42,11 @@ pub(crate) struct Core {
     pub(crate) disks: HashSet<Vec<u8>>,
 }
 
-pub(crate) async fn ask<Q: Message, A: Message + Default>(gateway: &Gateway, method: Method, question: &Q) -> A {
+pub(crate) async fn ask<Q: Message, A: Message + Default>(
+    gateway: &Gateway,
+    method: Method,
+    question: &Q,
+) -> A {
     let body = question.encode_to_vec().into();
     let answer = gateway.call(Caller::Room(Room::Intake), method, body).await;
     A::decode(answer.unwrap_or_else(|e| panic!("{method}: {e}"))).unwrap()
@@ -51,9 +55,17 @@ pub(crate) async fn ask<Q: Message, A: Message + Default>(gateway: &Gateway, met
 impl Core {
     /// Pulls once and takes what is there. Every batch must be signed by its collector, open, and either be new
     /// or be what was there before.
-    pub(crate) async fn pull(&mut self, gateway: &Gateway, key: &KeyPair, signers: &[Verifier], wait_ms: u32) -> usize {
-        let question = Pull { cursor: self.cursor, max_bytes: 4 << 20, wait_ms, disk_id: self.disk_id.clone() };
-        let answer = gateway.call(Caller::Room(Room::Intake), Method::GatewayPull, question.encode_to_vec().into());
+    pub(crate) async fn pull(
+        &mut self,
+        gateway: &Gateway,
+        key: &KeyPair,
+        signers: &[Verifier],
+        wait_ms: u32,
+    ) -> usize {
+        let question =
+            Pull { cursor: self.cursor, max_bytes: 4 << 20, wait_ms, disk_id: self.disk_id.clone() };
+        let answer =
+            gateway.call(Caller::Room(Room::Intake), Method::GatewayPull, question.encode_to_vec().into());
         // A gateway whose disk fails gives nothing.
         let Ok(answer) = answer.await else { return 0 };
         let pulled = Pulled::decode(answer).unwrap();
@@ -68,8 +80,9 @@ impl Core {
 
     fn take(&mut self, batch: &[u8], key: &KeyPair, signers: &[Verifier]) {
         let signed = Signed::decode(batch).unwrap();
-        let message =
-            [&signed.header, &signed.enc, &signed.sealed].map(|p| <[u8; 32]>::from(Sha256::digest(p))).concat();
+        let message = [&signed.header, &signed.enc, &signed.sealed]
+            .map(|p| <[u8; 32]>::from(Sha256::digest(p)))
+            .concat();
         assert!(
             signers.iter().any(|s| s.verify(SIGNATURE_DOMAIN, &message, &signed.signature).is_ok()),
             "a batch that no collector signed"
@@ -121,7 +134,9 @@ impl Core {
             seq
         };
         let positions = self.entries.iter();
-        positions.map(|((c, e), entries)| Position { collector: *c, epoch: *e, seq: up_to(entries) }).collect()
+        positions
+            .map(|((c, e), entries)| Position { collector: *c, epoch: *e, seq: up_to(entries) })
+            .collect()
     }
 
     pub(crate) async fn confirm(&self, gateway: &Gateway) {
@@ -131,7 +146,10 @@ impl Core {
     /// Every telegram, in the order of epochs and numbers.
     pub(crate) fn telegrams(&self) -> Vec<Telegram> {
         let entries = self.entries.values().flat_map(BTreeMap::values);
-        entries.filter_map(|e| if let Entry::Batch(t) = e { Some(t.clone()) } else { None }).flatten().collect()
+        entries
+            .filter_map(|e| if let Entry::Batch(t) = e { Some(t.clone()) } else { None })
+            .flatten()
+            .collect()
     }
 
     pub(crate) fn frames(&self) -> Vec<Vec<u8>> {
@@ -142,11 +160,16 @@ impl Core {
     pub(crate) fn stated_lost(&self) -> u64 {
         let mut lost = 0;
         for entries in self.entries.values() {
-            for (last, gap) in entries.iter().filter_map(|(n, e)| if let Entry::Gap(g) = e { Some((n, g)) } else { None }) {
+            for (last, gap) in
+                entries.iter().filter_map(|(n, e)| if let Entry::Gap(g) = e { Some((n, g)) } else { None })
+            {
                 assert_eq!(gap.counts.len() as u64, last - gap.first_seq + 1, "short gaps name their parts");
                 assert_eq!(gap.telegrams, gap.counts.iter().map(|c| u64::from(*c)).sum::<u64>());
                 let parts = (gap.first_seq..=*last).zip(&gap.counts);
-                lost += parts.filter(|(n, _)| !matches!(entries.get(n), Some(Entry::Batch(_)))).map(|(_, c)| u64::from(*c)).sum::<u64>();
+                lost += parts
+                    .filter(|(n, _)| !matches!(entries.get(n), Some(Entry::Batch(_))))
+                    .map(|(_, c)| u64::from(*c))
+                    .sum::<u64>();
             }
         }
         lost

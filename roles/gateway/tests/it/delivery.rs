@@ -81,7 +81,9 @@ async fn several_inputs_at_once_and_health_on_the_local_socket() {
         stream.write_all((lines(from, from + 10).join("\n") + "\n").as_bytes()).unwrap();
     }
     let (mut taken, _) = server.accept().await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut taken, (lines(400, 410).join("\r\n") + "\r\n").as_bytes()).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut taken, (lines(400, 410).join("\r\n") + "\r\n").as_bytes())
+        .await
+        .unwrap();
     let mut file = std::fs::OpenOptions::new().append(true).open(&growing).unwrap();
     file.write_all((lines(10, 20).join("\n") + "\n").as_bytes()).unwrap();
     let until = Instant::now() + Duration::from_secs(20);
@@ -100,7 +102,8 @@ async fn several_inputs_at_once_and_health_on_the_local_socket() {
     let folder = collector::Folder(scene.enrolled[which].folder.clone());
     let trust = Trust::load(&folder.local_authority()).unwrap();
     let client = Client::new(Room::Collector, Target::Unix(folder.socket()), None, &trust).unwrap();
-    let health: Health = client.call(Method::Health, &HealthRequest {}, Duration::from_secs(5)).await.unwrap();
+    let health: Health =
+        client.call(Method::Health, &HealthRequest {}, Duration::from_secs(5)).await.unwrap();
     assert_eq!(health.state, "ready");
     assert!(health.counters.iter().any(|c| c.name == "heard" && c.value == 65));
     collecting.shutdown.cancel();
@@ -117,7 +120,8 @@ async fn a_computer_that_boots_in_1970_says_so_and_nothing_is_rewritten() {
     let which = scene.enrol(&running).await;
     let disk = FaultyDisk::new(2);
     scene.clock.reboot(UtcMillis(5_000));
-    let listening = Input { from: From::Listen("127.0.0.1:0".to_owned()), format: Format::Auto, frames: Frames::Auto };
+    let listening =
+        Input { from: From::Listen("127.0.0.1:0".to_owned()), format: Format::Auto, frames: Frames::Auto };
     let config = Config { input: vec![listening], ..Config::default() };
     let collecting = scene.start(which, &disk, config, Until::Stopped).await.unwrap();
     let mut stream = TcpStream::connect(collecting.listening[0]).unwrap();
@@ -156,7 +160,8 @@ async fn a_batch_is_closed_by_time_too() {
     let mut scene = Scene::new().await;
     let running = scene.gateway(&FaultyDisk::new(1)).await;
     let which = scene.enrol(&running).await;
-    let listening = Input { from: From::Listen("127.0.0.1:0".to_owned()), format: Format::Auto, frames: Frames::Auto };
+    let listening =
+        Input { from: From::Listen("127.0.0.1:0".to_owned()), format: Format::Auto, frames: Frames::Auto };
     let repeats = RepeatsConfig { window_s: 0, ..RepeatsConfig::default() };
     let config = Config { input: vec![listening], repeats, ..Config::default() };
     let collecting = scene.start(which, &FaultyDisk::new(2), config, Until::Stopped).await.unwrap();

@@ -49,7 +49,8 @@ async fn an_answer_that_the_core_did_not_give_is_refused() {
     let scene = Scene::new().await;
     let running = scene.gateway(&FaultyDisk::new(2)).await;
     let identity = scene.folder.path().join("c");
-    let body = EnrolmentBody { collector: 1, certificate: "x".to_owned(), core_key: vec![1; 32] }.encode_to_vec();
+    let body =
+        EnrolmentBody { collector: 1, certificate: "x".to_owned(), core_key: vec![1; 32] }.encode_to_vec();
     // A captured gateway does not know the token's secret.
     let forged = Enrolment { answered: true, body, proof: vec![0; 32], refused: String::new() };
     let token = scene.token(5);
@@ -66,7 +67,8 @@ async fn a_refusal_of_the_warden_is_told_in_its_words() {
     let scene = Scene::new().await;
     let running = scene.gateway(&FaultyDisk::new(3)).await;
     let identity = scene.folder.path().join("c");
-    let refused = Enrolment { answered: true, refused: "the token was used before".to_owned(), ..Enrolment::default() };
+    let refused =
+        Enrolment { answered: true, refused: "the token was used before".to_owned(), ..Enrolment::default() };
     let token = scene.token(6);
     let (enrolled, ()) =
         tokio::join!(collector::enrol(&identity, &token, "n", PATIENCE), answer(&running.gateway, refused));

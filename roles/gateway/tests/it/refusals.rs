@@ -47,7 +47,11 @@ async fn oversized_wrongly_numbered_and_foreign_batches_are_refused_and_counted(
         assert_eq!(submit(vec![batch]).await, Err(code.to_owned()));
         assert_eq!(running.gateway.counters().get(&format!("refused.{code}")), 1, "{code}");
     }
-    assert_eq!(submit(vec![batch(1, 2, 100), batch(1, 3, 100)]).await, Ok(3), "a repeat is known, the next is taken");
+    assert_eq!(
+        submit(vec![batch(1, 2, 100), batch(1, 3, 100)]).await,
+        Ok(3),
+        "a repeat is known, the next is taken"
+    );
     let counted = running.gateway.counters();
     assert_eq!((counted.get("durable.batches"), counted.get("repeated.batches")), (3, 1));
     running.kill().await;

@@ -21,8 +21,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use wire::batch::BATCH_KEY_DOMAIN;
 use wire::gateway::{
-    Admission, AnswerEnrolment, BatchKey, BatchKeyBody, Done, EnrolBody, Enrolment, EnrolmentBody, Enrolments,
-    Position, Publish, Wanted,
+    Admission, AnswerEnrolment, BatchKey, BatchKeyBody, Done, EnrolBody, Enrolment, EnrolmentBody,
+    Enrolments, Position, Publish, Wanted,
 };
 use wire::{Message, Method, Room};
 
@@ -80,7 +80,8 @@ impl Scene {
         let core_signer = Signer::generate().unwrap();
         let key = KeyPair::generate().unwrap();
         let public = key.public().as_bytes().to_vec();
-        let body = BatchKeyBody { key_id: 1, public, from_ms: NOW.0 - WEEK / 2, until_ms: NOW.0 + WEEK / 2 }.encode_to_vec();
+        let body = BatchKeyBody { key_id: 1, public, from_ms: NOW.0 - WEEK / 2, until_ms: NOW.0 + WEEK / 2 }
+            .encode_to_vec();
         let signature = core_signer.sign(BATCH_KEY_DOMAIN, &body).to_vec();
         let clock = Arc::new(ManualClock::booted(NOW));
         clock.synchronise(NOW);

@@ -14,7 +14,8 @@ const TELEGRAMS: u32 = 1_000_000;
 /// CPU time of this process so far, seconds.
 fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<u64> = stat.rsplit(')').next().unwrap().split_whitespace().filter_map(|f| f.parse().ok()).collect();
+    let fields: Vec<i64> =
+        stat.rsplit(')').next().unwrap().split_whitespace().filter_map(|f| f.parse().ok()).collect();
     (fields[10] + fields[11]) as f64 / 100.0
 }
 
