@@ -43,7 +43,7 @@ impl Feed {
             .map(|m| format!("{}-{}", m.address().manufacturer(), m.address().serial()))
             .collect();
         let (end, ended) = oneshot::channel();
-        let play = move || {
+        let mut play = move || {
             let mut sink = Sink::open(&Destination::Tcp(format!("127.0.0.1:{port}")))?;
             let limits = Limits { stop: Some(&watched.stop), ..Limits::default() };
             sim::run(&mut town, &mut sink, Form::RtlWmbus, Pace::Clock(1.0), limits, |t| {
