@@ -48,7 +48,7 @@ fn junk(signer: Signer, captured: &Captured, epoch: u64, count: u32) -> Vec<u8> 
     let somebody = KeyPair::generate().unwrap();
     let place = Place { epoch, seq: 1, closed: UtcMillis::now() };
     let sealer = Sealer::new(captured.enrolled.id, signer);
-    sealer.seal(place, (1, &somebody.public()), b"not what the header says", count).unwrap()
+    sealer.seal(place, (1, somebody.public()), b"not what the header says", count).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
