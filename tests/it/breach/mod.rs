@@ -3,7 +3,5 @@
 mod authority;
 pub(crate) mod bad_key_files;
 mod bad_senders;
-#[cfg(feature = "unproven")]
 mod bad_telegrams;
-#[cfg(feature = "unproven")]
 mod canary;
