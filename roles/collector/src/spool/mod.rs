@@ -130,6 +130,7 @@ impl Spool {
             spool.state.waiting = None;
             spool.dirty = true;
         }
+        spool.keep_what_is_there()?;
         spool.reserve();
         Ok(spool)
     }
