@@ -54,7 +54,7 @@ impl Spool {
     /// # Errors
     /// What the journal or the state file says.
     pub fn expire(&mut self, now: Moment) -> Result<(), CollectorError> {
-        self.reserve();
+        self.reserve.take();
         if !now.synchronised {
             return Ok(());
         }
