@@ -72,7 +72,7 @@ fn table(answer: &Answer, records: &[Record]) -> Table {
 
 /// Which register of the quantity it is.
 fn which(answer: &Answer, record: &Record) -> String {
-    let mut words = Vec::new();
+    let mut words: Vec<String> = record.obis.iter().map(ToString::to_string).collect();
     if record.function != Function::Instantaneous {
         words.push(match record.function {
             Function::Error => "during an error".to_owned(),

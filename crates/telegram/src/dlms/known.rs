@@ -34,6 +34,7 @@ pub(crate) fn meaning(obis: Obis) -> Meaning {
         (0, 42) => plain(Quantity::EnhancedIdentification),
         (_, 96) => plain(match (d, e) {
             (1, 1) if a == 1 => Quantity::ModelVersion,
+            (1, 7) => Quantity::ModelVersion,
             (1, _) => Quantity::FabricationNumber,
             (2, _) => Quantity::ParameterSet,
             (7, _) => Quantity::SupplyEventCounter,
