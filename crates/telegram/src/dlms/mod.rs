@@ -25,6 +25,15 @@ pub use control::SecurityControl;
 pub use fcs::fcs;
 pub use push::{Push, PushError, decode_push};
 
+/// Who sent a unit under the meter's own key; none for anything else.
+#[must_use]
+pub fn sender(bytes: &[u8]) -> Option<base::SystemTitle> {
+    match Apdu::read(bytes) {
+        Ok(Apdu::Ciphered(unit)) if unit.kind != KeyKind::General => Some(unit.title),
+        _ => None,
+    }
+}
+
 /// Whether some bytes are a bare application unit that meters push, and all of it: what tells it from a wireless
 /// frame, whose first byte counts the rest.
 #[must_use]
