@@ -30,6 +30,7 @@ mod compact;
 mod crc;
 mod decode;
 mod device;
+pub mod dlms;
 mod formats;
 pub mod layers;
 pub mod link;

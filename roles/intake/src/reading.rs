@@ -59,6 +59,7 @@ fn record(record: &Record, unauthenticated: bool) -> w::Record {
         value: value(&record.value),
         unauthenticated,
         modifiers: record.modifiers.iter().map(|m| u32::from(m.0)).collect(),
+        obis: record.obis.map(|obis| obis.0.to_vec()).unwrap_or_default(),
     }
 }
 
@@ -126,7 +127,9 @@ fn grows(record: &Record) -> Option<Register> {
         record.tariff,
         u32::from(record.subunit),
     ];
-    for part in parts.into_iter().chain(record.modifiers.iter().map(|m| u32::from(m.0))) {
+    // two registers may differ by their code alone
+    let code = record.obis.iter().flat_map(|obis| obis.0).map(u32::from);
+    for part in parts.into_iter().chain(record.modifiers.iter().map(|m| u32::from(m.0))).chain(code) {
         id = (id ^ part).wrapping_mul(0x0100_0193);
     }
     Some(Register { id, value })

@@ -83,7 +83,7 @@ pub(super) fn unit(record: &Record) -> String {
 
 /// Which register of the quantity it is.
 pub(super) fn which(answer: &Answer, record: &Record) -> String {
-    let mut words = Vec::new();
+    let mut words: Vec<String> = record.obis.iter().map(ToString::to_string).collect();
     if record.function != Function::Instantaneous {
         words.push(match record.function {
             Function::Error => "during an error".to_owned(),

@@ -47,6 +47,8 @@ struct JsonRecord<'a> {
     storage: u64,
     tariff: u32,
     subunit: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    obis: Option<String>,
     at: usize,
     len: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -124,6 +126,7 @@ fn json_record<'a>(record: &'a Record, answer: &Answer) -> JsonRecord<'a> {
         storage: record.storage,
         tariff: record.tariff,
         subunit: record.subunit,
+        obis: record.obis.map(|obis| obis.to_string()),
         at: record.at,
         len: record.len,
         modifiers: record.modifiers.iter().map(telegram::Modifier::name).collect(),

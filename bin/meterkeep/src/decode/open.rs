@@ -29,7 +29,10 @@ impl Opener {
     /// Answers one telegram; its records go to `records`.
     pub(super) fn answer(&mut self, line: u64, input: &Input, records: &mut Vec<Record>) -> Answer {
         records.clear();
-        let Input { id, raw, key, format } = input;
+        if let Some(answer) = super::dlms::answer(line, input, self.accept_clear, records) {
+            return answer;
+        }
+        let Input { id, raw, key, format, .. } = input;
         let mut answer = Answer::new(line, id.clone());
         let mut buffer = Vec::new();
         let mut frame = match link::strip(raw, *format, &mut buffer) {
@@ -115,6 +118,10 @@ impl Opener {
             (_, Key::Aes(key)) => self.open_with(frame, header, key, answer),
             (_, Key::Des) => {
                 answer.fail(Status::WrongKey, format!("the key has 8 bytes; {mode} needs 16"));
+                None
+            }
+            (_, Key::Aes256(_)) => {
+                answer.fail(Status::WrongKey, format!("the key has 32 bytes; {mode} needs 16"));
                 None
             }
             (_, Key::None) => self.open_without_key(frame, answer),

@@ -83,7 +83,7 @@ fn line(record: &Record) -> String {
 }
 
 fn which(record: &Record) -> String {
-    let mut words = Vec::new();
+    let mut words: Vec<String> = obis(record).into_iter().collect();
     if record.function != 0 {
         words.push(function(record.function).to_owned());
     }
@@ -98,6 +98,10 @@ fn which(record: &Record) -> String {
         }
     }
     words.join(", ")
+}
+
+fn obis(record: &Record) -> Option<String> {
+    base::Obis::from_slice(&record.obis).map(|obis| obis.to_string())
 }
 
 fn modifiers(record: &Record) -> impl Iterator<Item = &'static str> {
@@ -193,6 +197,8 @@ struct JsonRecord<'a> {
     subunit: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     modifiers: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    obis: Option<String>,
     authenticated: bool,
 }
 
@@ -256,6 +262,7 @@ fn json_record(record: &Record) -> JsonRecord<'_> {
         tariff: record.tariff,
         subunit: record.subunit,
         modifiers: modifiers(record).collect(),
+        obis: obis(record),
         authenticated: !record.unauthenticated,
     }
 }

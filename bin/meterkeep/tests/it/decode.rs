@@ -72,7 +72,7 @@ fn answers(args: &[&str], input: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-fn one(args: &[&str], line: &Value) -> Value {
+pub(crate) fn one(args: &[&str], line: &Value) -> Value {
     let mut answers = answers(args, line.to_string().as_bytes());
     assert_eq!(answers.len(), 1, "{answers:?}");
     answers.remove(0)

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::dlms::Protection;
+
 /// How a telegram is protected (EN 13757-7 table 19, EN 13757-4 for the extended link layer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -13,6 +15,8 @@ pub enum Mode {
     Mode7,
     /// AES-128-CTR in the extended link layer, with a CRC inside.
     EllCtr,
+    /// AES-GCM of a DLMS suite.
+    Dlms(Protection),
 }
 
 impl Mode {
@@ -24,6 +28,7 @@ impl Mode {
             Self::Mode5 => 5,
             Self::Mode7 => 7,
             Self::EllCtr => 32,
+            Self::Dlms(protection) => 64 + protection.code(),
         }
     }
 
@@ -35,6 +40,10 @@ impl Mode {
             5 => Some(Self::Mode5),
             7 => Some(Self::Mode7),
             32 => Some(Self::EllCtr),
+            64..=79 => match Protection::from_code(code - 64) {
+                Some(protection) => Some(Self::Dlms(protection)),
+                None => None,
+            },
             _ => None,
         }
     }
@@ -47,6 +56,7 @@ impl Mode {
             Self::Mode5 => "mode5",
             Self::Mode7 => "mode7",
             Self::EllCtr => "ell-ctr",
+            Self::Dlms(_) => "dlms",
         }
     }
 }

@@ -100,6 +100,8 @@ pub fn open_with(frame: &mut [u8], key: &[u8; 16], header: Header) -> Result<Ope
         Mode::Mode5 => open_mode5(frame, key, header)?,
         Mode::Mode7 => open_mode7(frame, key, header)?,
         Mode::EllCtr => open_ell(frame, key, header)?,
+        // a unit of DLMS is no telegram with these headers
+        Mode::Dlms(_) => return Err(OpenError::NotEncrypted),
     };
     renew_checksum(frame);
     Ok(opened)

@@ -21,7 +21,8 @@ pub fn protect(frame: &mut [u8], key: &[u8; 16]) -> Result<(), OpenError> {
     let mode = header.mode().map_err(OpenError::Unsupported)?;
     let span = header.encrypted(mode)?;
     match mode {
-        Mode::None => return Err(OpenError::NotEncrypted),
+        // a unit of DLMS is no telegram with these headers
+        Mode::None | Mode::Dlms(_) => return Err(OpenError::NotEncrypted),
         Mode::Mode5 => encrypt_cbc(cut(frame, &span)?, key, &mode5_iv(&header))?,
         Mode::Mode7 => {
             let seal = Mode7::of(&header)?;

@@ -93,6 +93,7 @@ impl Field {
             own: None,
             flags: self.vib.flags,
             letters: None,
+            obis: None,
             at,
             len,
         }

@@ -14,7 +14,7 @@ mod vif;
 
 use std::fmt;
 
-use base::{Decimal, Quantity, Unit};
+use base::{Decimal, Obis, Quantity, Unit};
 
 pub use flags::{Flag, Flags};
 pub use header::HeaderError;
@@ -56,6 +56,8 @@ pub struct Record {
     pub flags: Flags,
     /// The unit in letters where `unit` is [`Unit::Text`].
     pub letters: Option<Box<str>>,
+    /// The register's OBIS code, where the meter sends it or its list of values says it.
+    pub obis: Option<Obis>,
     /// Where the record begins in the decrypted frame; for compact frames, where its data bytes begin.
     pub at: usize,
     /// How many bytes it takes there. 0 for the times of a compact profile or of a history, which are computed.

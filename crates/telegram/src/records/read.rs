@@ -139,6 +139,7 @@ impl<'a> Sheet<'a> {
             own: vib.own,
             flags: vib.flags,
             letters,
+            obis: None,
             at,
             len,
         })

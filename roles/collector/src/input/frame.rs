@@ -41,6 +41,10 @@ impl Checker {
 
     /// The frame from its L field without checksums, if it is whole.
     pub(super) fn check<'a>(&'a mut self, raw: &'a [u8]) -> Result<&'a [u8], Refused> {
+        // a joined unit of an electricity meter has no checksum of its own: its frames' were checked, and most have a tag
+        if telegram::dlms::sender(raw).is_some() {
+            return if raw.len() <= telegram::dlms::MAX_UNIT { Ok(raw) } else { Err(Refused::Damaged) };
+        }
         let format = match self.frames {
             Frames::Stripped => FrameFormat::Stripped,
             Frames::A => FrameFormat::A,
@@ -120,6 +124,15 @@ mod tests {
         assert_eq!(Checker::new(Frames::Auto).check(&a[..30]), Err(Refused::Damaged));
         assert_eq!(Checker::new(Frames::Auto).check(&[0xe5]), Err(Refused::Wired));
         assert_eq!(Checker::new(Frames::Auto).check(&[]), Err(Refused::Damaged));
+    }
+
+    #[test]
+    fn a_unit_of_dlms_passes_whole_or_not_at_all() {
+        let title = base::SystemTitle(*b"KAM\x45\x01\xa4\xdc\x52");
+        let unit = telegram::dlms::write_global(title, telegram::dlms::SecurityControl(0x30), 7, &[1; 40]);
+        let mut checker = Checker::new(Frames::Auto);
+        assert_eq!(checker.check(&unit), Ok(unit.as_slice()));
+        assert!(checker.check(&unit[..unit.len() - 1]).is_err());
     }
 
     #[test]

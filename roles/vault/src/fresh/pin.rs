@@ -34,12 +34,13 @@ impl Pin {
     }
 }
 
-/// Only a MAC is better than none: mode 5 and the extended link layer's CTR authenticate nothing.
+/// Only a MAC or tag is better than none: mode 5 and the extended link layer's CTR authenticate nothing.
 const fn rank(mode: Mode) -> u8 {
     match mode {
         Mode::None => 0,
         Mode::Mode5 | Mode::EllCtr => 1,
         Mode::Mode7 => 2,
+        Mode::Dlms(protection) => 1 + protection.authenticated() as u8,
     }
 }
 
