@@ -5,7 +5,7 @@ use std::ops::Range;
 use base::Secret;
 use seal::meter::{self, Header, HeaderError, Mode, OpenError};
 use telegram::link::{self, LinkError};
-use telegram::{DecodeError, Formats, Layers, Learnt, Record, TailKind, decode};
+use telegram::{DecodeError, Formats, Layers, Learnt, Record, Tail, TailKind, decode};
 
 use super::input::{Input, Key};
 use super::{Answer, Security, Status};
@@ -34,8 +34,8 @@ impl Opener {
         let mut buffer = Vec::new();
         let mut frame = match link::strip(raw, *format, &mut buffer) {
             Ok((frame, _)) => frame.to_vec(),
-            Err(LinkError::Wired) => {
-                wired(raw, key, &mut answer);
+            Err(error @ LinkError::Wired) => {
+                answer.fail(Status::Unsupported, error.to_string());
                 return answer;
             }
             Err(error) => {
@@ -58,6 +58,11 @@ impl Opener {
                         "is the second one of that key: the first one stays; one of the two may be forged"
                     };
                     answer.messages.push(format!("the layout {} {what}", clash.key));
+                }
+                if let Some(Tail { kind: TailKind::Manufacturer { more: true }, .. }) = outcome.tail {
+                    answer.messages.push(
+                        "the meter has more records for further telegrams (DIF 1F): ask it again".to_owned(),
+                    );
                 }
                 if let Some(tail) = outcome.tail
                     && let TailKind::Undecoded(why) = tail.kind
@@ -228,37 +233,5 @@ fn describe(frame: &[u8], answer: &mut Answer) {
         answer.meter_status = layers.tpl.map(|tpl| tpl.status);
         let mode = layers.security().to_string();
         answer.security = Some(Security { mode, authenticated: false, opened: false });
-    }
-}
-
-/// Frames of the wired bus are not read yet; what can be said about their key is said.
-fn wired(raw: &[u8], key: &Key, answer: &mut Answer) {
-    let header = match Header::read(raw) {
-        Ok(header) => header,
-        Err(HeaderError::Damaged(damage)) if raw.len() > 5 => {
-            return answer.fail(Status::Damaged, damage.to_string());
-        }
-        Err(_) => return answer.fail(Status::Unsupported, LinkError::Wired.to_string()),
-    };
-    answer.meter = Some(header.sender);
-    let mode = header.mode();
-    let name = mode.map_or_else(
-        |what| what.number.map_or_else(|| what.name.to_owned(), |n| format!("mode{n}")),
-        |mode| mode.to_string(),
-    );
-    answer.security = Some(Security { mode: name, authenticated: false, opened: false });
-    match (mode, key) {
-        (Ok(Mode::None), _) => answer.fail(Status::Unsupported, LinkError::Wired.to_string()),
-        (_, Key::None) => answer.fail(
-            Status::NoKey,
-            "encrypted, and no key was given; frames of the wired M-Bus are not supported yet either",
-        ),
-        (Ok(_), Key::Aes(key)) => match meter::open(raw, key.expose()) {
-            Err(OpenError::WrongKey | OpenError::MacMismatch) => {
-                answer.fail(Status::WrongKey, "the key does not fit this telegram");
-            }
-            _ => answer.fail(Status::Unsupported, LinkError::Wired.to_string()),
-        },
-        _ => answer.fail(Status::Unsupported, LinkError::Wired.to_string()),
     }
 }

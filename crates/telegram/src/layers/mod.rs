@@ -1,5 +1,6 @@
 //! The layers of a stripped wireless frame, from the outside in:
-//! link (EN 13757-4) -> extended link -> network -> authentication and fragmentation -> transport (EN 13757-7).
+//! link (EN 13757-4) -> extended link -> network -> authentication and fragmentation -> transport (EN 13757-7);
+//! and of a long frame of the wired bus, whose link layer (EN 13757-2) names no maker.
 
 mod afl;
 mod ci;
@@ -19,13 +20,17 @@ pub use tpl::{Status, Tpl};
 
 use reader::Reader;
 
+use crate::link::wired_parts;
+
 /// What the headers of a frame say. Ranges are offsets in the frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layers {
     /// The C field: 44 send without reply, 46 installation, 08 response and so on.
     pub control: u8,
-    /// The sender in the link layer: the meter, or the radio adapter of a meter.
+    /// The sender in the link layer: the meter, or the radio adapter of a meter; on the wired bus the meter.
     pub link: MeterAddress,
+    /// The primary address on the wired bus; none in the air.
+    pub bus_address: Option<u8>,
     /// Whose telegram it is: the long transport header's address, else the link layer's.
     pub meter: MeterAddress,
     /// Extended link layer.
@@ -61,26 +66,49 @@ impl Layers {
     }
 
     fn read_as(frame: &[u8], plain: bool) -> Result<Self, LayerError> {
+        if let Some((inner, _)) = wired_parts(frame) {
+            let end = frame.len() - 2;
+            let mut r = Reader::new(frame.get(..end).unwrap_or_default(), end - inner.len());
+            let [control, bus] = r.array()?;
+            let nobody = MeterAddress::from_link_order([0; 8]);
+            let mut layers = Self::layers(&mut r, control, nobody, plain)?;
+            // only the long header says whose telegram it is
+            if layers.ci.map(ci::header) != Some(Header::Long) {
+                return Err(LayerError::Unsupported("a wired telegram without a long header"));
+            }
+            (layers.link, layers.bus_address) = (layers.meter, Some(bus));
+            return Ok(layers);
+        }
         let declared = frame.first().map_or(0, |l| usize::from(*l) + 1);
         if declared != frame.len() {
             return Err(LayerError::Length { declared, actual: frame.len() });
         }
-        let mut r = Reader::new(frame);
+        let mut r = Reader::new(frame, 0);
         let [_, control] = r.array()?;
         let link = MeterAddress::from_link_order(r.array()?);
+        Self::layers(&mut r, control, link, plain)
+    }
+
+    fn layers(
+        r: &mut Reader<'_>,
+        control: u8,
+        link: MeterAddress,
+        plain: bool,
+    ) -> Result<Self, LayerError> {
         let mut layers = Self {
             control,
             link,
+            bus_address: None,
             meter: link,
             ell: None,
             network: None,
             afl: None,
             tpl: None,
             ci: None,
-            payload: frame.len()..frame.len(),
+            payload: r.end()..r.end(),
         };
         match r.peek() {
-            Some(0x8c..=0x8f) => layers.ell = Some(Ell::read(&mut r)?),
+            Some(0x8c..=0x8f) => layers.ell = Some(Ell::read(r)?),
             Some(0x86) => {
                 return Err(LayerError::Unsupported("an extended link layer of variable length (CI 86)"));
             }
@@ -90,7 +118,7 @@ impl Layers {
             && session.encryption() != 0
             && !plain
         {
-            layers.payload = session.crc_at..frame.len();
+            layers.payload = session.crc_at..r.end();
             return Ok(layers);
         }
         if r.peek() == Some(0x81) {
@@ -98,7 +126,7 @@ impl Layers {
             layers.network = Some(hop);
         }
         if r.peek() == Some(0x90) {
-            layers.afl = Some(Afl::read(&mut r)?);
+            layers.afl = Some(Afl::read(r)?);
         }
         let [ci] = r.array()?;
         layers.ci = Some(ci);
@@ -107,9 +135,9 @@ impl Layers {
             layers.meter = MeterAddress::from_long_header(r.array()?);
         }
         if header != Header::None {
-            layers.tpl = Some(Tpl::read(&mut r)?);
+            layers.tpl = Some(Tpl::read(r)?);
         }
-        layers.payload = r.at()..frame.len();
+        layers.payload = r.at()..r.end();
         Ok(layers)
     }
 

@@ -5,13 +5,20 @@ use std::ops::Range;
 use super::LayerError;
 
 pub(super) struct Reader<'a> {
+    /// To the end of what may be read.
     frame: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(frame: &'a [u8]) -> Self {
-        Self { frame, at: 0 }
+    /// Reads the bytes of a frame from `at` on.
+    pub(super) const fn new(frame: &'a [u8], at: usize) -> Self {
+        Self { frame, at }
+    }
+
+    /// Where the bytes end.
+    pub(super) const fn end(&self) -> usize {
+        self.frame.len()
     }
 
     pub(super) const fn at(&self) -> usize {
