@@ -255,18 +255,38 @@ pub(crate) mod tests {
     fn wired_and_short_frames_have_their_own_words() {
         let mut buffer = Vec::new();
         assert_eq!(strip(&[0xe5], None, &mut buffer), Err(LinkError::Wired));
-        assert_eq!(strip(&[0x68, 1, 1, 0x68, 8, 8, 0x16], None, &mut buffer), Err(LinkError::Wired));
+        assert_eq!(strip(&[0x10, 0x5b, 1, 0x5c, 0x16], None, &mut buffer), Err(LinkError::Wired));
         assert_eq!(strip(&[3, 0x44, 1, 2], None, &mut buffer), Err(LinkError::Short(4)));
         let cut = &frame(40)[..30];
         assert_eq!(strip(cut, None, &mut buffer), Err(LinkError::Length { declared: 40, actual: 30 }));
     }
 
+    #[test]
+    fn a_wired_frame_passes_whole_with_its_sum_and_with_no_other() {
+        let mut raw = vec![0x68, 5, 5, 0x68, 8, 1, 0x72, 1, 2];
+        let sum = raw[4..].iter().fold(0u8, |acc, b| acc.wrapping_add(*b));
+        raw.extend([sum, 0x16]);
+        for told in [None, Some(FrameFormat::Wired)] {
+            let mut buffer = Vec::new();
+            assert_eq!(strip(&raw, told, &mut buffer), Ok((&raw[..], FrameFormat::Wired)));
+            for (at, bit) in (0..raw.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+                let mut bad = raw.clone();
+                bad[at] ^= 1 << bit;
+                assert!(strip(&bad, told, &mut buffer).is_err(), "byte {at} bit {bit}");
+            }
+            for len in 0..raw.len() {
+                assert!(strip(&raw[..len], told, &mut buffer).is_err(), "{len} bytes");
+            }
+        }
+    }
+
     proptest! {
         #[test]
-        fn nothing_panics(raw in proptest::collection::vec(any::<u8>(), 0..300), which in 0u8..4) {
-            let format = [None, Some(FrameFormat::A), Some(FrameFormat::B), Some(FrameFormat::Stripped)][usize::from(which)];
+        fn nothing_panics(raw in proptest::collection::vec(any::<u8>(), 0..300), which in 0u8..5) {
+            use FrameFormat::{A, B, Stripped, Wired};
+            let format = [None, Some(A), Some(B), Some(Stripped), Some(Wired)][usize::from(which)];
             let mut buffer = Vec::new();
-            if let Ok((frame, _)) = strip(&raw, format, &mut buffer) {
+            if let Ok((frame, format)) = strip(&raw, format, &mut buffer) && format != Wired {
                 prop_assert_eq!(frame.len(), usize::from(frame[0]) + 1);
             }
         }

@@ -162,6 +162,7 @@ fn damaged_and_unsupported_telegrams_say_what_is_wrong() {
         (line("a", &framed(&["78 ff ff"]), None), "unsupported", "not made of data records"),
         (line("a", &framed(&["79 3b31 a642 1234"]), None), "unsupported", "KAM-1B-16/313B"),
         (line("a", &[0x68, 3, 3, 0x68, 8, 1, 0x78, 0x81, 0x16], None), "unsupported", "wired"),
+        (line("a", &[0x68, 3, 3, 0x68, 8, 1, 0x78, 0x82, 0x16], None), "damaged", "checksum"),
         (line("a", &[0xe5], None), "unsupported", "wired"),
     ] {
         let answer = one(&[], &line);

@@ -89,12 +89,7 @@ impl Layers {
         Self::layers(&mut r, control, link, plain)
     }
 
-    fn layers(
-        r: &mut Reader<'_>,
-        control: u8,
-        link: MeterAddress,
-        plain: bool,
-    ) -> Result<Self, LayerError> {
+    fn layers(r: &mut Reader<'_>, control: u8, link: MeterAddress, plain: bool) -> Result<Self, LayerError> {
         let mut layers = Self {
             control,
             link,
@@ -277,6 +272,24 @@ mod tests {
         assert_eq!(hidden.ell.unwrap().session.unwrap().counter(), 0x11ed_d257);
         let plain = Layers::read_plain(&frame).unwrap();
         assert_eq!((plain.ci, plain.payload.clone()), (Some(0x7a), 24..frame.len()));
+    }
+
+    #[test]
+    fn a_wired_frame_names_its_meter_in_the_long_header() {
+        let wired = |inner: &str| {
+            let inner = hex::decode(inner.replace(' ', "")).unwrap();
+            let l = inner.len() as u8;
+            let sum = inner.iter().fold(0u8, |acc, b| acc.wrapping_add(*b));
+            [&[0x68, l, l, 0x68][..], &inner, &[sum, 0x16]].concat()
+        };
+        let frame = wired("08 05 72 44000057 a205 0c 37 01 00 0000 0413 0102 0304");
+        let layers = Layers::read(&frame).unwrap();
+        assert_eq!((layers.control, layers.bus_address), (8, Some(5)));
+        assert_eq!((layers.meter.serial().as_str(), layers.link), ("57000044", layers.meter));
+        assert_eq!(layers.payload, 19..frame.len() - 2, "the sum is no data");
+        for nameless in ["08 05 78 0413", "08 05 7a 01 00 0000 0413"] {
+            assert!(matches!(Layers::read(&wired(nameless)), Err(LayerError::Unsupported(_))));
+        }
     }
 
     #[test]
