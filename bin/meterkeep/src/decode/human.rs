@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use base::Unit;
 use comfy_table::{CellAlignment, Table};
-use telegram::{Function, Record, TailKind, Value, device_name};
+use telegram::{Function, Record, TailKind, Value, device_name, standard_device};
 
 use super::{Answer, Status};
 
@@ -19,7 +19,7 @@ pub(super) fn write(output: &mut impl Write, answer: &Answer, records: &[Record]
             ", {} {}, {}, version {:02X}, type {device:02X}",
             meter.manufacturer(),
             meter.serial(),
-            device_name(device),
+            device_name(standard_device(&meter)),
             meter.version(),
         )?;
     }
@@ -88,9 +88,7 @@ fn which(answer: &Answer, record: &Record) -> String {
     }
     words.extend(record.modifiers.iter().map(|m| m.name().to_owned()));
     words.extend(record.set_flags().map(str::to_owned));
-    if matches!(record.value, Value::DateTime(moment) if moment.summer) {
-        words.push("summer time".to_owned());
-    }
+    words.extend(record.marks().map(|mark| mark.name().to_owned()));
     if record.at + record.len > answer.clear_from {
         words.push("in clear, not protected by the key".to_owned());
     }

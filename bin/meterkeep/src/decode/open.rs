@@ -5,7 +5,7 @@ use std::ops::Range;
 use base::Secret;
 use seal::meter::{self, Header, HeaderError, Mode, OpenError};
 use telegram::link::{self, LinkError};
-use telegram::{DecodeError, Formats, Layers, Learnt, Record, Tail, TailKind, decode};
+use telegram::{DecodeError, Formats, Fragments, Layers, Learnt, Record, Tail, TailKind, Taken, decode};
 
 use super::input::{Input, Key};
 use super::{Answer, Security, Status};
@@ -14,6 +14,7 @@ use super::{Answer, Security, Status};
 pub(super) struct Opener {
     pub(super) accept_clear: bool,
     pub(super) formats: Formats,
+    pub(super) fragments: Fragments,
 }
 
 /// The part of a frame that may be read, and how far to trust it.
@@ -44,6 +45,24 @@ impl Opener {
             }
         };
         describe(&frame, &mut answer);
+        match self.fragments.take(&frame) {
+            Taken::Whole => {}
+            Taken::Waiting(number) => {
+                answer
+                    .messages
+                    .push(format!("fragment {number} of a message; its values come with the last one"));
+                return answer;
+            }
+            Taken::Joined(message) => {
+                answer.messages.push("joined of several fragments; places are those in the whole".to_owned());
+                frame = message;
+                describe(&frame, &mut answer);
+            }
+            Taken::Dropped(error) => {
+                answer.fail(Status::Damaged, error.to_string());
+                return answer;
+            }
+        }
         let Some(readable) = self.open(&mut frame, key, &mut answer) else { return answer };
         answer.clear_from = readable.clear_from;
         match decode(&frame, readable.payload, &mut self.formats, readable.verified, records) {
@@ -113,6 +132,9 @@ impl Opener {
                 return None;
             }
         };
+        if let Some(security) = &mut answer.security {
+            mode.name().clone_into(&mut security.mode);
+        }
         match (mode, key) {
             (Mode::None, _) => self.open_unprotected(frame, header, key, answer),
             (_, Key::Aes(key)) => self.open_with(frame, header, key, answer),

@@ -65,6 +65,13 @@ impl Layers {
         Self::read_as(frame, true)
     }
 
+    /// Reads the headers of a wireless frame up to its authentication layer: what further fragments of a message have.
+    pub(crate) fn read_outer(frame: &[u8]) -> Result<Self, LayerError> {
+        let mut r = Reader::new(frame, 0);
+        let (control, link) = link_layer(&mut r)?;
+        Self::outer(&mut r, control, link, false)
+    }
+
     fn read_as(frame: &[u8], plain: bool) -> Result<Self, LayerError> {
         if let Some((inner, _)) = wired_parts(frame) {
             let end = frame.len() - 2;
@@ -79,17 +86,12 @@ impl Layers {
             (layers.link, layers.bus_address) = (layers.meter, Some(bus));
             return Ok(layers);
         }
-        let declared = frame.first().map_or(0, |l| usize::from(*l) + 1);
-        if declared != frame.len() {
-            return Err(LayerError::Length { declared, actual: frame.len() });
-        }
         let mut r = Reader::new(frame, 0);
-        let [_, control] = r.array()?;
-        let link = MeterAddress::from_link_order(r.array()?);
+        let (control, link) = link_layer(&mut r)?;
         Self::layers(&mut r, control, link, plain)
     }
 
-    fn layers(r: &mut Reader<'_>, control: u8, link: MeterAddress, plain: bool) -> Result<Self, LayerError> {
+    fn outer(r: &mut Reader<'_>, control: u8, link: MeterAddress, plain: bool) -> Result<Self, LayerError> {
         let mut layers = Self {
             control,
             link,
@@ -122,6 +124,17 @@ impl Layers {
         }
         if r.peek() == Some(0x90) {
             layers.afl = Some(Afl::read(r)?);
+        }
+        layers.payload = r.at()..r.end();
+        Ok(layers)
+    }
+
+    fn layers(r: &mut Reader<'_>, control: u8, link: MeterAddress, plain: bool) -> Result<Self, LayerError> {
+        let mut layers = Self::outer(r, control, link, plain)?;
+        let hidden = layers.ell.as_ref().and_then(|ell| ell.session).is_some_and(|s| s.encryption() != 0);
+        // further fragments begin amid the message
+        if hidden && !plain || layers.afl.as_ref().is_some_and(|afl| afl.fragment() > 1) {
+            return Ok(layers);
         }
         let [ci] = r.array()?;
         layers.ci = Some(ci);
@@ -157,6 +170,18 @@ impl Layers {
     pub fn access_number(&self) -> Option<u8> {
         self.tpl.as_ref().map(|t| t.access_number).or_else(|| self.ell.as_ref().map(|e| e.access_number))
     }
+}
+
+/// The C field and the sender of a wireless frame whose length fits, or of a joined message, which may be longer than
+/// its L field counts; that is 0 then.
+fn link_layer(r: &mut Reader<'_>) -> Result<(u8, MeterAddress), LayerError> {
+    let [l, control] = r.array()?;
+    let declared = usize::from(l) + 1;
+    if declared != r.end() && (l != 0 || r.end() <= 256) {
+        return Err(LayerError::Length { declared, actual: r.end() });
+    }
+    let address = r.array()?;
+    Ok((control, MeterAddress::from_wireless(control, address, r.rest())))
 }
 
 /// The protection that headers declare (EN 13757-7 table 19; EN 13757-4 for the extended link layer).

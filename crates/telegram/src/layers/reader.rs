@@ -25,6 +25,11 @@ impl<'a> Reader<'a> {
         self.at
     }
 
+    /// What is left.
+    pub(super) fn rest(&self) -> &[u8] {
+        self.frame.get(self.at..).unwrap_or_default()
+    }
+
     pub(super) fn peek(&self) -> Option<u8> {
         self.frame.get(self.at).copied()
     }

@@ -7,7 +7,7 @@
 use base::{Decimal, Quantity, Unit};
 
 use super::field::{Field, Row, int, own, packed_date, skip, unsigned};
-use super::{Format, Maker, Models};
+use super::{Errors, Format, Maker, Models};
 use crate::records::{Date, DateTime, Flag, Flags, Modifier, Sheet, Time, Value, Vib};
 
 pub(super) const MAKER: Maker = Maker {
@@ -16,8 +16,10 @@ pub(super) const MAKER: Maker = Maker {
         Format { models: Models { versions: &[0x0f], devices: &[0x0f] }, ci: &[0xa0], read: at_08 },
         Format { models: Models { versions: &[0x03], devices: &[0x03] }, ci: &[0xa0], read: at_08 },
         Format { models: Models { versions: &[0x04], devices: &[0x08] }, ci: &[0xa0, 0xb6], read: eitn },
+        Format { models: Models { versions: &[0x09, 0x0d], devices: &[0x08] }, ci: &[0xa0], read: eitn_40 },
         Format { models: Models { versions: &[0x14], devices: &[0x07] }, ci: &[0xa0, 0xa1], read: na_1 },
     ],
+    errors: &[Errors { models: Models { versions: &[0x15], devices: &[0x07] }, flags: MBUS_NA }],
     ..Maker::new(&[b"APA", b"APT"])
 };
 
@@ -121,6 +123,44 @@ fn yearly(bytes: &[u8]) -> Value {
     Date::new(2000, month, day).map_or(Value::None, |_| Value::EveryYear { month, day })
 }
 
+/// E-ITN 40: words that begin with an unused one. Firmware 0A and 0E enciphers them, in a way that is not public.
+fn eitn_40(frame: &[u8], at: usize, sheet: &mut Sheet<'_>) -> Option<usize> {
+    const UNITS: Field = int(2, Vib { unit: Unit::HeatCostUnit, ..Vib::unsigned(Quantity::HeatCost) });
+    const SEASON: u64 = 1;
+    let mut row = Row::new(frame.get(at..)?, at, sheet);
+    row.take_all(&[
+        skip(2),
+        own(2, Quantity::Date, Unit::None, yearly).stored(SEASON),
+        own(2, Quantity::FlowTemperature, Unit::Celsius, in_16ths),
+        own(2, Quantity::ExternalTemperature, Unit::Celsius, in_16ths),
+    ])?;
+    // this month and the fifteen before it
+    for month in 0..16 {
+        row.take(&UNITS.stored(SEASON + 3 + month).with(Modifier::MONTHS_CHANGE))?;
+    }
+    row.take_all(&[
+        UNITS,
+        UNITS.stored(SEASON),
+        UNITS.stored(SEASON + 1),
+        UNITS.stored(SEASON + 2),
+        own(2, Quantity::Date, Unit::None, packed_date),
+        skip(2), // day of the week
+        int(2, EITN_40_STATE),
+    ])?;
+    Some(row.at())
+}
+
+const EITN_40_STATE: Vib = {
+    let mut vib = Vib::flags(Quantity::ErrorFlags);
+    vib.flags = Flags(&[Flag { mask: 0xffff, value: 0xffff, name: "seal broken" }]);
+    vib
+};
+
+/// A number with four binary places; each is 0.0625.
+fn in_16ths(bytes: &[u8]) -> Value {
+    unsigned(bytes).map_or(Value::None, |n| Value::Number(Decimal::new(n * 625, -4)))
+}
+
 /// A number with eight binary places; each is 0.00390625.
 fn in_256ths(bytes: &[u8]) -> Value {
     unsigned(bytes).map_or(Value::None, |n| Value::Number(Decimal::new(n * 390_625, -8)))
@@ -128,7 +168,9 @@ fn in_256ths(bytes: &[u8]) -> Value {
 
 /// Access number, state, and a block that is enciphered with AES (`seal` opens it): 2F, register, clock, the age of
 /// the last kept register and how much was taken since, state now and then.
-fn na_1(frame: &[u8], at: usize, sheet: &mut Sheet<'_>) -> Option<usize> {
+fn na_1(frame: &[u8], _: usize, sheet: &mut Sheet<'_>) -> Option<usize> {
+    // whoever deciphered it points to the block, and state and access number lie before it
+    let at = frame.len().checked_sub(18)?;
     let bytes = frame.get(at..)?;
     let [_, _, 0x2f, p0, p1, p2, p3, t0, t1, t2, t3, age, meta, d0, d1, d2, now, then] =
         *bytes.first_chunk()?
@@ -174,10 +216,30 @@ fn moment_at(seconds: i64) -> Value {
         let at = start.checked_add(jiff::Span::new().try_seconds(seconds).ok()?).ok()?;
         let second = Some(at.second().unsigned_abs());
         let time = Time { hour: at.hour().unsigned_abs(), minute: at.minute().unsigned_abs(), second };
-        Some(DateTime { date: Date::from_civil(at.date())?, time, summer: false })
+        Some(DateTime { date: Date::from_civil(at.date())?, time, summer: false, invalid: false })
     };
     at().map_or(Value::None, Value::DateTime)
 }
+
+/// Of the wired NA, bits 0 to 15 of the past and 16 to 23 of the present.
+const MBUS_NA: &[Flag] = &[
+    Flag::bit(0, "magnetic tamper earlier"),
+    Flag::bit(1, "strong light earlier"),
+    Flag::bit(2, "module disconnected earlier"),
+    Flag::bit(3, "no consumption earlier"),
+    Flag::bit(4, "flow below minimum earlier"),
+    Flag::bit(5, "flow above maximum earlier"),
+    Flag::bit(6, "reverse flow earlier"),
+    Flag::bit(8, "restarted"),
+    Flag::bit(10, "low battery"),
+    Flag::bit(16, "magnetic tamper"),
+    Flag::bit(17, "strong light"),
+    Flag::bit(18, "module disconnected"),
+    Flag::bit(19, "no consumption"),
+    Flag::bit(20, "flow below minimum"),
+    Flag::bit(21, "flow above maximum"),
+    Flag::bit(22, "reverse flow"),
+];
 
 const FRAME_STATE: Vib = {
     let mut vib = Vib::flags(Quantity::ErrorFlags);

@@ -48,7 +48,7 @@ const FRAUD: Vib = {
 /// The register at the ends of January to December, each of them the last one that is over; storage 1 to 12.
 fn months(row: &mut Row<'_, '_>) -> Option<()> {
     let today = row.records().iter().find_map(|r| match r.value {
-        Value::DateTime(DateTime { date, .. }) if r.storage == 0 && r.len != 0 => Some(date),
+        Value::DateTime(DateTime { date, invalid: false, .. }) if r.storage == 0 && r.len != 0 => Some(date),
         _ => None,
     });
     for month in 1..=12u8 {

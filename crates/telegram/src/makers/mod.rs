@@ -38,12 +38,23 @@ pub(crate) struct Maker {
     formats: &'static [Format],
     /// What subunits turn a quantity into.
     subunits: &'static [Subunit],
+    /// Device types of its own, and the standard's that they stand for.
+    devices: &'static [(u8, u8)],
 }
 
 impl Maker {
     /// A maker of whom nothing is known but the letters: what single files start from.
     const fn new(letters: &'static [&'static [u8; 3]]) -> Self {
-        Self { letters, codes: &[], errors: &[], container: None, tails: &[], formats: &[], subunits: &[] }
+        Self {
+            letters,
+            codes: &[],
+            errors: &[],
+            container: None,
+            tails: &[],
+            formats: &[],
+            subunits: &[],
+            devices: &[],
+        }
     }
 }
 
@@ -214,6 +225,12 @@ impl Maker {
             }
             None => {}
         }
+    }
+
+    /// The standard's device type of a meter that may send one of the maker's own.
+    pub(crate) fn device(&self, meter: &MeterAddress) -> u8 {
+        let sent = meter.device_type();
+        self.devices.iter().find(|(own, _)| *own == sent).map_or(sent, |(_, standard)| *standard)
     }
 
     /// Reads a container, see [`Container`].

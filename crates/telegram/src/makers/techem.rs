@@ -25,6 +25,8 @@ pub(super) const MAKER: Maker = Maker {
         format(&[0x94], &[0x80], allocator_94),
         format(&[0x76], &[0xf0], smoke_detector),
     ],
+    // warm water, cold water, heat, heat cost allocator, smoke detector
+    devices: &[(0x62, 0x06), (0x72, 0x16), (0x43, 0x04), (0xc3, 0x04), (0x80, 0x08), (0xf0, 0x1a)],
     ..Maker::new(&[b"TCH"])
 };
 

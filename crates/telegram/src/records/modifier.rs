@@ -38,6 +38,10 @@ impl Modifier {
     pub const SINCE_BILLING: Self = Self(0x202);
     /// A register that its user may set back (makers' own formats).
     pub const PARTIAL: Self = Self(0x203);
+    /// The moment is in summer time ([`Record::marks`](crate::Record::marks)).
+    pub const SUMMER_TIME: Self = Self(0x204);
+    /// The meter does not rely on its clock ([`Record::marks`](crate::Record::marks)).
+    pub const CLOCK_INVALID: Self = Self(0x205);
     /// In the neutral conductor.
     pub const NEUTRAL: Self = Self(0x104);
     /// Between the first and the second phase.
@@ -159,6 +163,8 @@ impl Modifier {
             0x201 => "fraud",
             0x202 => "since the billing day",
             0x203 => "partial",
+            0x204 => "summer time",
+            0x205 => "clock invalid",
             _ => "reserved modifier",
         }
     }
