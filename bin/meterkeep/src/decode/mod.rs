@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use base::MeterAddress;
 use telegram::layers::Status as MeterStatus;
-use telegram::{FormatKey, Formats, Record, Tail};
+use telegram::{FormatKey, Formats, Fragments, Record, Tail};
 
 use crate::output::{Format, FormatArg};
 use crate::problem::Problem;
@@ -140,7 +140,11 @@ fn decode_all(args: &Args, mut input: BufReader<impl Read>, output: impl Write) 
         format: args.format.format,
         explain: args.explain,
         output,
-        opener: open::Opener { accept_clear: args.accept_clear, formats: Formats::new() },
+        opener: open::Opener {
+            accept_clear: args.accept_clear,
+            formats: Formats::new(),
+            fragments: Fragments::new(),
+        },
         records: Vec::new(),
         waiting: VecDeque::new(),
     };

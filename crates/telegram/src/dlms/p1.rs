@@ -127,7 +127,7 @@ fn moment(text: &str) -> Option<DateTime> {
     let date = Date::new(2000 + u16::from(two(0)?), two(2)?, two(4)?)?;
     let (hour, minute, second) = (two(6)?, two(8)?, two(10)?);
     let time = Time { hour, minute, second: Some(second) };
-    (hour < 24 && minute < 60 && second < 60).then_some(DateTime { date, time, summer })
+    (hour < 24 && minute < 60 && second < 60).then_some(DateTime { date, time, summer, invalid: false })
 }
 
 /// Pairs of hexadecimal digits that stand for printable letters; anything else as it stands.

@@ -152,8 +152,8 @@ pub(super) fn bare(obis: Obis, quantity: Quantity, value: Value) -> Record {
 }
 
 /// Date and time in twelve bytes (IEC 62056-6-2 clause 4.1.6.1): year, month, day, day of week, hour, minute, second,
-/// hundredths, deviation from UTC in minutes, status, whose bit 7 says that summer time is in force. Fields may be
-/// left open; a moment needs all but the seconds.
+/// hundredths, deviation from UTC in minutes, status, whose bit 7 says that summer time is in force and bit 0 that the
+/// clock is invalid. Fields may be left open; a moment needs all but the seconds.
 pub(super) fn moment(bytes: &[u8]) -> Option<DateTime> {
     let [y0, y1, month, day, _, hour, minute, second, _, _, _, status] = *bytes else { return None };
     let date = Date::new(u16::from_be_bytes([y0, y1]), month, day)?;
@@ -161,5 +161,6 @@ pub(super) fn moment(bytes: &[u8]) -> Option<DateTime> {
     if hour > 23 || minute > 59 || second.is_some_and(|s| s > 59) {
         return None;
     }
-    Some(DateTime { date, time: Time { hour, minute, second }, summer: status != 0xff && status & 0x80 != 0 })
+    let said = |bit: u8| status != 0xff && status & bit != 0;
+    Some(DateTime { date, time: Time { hour, minute, second }, summer: said(0x80), invalid: said(0x01) })
 }

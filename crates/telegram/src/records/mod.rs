@@ -74,6 +74,15 @@ impl Record {
         };
         self.flags.set_in(bits)
     }
+
+    /// What the meter says of its clock beside a moment: summer time, or that the clock is invalid (types F and I).
+    pub fn marks(&self) -> impl Iterator<Item = Modifier> + use<> {
+        let (summer, invalid) = match self.value {
+            Value::DateTime(moment) => (moment.summer, moment.invalid),
+            _ => (false, false),
+        };
+        summer.then_some(Modifier::SUMMER_TIME).into_iter().chain(invalid.then_some(Modifier::CLOCK_INVALID))
+    }
 }
 
 /// The value of a record.
@@ -141,6 +150,15 @@ impl Function {
             1 => Self::Maximum,
             2 => Self::Minimum,
             _ => Self::Error,
+        }
+    }
+
+    /// What a number of the standard stands for.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0..=3 => Some(Self::from_bits(code)),
+            _ => None,
         }
     }
 
