@@ -43,11 +43,25 @@ impl ElectricityMeter {
 
     /// A meter with given keys.
     #[must_use]
-    pub fn with_keys(serial: u32, cover: Cover, encryption: Secret<16>, authentication: Secret<16>, now: UtcMillis) -> Self {
+    pub fn with_keys(
+        serial: u32,
+        cover: Cover,
+        encryption: Secret<16>,
+        authentication: Secret<16>,
+        now: UtcMillis,
+    ) -> Self {
         let [a, b, c, d] = serial.to_be_bytes();
         let title = SystemTitle([b'K', b'A', b'M', 0x45, a, b, c, d]);
         let load = 200 + i64::from(serial % 1800);
-        Self { title, cover, encryption, authentication, counter: 1000, serial, start: (now, i64::from(serial) * 10, load) }
+        Self {
+            title,
+            cover,
+            encryption,
+            authentication,
+            counter: 1000,
+            serial,
+            start: (now, i64::from(serial) * 10, load),
+        }
     }
 
     /// Its system title.

@@ -9,7 +9,9 @@ const NOW: UtcMillis = UtcMillis(1_795_449_600_000);
 
 #[test]
 fn pushes_are_framed_ciphered_and_laid_out_as_readers_expect() {
-    for (cover, room) in [(Cover::Authenticated, 2000), (Cover::Authenticated, 60), (Cover::EncryptedOnly, 100)] {
+    for (cover, room) in
+        [(Cover::Authenticated, 2000), (Cover::Authenticated, 60), (Cover::EncryptedOnly, 100)]
+    {
         let mut meter = ElectricityMeter::new(27_581_522, cover, NOW).unwrap();
         let (mut stream, mut assembler) = (Hdlc::new(), Assembler::new());
         let mut counters = Vec::new();
@@ -31,8 +33,10 @@ fn pushes_are_framed_ciphered_and_laid_out_as_readers_expect() {
             assert_eq!(protection.authenticated(), cover == Cover::Authenticated);
             let mut records = Vec::new();
             decode_push(unit, header.payload, Some(header.title), &mut records).unwrap();
-            let shown: Vec<String> =
-                records.iter().map(|r| format!("{} {} {}", r.obis.unwrap(), r.value, r.unit.name())).collect();
+            let shown: Vec<String> = records
+                .iter()
+                .map(|r| format!("{} {} {}", r.obis.unwrap(), r.value, r.unit.name()))
+                .collect();
             let total = meter.shows(now);
             assert_eq!(shown[0], format!("1-1:1.8.0 {}.{:02} kWh", total / 100, total % 100));
             assert_eq!(shown[2], "1-1:0.0.1 27581522 ");

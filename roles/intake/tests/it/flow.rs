@@ -79,7 +79,8 @@ async fn pushes_of_electricity_meters_become_readings_with_obis_codes() {
     assert_eq!((push.assurance, push.counter, push.meter_time.as_str()), (3, Some(7), "2026-11-23T12:00:00"));
     let records: Vec<_> = push.records.iter().map(|r| (r.obis.clone(), r.value.clone(), r.unit)).collect();
     let kwh = u32::from(base::Unit::KilowattHour.code());
-    let number = |mantissa| Some(wire::intake::Value::Number(wire::intake::Number { mantissa, exponent: -3 }));
+    let number =
+        |mantissa| Some(wire::intake::Value::Number(wire::intake::Number { mantissa, exponent: -3 }));
     assert_eq!(records[0], (vec![1, 0, 1, 8, 0, 255], number(9_108), kwh));
     assert_eq!(records[1], (vec![1, 0, 2, 8, 0, 255], number(12), kwh));
     assert_eq!(push.records[1].modifiers, [0x3c], "given, as against taken");

@@ -64,7 +64,8 @@ pub(crate) fn unit(serial: u8, taken: u32, given: u32, counter: u32, verdict: Ve
         content.extend([0x02, 2, 0x0f, 0, 0x16, 30]);
     }
     let title = base::SystemTitle([0x2d, 0x2c, serial, 0, 0, 0, 0x1b, 0x16]);
-    let mut unit = telegram::dlms::write_global(title, telegram::dlms::SecurityControl(0x30), counter, &content);
+    let mut unit =
+        telegram::dlms::write_global(title, telegram::dlms::SecurityControl(0x30), counter, &content);
     // the tag is the place for what the fake vault reads
     let at = unit.len() - 5;
     unit[at] = verdict.code();
