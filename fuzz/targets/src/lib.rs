@@ -26,10 +26,11 @@ pub struct Target {
 /// All targets.
 pub const TARGETS: &[Target] = &[
     Target { name: "receiver_lines", run: lines::receiver, seeds: lines::receivers_lines },
-    Target { name: "frame_strip", run: telegrams::strip, seeds: telegrams::received },
-    Target { name: "layers_records", run: telegrams::records, seeds: telegrams::plain },
+    Target { name: "frame_strip", run: telegrams::strip, seeds: telegrams::heard },
+    Target { name: "layers_records", run: telegrams::records, seeds: telegrams::decoded },
+    Target { name: "fragments", run: telegrams::fragments, seeds: telegrams::fragmented },
     Target { name: "layouts", run: telegrams::layouts, seeds: telegrams::exported_layouts },
-    Target { name: "security_header", run: telegrams::security_header, seeds: telegrams::encrypted },
+    Target { name: "security_header", run: telegrams::security_header, seeds: telegrams::secured },
     Target { name: "key_file", run: keys::file, seeds: keys::files },
     Target { name: "key_document", run: keys::document, seeds: keys::documents },
     Target { name: "call", run: messages::call, seeds: messages::calls },
