@@ -27,10 +27,11 @@ pub struct Target {
 /// All targets.
 pub const TARGETS: &[Target] = &[
     Target { name: "receiver_lines", run: lines::receiver, seeds: lines::receivers_lines },
-    Target { name: "frame_strip", run: telegrams::strip, seeds: telegrams::received },
-    Target { name: "layers_records", run: telegrams::records, seeds: telegrams::plain },
+    Target { name: "frame_strip", run: telegrams::strip, seeds: telegrams::heard },
+    Target { name: "layers_records", run: telegrams::records, seeds: telegrams::decoded },
+    Target { name: "fragments", run: telegrams::fragments, seeds: telegrams::fragmented },
     Target { name: "layouts", run: telegrams::layouts, seeds: telegrams::exported_layouts },
-    Target { name: "security_header", run: telegrams::security_header, seeds: telegrams::encrypted },
+    Target { name: "security_header", run: telegrams::security_header, seeds: telegrams::secured },
     Target { name: "hdlc_stream", run: dlms::stream, seeds: dlms::streams },
     Target { name: "dlms_unit", run: dlms::unit, seeds: dlms::ciphered },
     Target { name: "push_list", run: dlms::list, seeds: dlms::lists },
