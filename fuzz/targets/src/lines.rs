@@ -1,6 +1,6 @@
 //! The target on what a collector is fed: lines of receivers.
 
-use collector::input::{Format, Frames, Reader, Refused};
+use receiver::{Format, Frames, Reader, Refused};
 
 /// Lines from a receiver. How the bytes were cut on their way must make no difference, and what passes as a frame
 /// has to have the length that it says.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use telegram::link::{FrameFormat, LinkError, strip};
 
-use super::Refused;
+use crate::Refused;
 
 /// How a source's frames carry their checksums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Refused;
-use super::frame::{Checker, Frames};
-use super::lines::{Line, Lines};
+use crate::Refused;
+use crate::frame::{Checker, Frames};
+use crate::lines::{Line, Lines};
 
 /// How a source's lines are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
