@@ -1,41 +1,48 @@
 //! What receivers say: pure state machines from bytes to checked frames. Nothing here reads, waits or knows the
-//! time; a collector feeds it.
+//! time; a collector feeds it, and sends what [`Receiver::setup`] asks for.
+//!
+//! One file a receiver. Each finds its way back after noise, names what it refuses, and holds a bounded number of
+//! bytes: 4,096 for a line, 1,024 for a binary protocol, and one message of at most 16 KiB for a bridge. How a
+//! stream was cut into reads makes no difference to what is heard.
+//!
+//! ```
+//! use receiver::{Event, Kind, Options, Refused};
+//!
+//! let mut stick = Kind::RtlWmbus.receiver(&Options::default());
+//! let mut heard = Vec::new();
+//! let mut refused = Vec::new();
+//! stick.feed(b"T1;1;1;2026-11-23 16:00:00.000;61;78;63452869;0x0b442d2c692845631b168d20\n", &mut |event| match event {
+//!     Event::Heard(telegram) => heard.push(telegram.frame.to_vec()),
+//!     Event::Refused(why) => refused.push(why),
+//!     Event::Answer { .. } => {}
+//! });
+//! assert_eq!(heard.len(), 1);
+//! stick.feed(b"T1;0;1;2026-11-23 16:00:00.000;61;78;63452869;0x0b442d2c692845631b168d20\n", &mut |event| {
+//!     assert_eq!(event, Event::Refused(Refused::CrcFailed));
+//! });
+//! ```
 
+mod amber;
+mod bare;
+mod cul;
+mod digits;
+mod event;
 mod frame;
+mod hex_stream;
+mod imst871;
+mod imst891;
+mod kind;
 mod lines;
-mod reader;
+mod message;
+mod rc1180;
+mod rtl_433;
+mod rtl_wmbus;
+mod text;
+mod window;
+pub mod wired;
+mod x25;
 
+pub use event::{Command, Event, Framing, Heard, Receiver, Refused};
 pub use frame::Frames;
-pub use reader::{Format, Reader};
-
-/// Why something that came in is no telegram. Each has its own counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Refused {
-    /// A line without an end within 4,096 bytes.
-    TooLong,
-    /// Characters that are not hexadecimal digits, or an odd number of them.
-    NotHex,
-    /// A link-layer checksum failed, here or in the receiver (its flags say so).
-    CrcFailed,
-    /// The bytes do not fit their length field, or are too few, or the line has not the fields it must have.
-    Damaged,
-    /// A frame of the wired bus.
-    Wired,
-}
-
-impl Refused {
-    /// All reasons.
-    pub const ALL: [Self; 5] = [Self::TooLong, Self::NotHex, Self::CrcFailed, Self::Damaged, Self::Wired];
-
-    /// The name of its counter.
-    #[must_use]
-    pub const fn counter(self) -> &'static str {
-        match self {
-            Self::TooLong => "refused.too-long",
-            Self::NotHex => "refused.not-hex",
-            Self::CrcFailed => "refused.crc-failed",
-            Self::Damaged => "refused.damaged",
-            Self::Wired => "refused.wired",
-        }
-    }
-}
+pub use kind::{Kind, Mode, Options, Parity, Serial, UnknownKind};
+pub use message::{Bridge, MAX_MESSAGE, Messages};

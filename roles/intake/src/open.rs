@@ -10,7 +10,9 @@ use base::{BatchPosition, BatchSeq, CollectorId, Epoch, UtcMillis};
 use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
-use wire::batch::{Body, Header, MAX_BATCH_BYTES, MAX_GAP_COUNTS, MAX_TELEGRAMS, SIGNATURE_DOMAIN, Signed};
+use wire::batch::{
+    Body, Header, MAX_BATCH_BYTES, MAX_GAP_COUNTS, MAX_RECEIVERS, MAX_TELEGRAMS, SIGNATURE_DOMAIN, Signed,
+};
 
 use crate::batchkeys::BatchKeys;
 use crate::collectors::{Collectors, Standing};
@@ -186,6 +188,16 @@ fn telegrams(body: Vec<u8>, count: u32, key_from: UtcMillis) -> Option<Telegrams
     let n = usize::try_from(count).ok()?;
     let columns = [body.lengths.len(), body.monotonic_ms.len(), body.wall_ms.len()];
     if columns != [n; 3] || !(body.rssi_dbm.is_empty() || body.rssi_dbm.len() == n) {
+        return None;
+    }
+    // Who heard them, how often: not stored yet, but it has to fit.
+    let fits = |column: &[u32]| column.is_empty() || column.len() == n;
+    let known = |by: &u32| usize::try_from(*by).is_ok_and(|by| by < body.receivers.len());
+    if body.receivers.len() > MAX_RECEIVERS
+        || !fits(&body.heard_by)
+        || !fits(&body.times_heard)
+        || !body.heard_by.iter().all(known)
+    {
         return None;
     }
     let mut ranges = Vec::with_capacity(n);
