@@ -25,6 +25,7 @@ use house_benches::{Used, used};
 use house_tests::feed::rtl_line;
 use house_tests::house::{House, Plan, rooms};
 use sim::{Town, Transmission};
+use wire::Room;
 
 /// Meters in one key file.
 const ORDER: usize = 5_000;
@@ -53,6 +54,7 @@ fn main() {
     for order in town.meters().chunks(ORDER) {
         house.import(order.iter());
     }
+    house.wait_for("all meters in intake's list", |s| s.counter(Room::Intake, "meters") >= u64::from(meters));
     println!("{meters} meters imported in {:.1} s", making.elapsed().as_secs_f64());
     let load = house.outside("load.txt");
     let generator = used(std::process::id()).cpu;

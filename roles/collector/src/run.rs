@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 use wire::Room;
 
 use crate::CollectorError;
@@ -146,9 +147,11 @@ impl Collector {
             Arc::new(health),
             outgoing.clone(),
         ));
+        let reads = TaskTracker::new();
         let sender = Sender {
             client,
             spool: Arc::clone(&spool),
+            reads: reads.clone(),
             keys: Arc::clone(&keys),
             sealer: Arc::clone(&sealer),
             clock: Arc::clone(&clock),
@@ -188,6 +191,9 @@ impl Collector {
         outgoing.cancel();
         let (socket, sender) = tokio::join!(socket, sender);
         socket.and(sender).map_err(|_| CollectorError::Part("the sender"))?;
+        // Who starts another one in this folder finds it free.
+        reads.close();
+        reads.wait().await;
         lock(&spool).flush()?;
         Ok(Summary {
             heard: counters.get("heard"),

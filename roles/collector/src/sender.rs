@@ -9,6 +9,7 @@ use house::Counters;
 use journal::{JournalError, Position};
 use link::{CallError, Client, Shutdown};
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 use wire::Method;
 use wire::gateway::{SeqRange, Submit, SubmitAnswer, Sync, SyncAnswer};
 
@@ -39,6 +40,8 @@ pub struct Progress {
 pub(crate) struct Sender {
     pub(crate) client: Client,
     pub(crate) spool: SharedSpool,
+    /// Reads of the spool under way: they outlive a sender that is told to stop.
+    pub(crate) reads: TaskTracker,
     pub(crate) keys: Arc<Mutex<KeyRing>>,
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -231,7 +234,7 @@ impl Sender {
         let (spool, sealer, clock) =
             (Arc::clone(&self.spool), Arc::clone(&self.sealer), Arc::clone(&self.clock));
         let collected =
-            tokio::task::spawn_blocking(move || collect(&spool, &sealer, clock.as_ref(), next, last));
+            self.reads.spawn_blocking(move || collect(&spool, &sealer, clock.as_ref(), next, last));
         Ok(collected.await.map_err(|_| CollectorError::Part("reading the spool"))??)
     }
 }

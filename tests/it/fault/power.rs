@@ -33,8 +33,7 @@ fn power_cuts_lose_nothing_that_was_acknowledged() {
         let air = OnAir::start(town, port);
         std::thread::sleep(Duration::from_millis(1500 + rng.below(2500)));
         // Said before the power goes, so that it is a promise.
-        let spooled =
-            collector.status().map_or(0, |(_, counters)| counters.get("spooled").copied().unwrap_or(0));
+        let spooled = collector.spooled_so_far();
         std::thread::sleep(Duration::from_millis(rng.below(200)));
         collector.kill();
         house.kill_all();

@@ -178,7 +178,7 @@ fn record(n: u64) -> Vec<u8> {
 }
 
 fn write_journal(disk: &Path) {
-    let options = Options { segment_bytes: 20_000, ..Options::new(*b"outage\0\0") };
+    let options = Options { segment_bytes: 1 << 20, ..Options::new(*b"outage\0\0") };
     let (mut journal, _) = Journal::open(Arc::new(RealDisk), &disk.join("journal"), options).unwrap();
     loop {
         for _ in 0..7 {
@@ -186,8 +186,8 @@ fn write_journal(disk: &Path) {
         }
         journal.sync().unwrap();
         say(journal.durable());
-        // What comes now is not acknowledged when the power goes.
-        for _ in 0..5 {
+        // What comes now is not acknowledged when the power goes; it is more than the journal buffers.
+        for _ in 0..400 {
             journal.append(&record(journal.next().0)).unwrap();
         }
     }
@@ -203,7 +203,7 @@ fn the_journal_loses_nothing_that_it_called_durable() {
         let durable: u64 = said.last().unwrap().parse().unwrap();
         let loss = site.cut(if round < 2 { Severity::All } else { Severity::Chance }, &mut rng);
         lost.files_changed += loss.files_changed;
-        let options = Options { segment_bytes: 20_000, ..Options::new(*b"outage\0\0") };
+        let options = Options { segment_bytes: 1 << 20, ..Options::new(*b"outage\0\0") };
         let (journal, _) = Journal::open(Arc::new(RealDisk), &site.disk().join("journal"), options).unwrap();
         assert!(journal.next().0 >= durable, "round {round}: {} of {durable} are left", journal.next());
         let mut expected = Position(0);

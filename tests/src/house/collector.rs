@@ -155,6 +155,12 @@ impl Collector {
         Some((state, lines.filter_map(counter).collect()))
     }
 
+    /// Telegrams that the running collector has made durable in this run.
+    #[must_use]
+    pub fn spooled_so_far(&self) -> u64 {
+        self.status().and_then(|(_, counters)| counters.get("spooled").copied()).unwrap_or(0)
+    }
+
     /// Waits until its counters are as wanted.
     ///
     /// # Panics

@@ -7,9 +7,23 @@ use comfy_table::{CellAlignment, Table};
 use telegram::{Function, Record, TailKind, Value, device_name};
 
 use super::{Answer, Status};
+use crate::output::shown;
 
 /// Writes an answer.
 pub(super) fn write(output: &mut impl Write, answer: &Answer, records: &[Record]) -> io::Result<()> {
+    head(output, answer)?;
+    if !records.is_empty() {
+        writeln!(output, "{}", table(answer, records))?;
+    }
+    let unread = |t: &telegram::Tail| t.len > 0 && matches!(t.kind, TailKind::Manufacturer { .. });
+    if let Some(tail) = answer.tail.filter(unread) {
+        writeln!(output, "  then {} bytes of the maker's own data from byte {} on", tail.len, tail.at)?;
+    }
+    writeln!(output)
+}
+
+/// Whose telegram it is, how it is protected, what the meter reports, and what is wrong or to be done.
+pub(super) fn head(output: &mut impl Write, answer: &Answer) -> io::Result<()> {
     let name = answer.id.as_ref().map_or_else(|| format!("line {}", answer.line), |id| shown(id));
     write!(output, "{name}: {}", answer.status.name())?;
     if let Some(meter) = answer.meter {
@@ -40,14 +54,7 @@ pub(super) fn write(output: &mut impl Write, answer: &Answer, records: &[Record]
     for message in &answer.messages {
         writeln!(output, "  {message}")?;
     }
-    if !records.is_empty() {
-        writeln!(output, "{}", table(answer, records))?;
-    }
-    let unread = |t: &telegram::Tail| t.len > 0 && matches!(t.kind, TailKind::Manufacturer { .. });
-    if let Some(tail) = answer.tail.filter(unread) {
-        writeln!(output, "  then {} bytes of the maker's own data from byte {} on", tail.len, tail.at)?;
-    }
-    writeln!(output)
+    Ok(())
 }
 
 fn table(answer: &Answer, records: &[Record]) -> Table {
@@ -60,18 +67,22 @@ fn table(answer: &Answer, records: &[Record]) -> Table {
             Value::None => "no value".to_owned(),
             value => shown(&value.to_string()),
         };
-        let unit = match record.unit {
-            Unit::Text => shown(record.letters.as_deref().unwrap_or_default()),
-            unit => unit.name().to_owned(),
-        };
         let place = format!("{}+{}", record.at, record.len);
-        table.add_row([record.quantity.name().to_owned(), value, unit, which(answer, record), place]);
+        table.add_row([record.quantity.name().to_owned(), value, unit(record), which(answer, record), place]);
     }
     table
 }
 
+/// The unit as shown; nothing where there is none.
+pub(super) fn unit(record: &Record) -> String {
+    match record.unit {
+        Unit::Text => shown(record.letters.as_deref().unwrap_or_default()),
+        unit => unit.name().to_owned(),
+    }
+}
+
 /// Which register of the quantity it is.
-fn which(answer: &Answer, record: &Record) -> String {
+pub(super) fn which(answer: &Answer, record: &Record) -> String {
     let mut words = Vec::new();
     if record.function != Function::Instantaneous {
         words.push(match record.function {
@@ -95,9 +106,4 @@ fn which(answer: &Answer, record: &Record) -> String {
         words.push("in clear, not protected by the key".to_owned());
     }
     words.join(", ")
-}
-
-/// Text from outside, without control characters that would reach the terminal.
-fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -1,6 +1,7 @@
 //! `meterkeep decode`: shows what telegrams say. It works without a house, so it is where to look when one
 //! is not understood: it says what is wrong with it and what to do.
 
+mod explain;
 mod human;
 mod input;
 mod json;
@@ -29,12 +30,16 @@ use lines::Line;
 /// its layout has come, or at the end.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  rtl_wmbus | meterkeep decode\n  \
-                        meterkeep decode --format json --accept-clear telegrams.jsonl")]
+                        meterkeep decode --format json --accept-clear telegrams.jsonl\n  \
+                        meterkeep decode --explain telegrams.txt")]
 pub(crate) struct Args {
     /// Also read payloads that lie in clear although the header declares encryption, as published test
     /// telegrams do. In the field they are an attack.
     #[arg(long)]
     accept_clear: bool,
+    /// Show every byte of each telegram with what it means, and what is not understood.
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     format: FormatArg,
     /// Where the lines are; `-` is the standard input.
@@ -79,6 +84,8 @@ struct Answer {
     clear_from: usize,
     /// The layout of a compact frame that was not known yet.
     waits_for: Option<FormatKey>,
+    /// The frame without link-layer checksums, decrypted as far as the key went. It holds readings, never keys.
+    frame: Vec<u8>,
 }
 
 /// How a telegram is protected.
@@ -103,6 +110,7 @@ impl Answer {
             tail: None,
             clear_from: usize::MAX,
             waits_for: None,
+            frame: Vec::new(),
         }
     }
 
@@ -128,6 +136,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
 fn decode_all(args: &Args, mut input: BufReader<impl Read>, output: impl Write) -> Result<ExitCode, Problem> {
     let mut desk = Desk {
         format: args.format.format,
+        explain: args.explain,
         output,
         opener: open::Opener { accept_clear: args.accept_clear, formats: Formats::new() },
         records: Vec::new(),
@@ -172,6 +181,7 @@ const MAX_WAITING: usize = 256;
 /// Where lines come in and answers go out.
 struct Desk<W> {
     format: Format,
+    explain: bool,
     output: W,
     opener: open::Opener,
     records: Vec<Record>,
@@ -214,6 +224,7 @@ impl<W: Write> Desk<W> {
 
     fn put(&mut self, answer: &Answer) -> io::Result<()> {
         match self.format {
+            Format::Human if self.explain => explain::write(&mut self.output, answer, &self.records),
             Format::Human => human::write(&mut self.output, answer, &self.records),
             Format::Json => json::write(&mut self.output, answer, &self.records),
         }

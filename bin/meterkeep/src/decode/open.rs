@@ -44,7 +44,9 @@ impl Opener {
             }
         };
         describe(&frame, &mut answer);
-        let Some(readable) = self.open(&mut frame, key, &mut answer) else { return answer };
+        let readable = self.open(&mut frame, key, &mut answer);
+        answer.frame.clone_from(&frame);
+        let Some(readable) = readable else { return answer };
         answer.clear_from = readable.clear_from;
         match decode(&frame, readable.payload, &mut self.formats, readable.verified, records) {
             Ok(outcome) => {

@@ -4,6 +4,7 @@
 mod afl;
 mod ci;
 mod ell;
+mod fields;
 mod reader;
 mod tpl;
 
@@ -15,6 +16,7 @@ use base::MeterAddress;
 pub use afl::Afl;
 pub use ci::{Application, Header, application, header};
 pub use ell::{Ell, Session};
+pub use fields::Field;
 pub use tpl::{Status, Tpl};
 
 use reader::Reader;

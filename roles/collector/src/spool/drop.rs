@@ -54,7 +54,7 @@ impl Spool {
     /// # Errors
     /// What the journal or the state file says.
     pub fn expire(&mut self, now: Moment) -> Result<(), CollectorError> {
-        self.reserve();
+        self.reserve.take();
         if !now.synchronised {
             return Ok(());
         }
@@ -97,8 +97,26 @@ impl Spool {
             }
             self.write_down(lost_from, end.0)?;
         }
-        self.journal.drop_before(*end)?;
+        if let Err(error) = self.journal.drop_before(*end) {
+            self.keep_what_is_there()?;
+            return Err(error.into());
+        }
         Ok(true)
+    }
+
+    /// Takes back what was noted as lost and is there all the same: the power went, or the disk failed, between
+    /// writing down and dropping. A number is a batch or lost, never both.
+    pub(super) fn keep_what_is_there(&mut self) -> Result<(), CollectorError> {
+        let oldest = self.oldest_seq();
+        while let Some(mut hole) = self.state.dropped.pop_if(|hole| hole.last >= oldest) {
+            self.dirty = true;
+            if hole.first < oldest {
+                let kept = self.read_metas(oldest, hole.last.saturating_add(1))?;
+                hole.cut_before(oldest, kept.iter().map(|meta| u64::from(meta.count)).sum());
+                self.state.dropped.push(hole);
+            }
+        }
+        Ok(())
     }
 
     /// Notes the batches of `from..end` as lost, durably.

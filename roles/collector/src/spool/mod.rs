@@ -7,18 +7,20 @@
 //! state file *before* it is dropped.
 
 mod drop;
+mod reserve;
 mod state;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base::UtcMillis;
-use journal::{Disk, Journal, Open, Options, Position, Reader};
+use journal::{Disk, Journal, Options, Position, Reader};
 use serde::{Deserialize, Serialize};
 use wire::batch::Gap;
 
 use crate::CollectorError;
 use crate::batch::Meta;
+use reserve::Reserve;
 use state::{Hole, State};
 
 /// What gives way when the spool is full of batches that the core has not confirmed.
@@ -57,8 +59,6 @@ pub const NO_BATCH_KEY: &str = "no-batch-key";
 pub const NO_LONGER_KEPT: &str = "no-longer-kept";
 
 const MAGIC: [u8; 8] = *b"MKSPOOL1";
-/// Held back so that the state can be written when the disk itself is full.
-const RESERVE: usize = 128 * 1024;
 
 /// One number of the spool, for sending.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +79,7 @@ pub struct Spool {
     dirty: bool,
     /// The number at which the waiting gap's statement was appended; it is durable after the next sync.
     stated: Option<u64>,
-    reserved: bool,
+    reserve: Reserve,
     torn_bytes: u64,
 }
 
@@ -114,6 +114,7 @@ impl Spool {
                 return Err(CollectorError::SpoolState { path: dir.to_owned(), why: why.to_owned() });
             }
         };
+        let reserve = Reserve::new(Arc::clone(&disk), dir.join("reserve"));
         let mut spool = Self {
             disk,
             dir: dir.to_owned(),
@@ -122,7 +123,7 @@ impl Spool {
             state,
             dirty: false,
             stated: None,
-            reserved: false,
+            reserve,
             torn_bytes: recovered.torn_bytes,
         };
         // A statement that reached the journal before its place in the state was cleared.
@@ -130,7 +131,8 @@ impl Spool {
             spool.state.waiting = None;
             spool.dirty = true;
         }
-        spool.reserve();
+        spool.keep_what_is_there()?;
+        spool.reserve.take();
         Ok(spool)
     }
 
@@ -306,33 +308,16 @@ impl Spool {
     fn store(&mut self) -> Result<(), CollectorError> {
         let path = self.dir.join("state");
         let stored = match self.state.store(&self.disk, &path) {
-            Err(CollectorError::Spool(e)) if e.is_full() && self.reserved => {
-                self.release_reserve();
-                self.state.store(&self.disk, &path)
+            Err(CollectorError::Spool(e)) if e.is_full() && self.reserve.release() => {
+                let stored = self.state.store(&self.disk, &path);
+                // At once, before batches fill the space: the next time will come.
+                self.reserve.take();
+                stored
             }
             other => other,
         };
         self.dirty = stored.is_err();
         stored
-    }
-
-    fn reserve(&mut self) {
-        if self.reserved {
-            return;
-        }
-        let write = || -> std::io::Result<()> {
-            let mut file = self.disk.open(&self.dir.join("reserve"), Open::Create)?;
-            file.append(&[0; RESERVE])?;
-            file.sync()
-        };
-        self.reserved = write().is_ok();
-    }
-
-    fn release_reserve(&mut self) {
-        self.reserved = false;
-        if let Err(error) = self.disk.remove(&self.dir.join("reserve")) {
-            tracing::warn!(%error, "the spool's reserve cannot be released");
-        }
     }
 }
 

@@ -72,6 +72,13 @@ impl Hole {
         }
     }
 
+    /// Gives up the numbers from `end` on, which have `telegrams` telegrams.
+    pub(super) fn cut_before(&mut self, end: u64, telegrams: u64) {
+        self.last = end.saturating_sub(1);
+        self.telegrams = self.telegrams.saturating_sub(telegrams);
+        self.counts.truncate(usize::try_from(end.saturating_sub(self.first)).unwrap_or(usize::MAX));
+    }
+
     /// Takes in more telegrams under the same number.
     pub(super) fn add(&mut self, meta: Meta) {
         self.widen(meta);

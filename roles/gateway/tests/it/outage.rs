@@ -255,7 +255,7 @@ async fn a_disk_that_is_full_before_the_spool_is_loses_only_what_is_stated() {
         let until = Instant::now() + Duration::from_secs(60);
         let counted = |name| collecting.counters.get(name);
         while counted("spooled") + counted("dropped.spool-full") < 30_000 {
-            assert!(Instant::now() < until, "{:?}", collecting.counters.health("").counters);
+            assert!(Instant::now() < until, "{when_full:?} {:?}", collecting.counters.health(""));
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         collecting.shutdown.cancel();

@@ -35,13 +35,14 @@ async fn an_enrolment_is_answered_when_the_gateway_knows_the_collector() {
     let request = |n: u8, proof: &[u8]| Enrol { token_id: vec![n; 16], body: vec![n], proof: proof.to_vec() };
     house.gateway.state().enrolments = vec![request(1, b"proof"), request(2, b"")];
     until("both are answered", || (house.gateway.state().answered.len() == 2).then_some(())).await;
-    let state = house.gateway.state();
-    let answer =
-        |n: u8| state.answered.iter().find(|a| a.token_id == [n; 16]).unwrap().enrolment.clone().unwrap();
+    let (answered, published) = {
+        let state = house.gateway.state();
+        (state.answered.clone(), state.published.clone())
+    };
+    let answer = |n: u8| answered.iter().find(|a| a.token_id == [n; 16]).unwrap().enrolment.clone().unwrap();
     assert_eq!((answer(1).body.as_slice(), answer(1).refused.as_str()), (b"welcome".as_slice(), ""));
     assert_eq!(answer(2).refused, "forged");
-    assert!(state.published.iter().any(|p| p.collectors.iter().any(|c| c.collector == 77)));
-    drop(state);
+    assert!(published.iter().any(|p| p.collectors.iter().any(|c| c.collector == 77)));
     intake.stop().await;
 }
 

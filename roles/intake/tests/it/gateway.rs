@@ -71,8 +71,8 @@ impl Gateway {
         for (place, bytes) in state.queue.iter().skip(cursor).take(8) {
             next += 1;
             let confirmed = state.confirmed.get(&(place.0, place.1)).copied().unwrap_or(0);
-            // What was sent again stays until it is fetched, though its number is confirmed.
-            if place.2 > confirmed || state.asked.contains(place) {
+            // What was sent again stays until it is fetched, though its number is confirmed; garbage has none.
+            if place.2 == 0 || place.2 > confirmed || state.asked.contains(place) {
                 batches.push(bytes.clone());
             }
         }
