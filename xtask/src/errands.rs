@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::steps::{Outcome, cargo, run, step};
-use crate::{claims, files, graph, plain};
+use crate::{claims, files, graph, mutants, plain};
 
 /// Builds the one command and all rooms, then becomes `meterkeep demo`: an interrupt at the terminal reaches it
 /// directly, and its exit status is ours.
@@ -49,6 +49,7 @@ pub(crate) fn check(root: &Path) -> Outcome {
 pub(crate) fn files(root: &Path) -> Outcome {
     files::check(root)?;
     plain::check(root)?;
+    mutants::still_fit(root)?;
     claims::check(root)
 }
 

@@ -4,6 +4,7 @@ mod claims;
 mod errands;
 mod files;
 mod graph;
+mod mutants;
 mod plain;
 mod steps;
 
@@ -19,6 +20,7 @@ cargo xtask <errand>
   format | lint | graph | files | doc
                          one of the checks alone
   fuzz-smoke [..]        mutate the fuzzers' seeds for a while; what follows goes to the runner (--seconds N)
+  mutants [NAME ..]      take one check of the walls out at a time; the tests have to notice (minutes each)
   ci                     everything that has to hold before a change goes in
 ";
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         "files" => errands::files(&root),
         "doc" => errands::doc(&root),
         "fuzz-smoke" => errands::fuzz_smoke(&root, &rest),
+        "mutants" => mutants::check(&root, &rest),
         "ci" => errands::ci(&root),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");

@@ -32,8 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
                         meterkeep collect --dir ./roof --input rtl_wmbus:heard.txt --until confirmed\n\n\
                         Inputs: FILE, `-`, serial:///dev/ttyUSB0, tcp://HOST:PORT (connects), listen://HOST:PORT (waits for \
                         receivers), each with the receiver before it where it is not known by its lines: rtl_wmbus:, \
-                        rtl_433:, hex:, imst871:, imst891:, amber:, amber-transparent:, cul:, rc1180:, raw:, hex-stream: or \
-                        mbus:. Brokers (MQTT) and all else is set in `collector.toml` in the folder; then no input is needed here."
+                        rtl_433:, hex:, imst871:, imst891:, amber:, amber-transparent:, cul:, rc1180:, raw:, hex-stream:, mbus: \
+                        or han:. Brokers (MQTT) and all else is set in `collector.toml` in the folder; then no input is needed here."
 )]
 pub(crate) struct Args {
     /// The collector's folder: identity, spool, settings.
@@ -59,7 +59,7 @@ pub(crate) struct Args {
 /// Each line is read by what it looks like.
 const AUTO: &str = "auto";
 /// The receivers that may be named before an input; rtl_wmbus and rtl_433 also as they write themselves.
-const KINDS: [(&str, &str); 14] = [
+const KINDS: [(&str, &str); 15] = [
     ("rtl_wmbus", "rtl-wmbus"),
     ("rtl-wmbus", "rtl-wmbus"),
     ("rtl_433", "rtl-433"),
@@ -74,6 +74,7 @@ const KINDS: [(&str, &str); 14] = [
     ("raw", "raw"),
     ("hex-stream", "hex-stream"),
     ("mbus", "mbus"),
+    ("han", "han"),
 ];
 
 /// Where telegrams come from, and what speaks there.

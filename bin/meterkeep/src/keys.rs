@@ -149,6 +149,8 @@ pub(crate) struct Plan<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Outcome {
     pub meter: String,
+    /// What the key is for: `DEK`, or `GUEK` and `GAK` of DLMS.
+    pub key: &'static str,
     /// As the vault says: `imported`, `unchanged`, `conflict`, `weak` and so on.
     pub outcome: String,
 }
@@ -160,7 +162,7 @@ impl Outcome {
     }
 }
 
-/// Seals the telegram keys of these meters to the vault and registers the meters.
+/// Seals the keys of these meters that the vault uses to it and registers the meters.
 pub(crate) async fn import(
     operator: &Operator,
     layout: &Layout,
@@ -168,8 +170,13 @@ pub(crate) async fn import(
     plan: &Plan<'_>,
 ) -> Result<Vec<Outcome>, Problem> {
     let vault = vault_key(layout)?;
-    let keyed: Vec<(&Device, &KeyBytes)> =
-        devices.iter().filter_map(|d| d.key(&KeyRole::Dek).map(|k| (d, k))).collect();
+    let keyed: Vec<Keyed<'_>> = devices
+        .iter()
+        .flat_map(|device| {
+            let key = move |(file, vault)| device.key(file).map(|key| Keyed { device, role: vault, key });
+            ROLES.iter().map(|(file, vault)| (file, *vault)).filter_map(key)
+        })
+        .collect();
     let mut outcomes = Vec::with_capacity(keyed.len());
     for part in keyed.chunks(KEYS_A_CALL) {
         let body = seal(&vault, part, plan)?;
@@ -178,16 +185,32 @@ pub(crate) async fn import(
             operator.ask(purpose, &Reach::default(), Method::ArchiveImportKeys, &body).await?;
         let words =
             answer.outcomes.into_iter().map(|w| shown(&w)).chain(std::iter::repeat("unknown".to_owned()));
-        outcomes.extend(part.iter().zip(words).map(|((d, _), outcome)| Outcome { meter: d.name(), outcome }));
+        outcomes.extend(part.iter().zip(words).map(|(k, outcome)| Outcome {
+            meter: k.device.name(),
+            key: k.role,
+            outcome,
+        }));
     }
     Ok(outcomes)
 }
 
-fn seal(vault: &PublicKey, part: &[(&Device, &KeyBytes)], plan: &Plan<'_>) -> Result<ImportKeys, Problem> {
+/// The keys that the vault takes, by their names in key files and by its own.
+const ROLES: [(KeyRole, &str); 3] =
+    [(KeyRole::Dek, "DEK"), (KeyRole::Gpk60, "GUEK"), (KeyRole::Gpk61, "GAK")];
+
+/// A key on its way.
+struct Keyed<'a> {
+    device: &'a Device,
+    /// As the vault names it.
+    role: &'static str,
+    key: &'a KeyBytes,
+}
+
+fn seal(vault: &PublicKey, part: &[Keyed<'_>], plan: &Plan<'_>) -> Result<ImportKeys, Problem> {
     let mut list = KeyList { items: Vec::with_capacity(part.len()) };
     let mut meters = Vec::with_capacity(part.len());
     let mut aad = Vec::with_capacity(part.len() * 32);
-    for (device, key) in part {
+    for Keyed { device, role, key } in part {
         let address = device.name();
         aad.extend(Sha256::digest(&address));
         meters.push(NewMeter {
@@ -199,7 +222,7 @@ fn seal(vault: &PublicKey, part: &[(&Device, &KeyBytes)], plan: &Plan<'_>) -> Re
         list.items.push(KeyItem {
             manufacturer: device.manufacturer.clone(),
             serial: device.serial.clone(),
-            role: KeyRole::Dek.to_string(),
+            role: (*role).to_owned(),
             key: key.expose().to_vec(),
         });
     }
@@ -270,12 +293,16 @@ fn report(source: &str, read: &KeyFile, outcomes: &[Outcome], format: Format) ->
         }
         Format::Human => {
             let mut text = format!("{source}: {kind}, signature {signature}\n");
-            let mut table = table(["meter", "key"]);
-            for Outcome { meter, outcome } in outcomes {
-                table.add_row([meter.as_str(), outcome]);
+            let mut table = table(["meter", "key", "outcome"]);
+            for Outcome { meter, key, outcome } in outcomes {
+                table.add_row([meter.as_str(), key, outcome]);
             }
             for r in &refused {
-                table.add_row([r.meter.clone(), format!("refused: {} ({})", r.message, r.reason)]);
+                table.add_row([
+                    r.meter.clone(),
+                    String::new(),
+                    format!("refused: {} ({})", r.message, r.reason),
+                ]);
             }
             text.push_str(&format!("{table}\n"));
             for shared in &read.shared {

@@ -23,6 +23,27 @@ impl MeterAddress {
         Self([m0, m1, i0, i1, i2, i3, version, device])
     }
 
+    /// The sender of a wireless frame (EN 13757-4 clause 11.4), from what its link layer holds and what follows.
+    ///
+    /// Diehl's radio modules send version and type before the number where the CI byte announces a format of the
+    /// maker, or the configuration field has its bit 12 set. Those of Sappel send a serial of five bytes there, with
+    /// letters, which stays as it is. Source: wmbusmeters, by the work of Vincent Privat.
+    #[must_use]
+    pub fn from_wireless(control: u8, address: [u8; 8], after: &[u8]) -> Self {
+        let [m0, m1, version, device, i0, i1, i2, i3] = address;
+        let is_turned = matches!(control, 0x44 | 0x46)
+            && Self::DIEHL.contains(&[m0, m1])
+            && match after {
+                [0x7a, _, _, _, configuration, ..] => configuration & 0x10 != 0,
+                [ci, ..] => matches!(ci, 0x71 | 0xa0..=0xa7 | 0xb1..=0xb3),
+                [] => false,
+            };
+        Self(if is_turned { [m0, m1, i0, i1, i2, i3, version, device] } else { address })
+    }
+
+    /// DME, EWT, HYD and SPL, as sent.
+    const DIEHL: [[u8; 2]; 4] = [[0xa5, 0x11], [0xf4, 0x16], [0x24, 0x23], [0x0c, 0x4e]];
+
     /// The eight bytes in link-layer order.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 8] {
@@ -139,6 +160,25 @@ mod tests {
     fn the_long_header_is_reordered() {
         let a = MeterAddress::from_long_header([0x44, 0, 0, 0x57, 0xa2, 0x05, 0x0c, 0x37]);
         assert_eq!(a.as_bytes(), &[0xa2, 0x05, 0x44, 0, 0, 0x57, 0x0c, 0x37]);
+    }
+
+    #[test]
+    fn diehls_own_formats_turn_the_address() {
+        for (letters, code) in ["DME", "EWT", "HYD", "SPL"].iter().zip(MeterAddress::DIEHL) {
+            let [m0, m1] = code;
+            let sent = [m0, m1, 0x78, 0x07, 0x29, 0x66, 0x23, 0x66];
+            let turned = MeterAddress::from_wireless(0x44, sent, &[0xa2, 1]);
+            assert_eq!(turned.to_string(), format!("{letters}-66236629-78-07"));
+            let real_data = [0x7a, 1, 0, 0x20, 0x10];
+            assert_eq!(MeterAddress::from_wireless(0x44, sent, &real_data), turned);
+            for (control, after) in
+                [(0x44, &[0x7a, 1, 0, 0x20, 0x05][..]), (0x08, &[0xa2]), (0x44, &[0x78]), (0x44, &[])]
+            {
+                assert_eq!(MeterAddress::from_wireless(control, sent, after).as_bytes(), &sent);
+            }
+        }
+        let other = [0x2d, 0x2c, 0x78, 0x07, 0x29, 0x66, 0x23, 0x66];
+        assert_eq!(MeterAddress::from_wireless(0x44, other, &[0xa2]).as_bytes(), &other);
     }
 
     #[test]

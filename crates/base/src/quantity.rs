@@ -5,7 +5,7 @@ use crate::unit::coded;
 coded! {
     /// A physical or administrative quantity (EN 13757-3 tables 10, 12 and 14). The codes stand in stored
     /// readings and never change: 1-99 the primary table, 100-199 extension FB, 200-299 extension FD,
-    /// 900 and up what is known only to the maker or changed by a modifier.
+    /// 300 and up what only OBIS codes name, 900 and up what is known only to the maker or changed by a modifier.
     Quantity {
         /// Energy.
         Energy = 1, "energy";
@@ -189,6 +189,15 @@ coded! {
         StopCounter = 254, "stop-counter";
         /// Which application is selected.
         SelectedApplication = 255, "selected-application";
+
+        /// Power factor: active by apparent power.
+        PowerFactor = 300, "power-factor";
+        /// Number of the active tariff.
+        ActiveTariff = 301, "active-tariff";
+        /// Why and how often the supply failed or the voltage left its bounds, counted.
+        SupplyEventCounter = 302, "supply-event-counter";
+        /// Name of the list of values that a meter pushes.
+        PushList = 303, "push-list";
 
         /// When something began, ended, or crossed a limit; the modifiers say what.
         EventTime = 900, "event-time";

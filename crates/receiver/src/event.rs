@@ -11,6 +11,9 @@ pub enum Framing {
     Stripped,
     /// A long frame of the wired bus, whole: `68 L L 68 .. sum 16`, the sum checked.
     Wired,
+    /// A whole application unit of DLMS/COSEM, joined out of HDLC frames or segments of the wired bus whose checksums
+    /// were checked.
+    Dlms,
     /// An application layer with the long header (CI 72 and its kin) came without link layer, from a network that
     /// has its own checks; the link layer before it was made from that header.
     Application,
@@ -19,7 +22,8 @@ pub enum Framing {
 /// A telegram that was heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heard<'a> {
-    /// From its L field, without link-layer checksums; a wired one from its first `68` to its `16`.
+    /// From its L field, without link-layer checksums; a wired one from its first `68` to its `16`; a unit of DLMS from
+    /// its tag.
     pub frame: &'a [u8],
     /// How it came.
     pub framing: Framing,

@@ -1,6 +1,7 @@
 //! Frames as they come: with link-layer checksums or without.
 
 use serde::{Deserialize, Serialize};
+use telegram::dlms;
 use telegram::link::{FrameFormat, LinkError, is_wired, strip};
 
 use crate::{Framing, Refused, wired};
@@ -77,6 +78,11 @@ impl Checker {
 
     /// The frame from its L field without checksums, if it is whole; a wired one as it is.
     pub(crate) fn check<'a>(&'a mut self, raw: &'a [u8]) -> Result<(&'a [u8], Framing), Refused> {
+        // A joined unit of an electricity meter has no checksum of its own: its frames' were checked, and most have a tag.
+        if dlms::sender(raw).is_some() {
+            let fits = raw.len() <= dlms::MAX_UNIT;
+            return if fits { Ok((raw, Framing::Dlms)) } else { Err(Refused::Damaged) };
+        }
         if is_wired(raw) {
             return wired::check(raw).map(|frame| (frame, Framing::Wired));
         }
@@ -92,6 +98,7 @@ impl Checker {
             Ok((frame, FrameFormat::A)) => Ok((frame, Framing::A)),
             Ok((frame, FrameFormat::B)) => Ok((frame, Framing::B)),
             Ok((frame, FrameFormat::Stripped)) => Ok((frame, Framing::Stripped)),
+            Ok((frame, FrameFormat::Wired)) => Ok((frame, Framing::Wired)),
             Err(LinkError::Crc { .. }) => Err(Refused::CrcFailed),
             Err(_) => Err(Refused::Damaged),
         }
@@ -171,6 +178,15 @@ mod tests {
             Ok((stripped(1).as_slice(), Framing::Stripped))
         );
         assert_eq!(Checker::new(Frames::Auto).check(&with_a(1)), Ok((stripped(1).as_slice(), Framing::A)));
+    }
+
+    #[test]
+    fn a_unit_of_dlms_passes_whole_or_not_at_all() {
+        let title = base::SystemTitle(*b"KAM\x45\x01\xa4\xdc\x52");
+        let unit = telegram::dlms::write_global(title, telegram::dlms::SecurityControl(0x30), 7, &[1; 40]);
+        let mut checker = Checker::new(Frames::Auto);
+        assert_eq!(checker.check(&unit), Ok((unit.as_slice(), Framing::Dlms)));
+        assert!(checker.check(&unit[..unit.len() - 1]).is_err());
     }
 
     #[test]

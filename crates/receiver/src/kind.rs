@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bare::{Bare, Trailer};
 use crate::text::{Dialect, Text};
-use crate::{Frames, Receiver, amber, hex_stream, imst871, imst891, rc1180, wired};
+use crate::{Frames, Receiver, amber, han, hex_stream, imst871, imst891, rc1180, wired};
 
 /// A kind of receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub enum Kind {
     HexStream,
     /// The wired M-Bus.
     Mbus,
+    /// The customer port of an electricity meter (HDLC).
+    Han,
 }
 
 /// A word that is no kind of receiver.
@@ -119,7 +121,7 @@ pub struct Options {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Auto,
         Self::Hex,
         Self::RtlWmbus,
@@ -133,6 +135,7 @@ impl Kind {
         Self::Raw,
         Self::HexStream,
         Self::Mbus,
+        Self::Han,
     ];
 
     /// Its name in settings and on the command line.
@@ -152,6 +155,7 @@ impl Kind {
             Self::Raw => "raw",
             Self::HexStream => "hex-stream",
             Self::Mbus => "mbus",
+            Self::Han => "han",
         }
     }
 
@@ -165,6 +169,7 @@ impl Kind {
             Self::Cul => (38_400, Parity::None),
             Self::Rc1180 => (19_200, Parity::None),
             Self::Mbus => (2_400, Parity::Even),
+            Self::Han => (2_400, Parity::None),
             Self::Auto | Self::Hex | Self::RtlWmbus | Self::Rtl433 | Self::Raw | Self::HexStream => {
                 (115_200, Parity::None)
             }
@@ -190,6 +195,7 @@ impl Kind {
             Self::Raw => Box::new(Bare::new(frames, Trailer::None)),
             Self::HexStream => Box::new(hex_stream::HexStream::new(frames)),
             Self::Mbus => Box::new(wired::Wired::default()),
+            Self::Han => Box::new(han::Han::default()),
         }
     }
 }

@@ -3,8 +3,11 @@
 //! A meter answers with a long frame, `68 L L 68 C A CI data sum 16`, or with `E5`. The sum is that of the bytes from C on.
 //! It speaks only when asked: [`reset`] and [`request`] are what a master asks with.
 
+use telegram::dlms::Assembler;
+use telegram::dlms::mbus::Segment;
+
 use crate::window::{Look, Protocol, Window};
-use crate::{Event, Framing, Heard, Receiver, Refused};
+use crate::{Event, Framing, Heard, Receiver, Refused, han};
 
 const LONG: u8 = 0x68;
 const SHORT: u8 = 0x10;
@@ -54,7 +57,7 @@ pub fn check(raw: &[u8]) -> Result<&[u8], Refused> {
     }
 }
 
-/// What comes from the bus. Memory: 1,024 bytes.
+/// What comes from the bus. Memory: 1,024 bytes, and one unit of 16 KiB.
 #[derive(Debug, Default)]
 pub(crate) struct Wired {
     window: Window,
@@ -62,7 +65,10 @@ pub(crate) struct Wired {
 }
 
 #[derive(Debug, Default)]
-struct Bus;
+struct Bus {
+    /// Electricity meters (the P1 ports of Austria) push units of DLMS in several frames.
+    units: Assembler,
+}
 
 impl Receiver for Wired {
     fn feed(&mut self, bytes: &[u8], give: &mut dyn FnMut(Event<'_>)) {
@@ -71,6 +77,9 @@ impl Receiver for Wired {
 
     fn pause(&mut self, give: &mut dyn FnMut(Event<'_>)) {
         self.window.pause(&mut self.bus, give);
+        if self.bus.units.reset() {
+            give(Event::Refused(Refused::Cut));
+        }
     }
 }
 
@@ -94,6 +103,13 @@ impl Protocol for Bus {
     }
 
     fn take(&mut self, message: &[u8], give: &mut dyn FnMut(Event<'_>)) {
+        if let Ok(segment) = Segment::read(message) {
+            return match self.units.mbus(&segment) {
+                Ok(None) => {}
+                Ok(Some(unit)) => han::tell(&unit, give),
+                Err(_) => give(Event::Refused(Refused::Cut)),
+            };
+        }
         match check(message) {
             Ok(frame) => {
                 give(Event::Heard(Heard { frame, framing: Framing::Wired, rssi_dbm: None, ticks: None }));

@@ -91,17 +91,24 @@ pub fn decode(
     let end = payload.end.min(layers.payload.end);
     let at = payload.start.max(layers.payload.start).min(end);
     let bytes = frame.get(..end).unwrap_or_default();
+    if let Some(read) = Sheet::new(out, layers.meter).own_format(ci, bytes, after_filler(bytes, at)) {
+        let tail = Tail { kind: TailKind::Manufacturer { more: false }, at: read, len: end - read };
+        return Ok(Outcome { layers, application: Application::Maker, tail: Some(tail), learnt: None });
+    }
     let (tail, learnt) = match application {
         Application::Full => full(bytes, at, &layers, formats, verified, out),
         Application::Compact => {
-            (compact(bytes, after_filler(bytes, at, &layers), &layers, formats, out)?, None)
+            (compact(bytes, after_cipher_filler(bytes, at, &layers), &layers, formats, out)?, None)
         }
         Application::Format => {
-            let at = after_filler(bytes, at, &layers);
+            let at = after_cipher_filler(bytes, at, &layers);
             let layout = bytes.get(at..).and_then(compact::format_layout).ok_or(DecodeError::Damaged)?;
             (None, verified.then(|| formats.learn(&layers.meter, layout)))
         }
         Application::Empty => (None, None),
+        Application::Maker => {
+            return Err(DecodeError::Unsupported { ci, name: "a manufacturer's own format of this model" });
+        }
         Application::Other(name) => return Err(DecodeError::Unsupported { ci, name }),
     };
     add_times(out);
@@ -145,8 +152,11 @@ fn compact(
 }
 
 /// Modes 5 and 7 put two fillers before the data; in a compact frame they are not data.
-fn after_filler(bytes: &[u8], at: usize, layers: &Layers) -> usize {
-    let filled = layers.tpl.is_some_and(|tpl| !tpl.is_clear())
-        && bytes.get(at..).is_some_and(|rest| rest.starts_with(&[0x2f, 0x2f]));
+fn after_cipher_filler(bytes: &[u8], at: usize, layers: &Layers) -> usize {
+    if layers.tpl.is_some_and(|tpl| !tpl.is_clear()) { after_filler(bytes, at) } else { at }
+}
+
+fn after_filler(bytes: &[u8], at: usize) -> usize {
+    let filled = bytes.get(at..).is_some_and(|rest| rest.starts_with(&[0x2f, 0x2f]));
     if filled { at + 2 } else { at }
 }

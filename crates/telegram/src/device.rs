@@ -1,5 +1,16 @@
 //! Device types in words.
 
+use base::MeterAddress;
+
+use crate::makers;
+
+/// The device type of a meter as the standard numbers them (EN 13757-7 table 13), also where its maker numbers them
+/// otherwise, as Techem does.
+#[must_use]
+pub fn standard_device(meter: &MeterAddress) -> u8 {
+    makers::of(meter).map_or_else(|| meter.device_type(), |maker| maker.device(meter))
+}
+
 /// The words for a device type byte (EN 13757-7 table 13).
 #[must_use]
 pub const fn device_name(device: u8) -> &'static str {

@@ -24,23 +24,29 @@
 //! # }
 //! ```
 //!
-//! Everything is bounded: 512 records, 10 DIFEs, 10 VIFEs, 4096 layouts. No input can make it panic.
+//! Everything is bounded: 512 records, 10 DIFEs, 10 VIFEs, 4096 layouts, 64 messages of 4096 bytes that wait for
+//! further fragments. No input can make it panic.
 
 mod compact;
 mod crc;
 mod decode;
 mod device;
+pub mod dlms;
 mod formats;
+mod fragments;
 pub mod layers;
 pub mod link;
 mod makers;
+mod obis;
 mod records;
 
 pub use crc::{Crc, crc16};
 pub use decode::{DecodeError, Outcome, decode};
-pub use device::device_name;
+pub use device::{device_name, standard_device};
 pub use formats::{Clash, FormatKey, Formats, ImportError, Learnt, MAX_LAYOUT_LEN, MAX_LAYOUTS};
+pub use fragments::{FragmentError, Fragments, MAX_MESSAGE, MAX_OPEN, Taken};
 pub use layers::Layers;
+pub use obis::{Register, obis};
 pub use records::{
     Date, DateTime, Flag, Flags, Function, HeaderError, MAX_RECORDS, MAX_VIFE, Modifier, Modifiers, Record,
     Tail, TailKind, Time, Value,

@@ -1,5 +1,5 @@
-//! The wireless link layer (EN 13757-4 clause 11.3): frames of format A, of format B, and frames whose
-//! receiver has taken the CRCs out already.
+//! The link layer: wireless frames (EN 13757-4 clause 11.3) of format A, of format B, and frames whose receiver has
+//! taken the CRCs out already; and long frames of the wired bus (EN 13757-2 clause 5, `68 L L 68 .. 16`).
 
 use crate::crc::crc16;
 
@@ -12,6 +12,8 @@ pub enum FrameFormat {
     B,
     /// The receiver has checked the CRCs and taken them out.
     Stripped,
+    /// A long frame of the wired bus, from `68` to `16`, with a sum over all bytes between.
+    Wired,
 }
 
 /// A frame that is not accepted.
@@ -36,8 +38,8 @@ pub enum LinkError {
     /// Too short for a header.
     #[error("{0} bytes are too short for a wireless M-Bus frame")]
     Short(usize),
-    /// A frame of the wired bus (`68 L L 68`, `10`, `E5`).
-    #[error("this is a frame of the wired M-Bus, which is not supported yet")]
+    /// A frame of the wired bus without data (`E5`, `10`).
+    #[error("this frame of the wired M-Bus only acknowledges or asks; it carries no data")]
     Wired,
 }
 
@@ -47,9 +49,9 @@ const HEADER: usize = 10;
 /// Checks a received frame and takes its link-layer CRCs out.
 ///
 /// The answer begins with the L field, which counts the bytes after it; it borrows `raw` where nothing had to
-/// be taken out, else `buffer`, which is overwritten. Without a `format` the CRCs decide: A, then B, then
-/// stripped. Whoever knows the format should say so, since a format B frame that was damaged looks like a
-/// stripped one.
+/// be taken out, else `buffer`, which is overwritten. A wired frame comes back whole, from its `68` on, once its sum
+/// was checked. Without a `format` the CRCs decide: A, then B, then stripped. Whoever knows the format should say
+/// so, since a format B frame that was damaged looks like a stripped one.
 ///
 /// # Errors
 /// [`LinkError`]; a frame whose CRC failed is never accepted.
@@ -58,8 +60,10 @@ pub fn strip<'a>(
     format: Option<FrameFormat>,
     buffer: &'a mut Vec<u8>,
 ) -> Result<(&'a [u8], FrameFormat), LinkError> {
-    if is_wired(raw) {
-        return Err(LinkError::Wired);
+    match format {
+        Some(FrameFormat::Wired) => return wired(raw),
+        _ if is_wired(raw) => return wired(raw),
+        _ => {}
     }
     let Some((l, _)) = raw.split_first().filter(|_| raw.len() > HEADER) else {
         return Err(LinkError::Short(raw.len()));
@@ -75,8 +79,31 @@ pub fn strip<'a>(
         }
         FrameFormat::A => strip_a(raw, l, buffer)?,
         FrameFormat::B => strip_b(raw, l, buffer)?,
+        FrameFormat::Wired => return wired(raw),
     }
     Ok((buffer, format))
+}
+
+/// The parts of a long frame of the wired bus: what the sum covers (C, A, CI and data), and the sum.
+pub(crate) fn wired_parts(raw: &[u8]) -> Option<(&[u8], u8)> {
+    match raw {
+        [0x68, l1, l2, 0x68, inner @ .., sum, 0x16] if l1 == l2 && inner.len() == usize::from(*l1) => {
+            Some((inner, *sum))
+        }
+        _ => None,
+    }
+}
+
+fn wired(raw: &[u8]) -> Result<(&[u8], FrameFormat), LinkError> {
+    match (wired_parts(raw), raw) {
+        (Some((inner, sum)), _) if inner.iter().fold(0u8, |acc, b| acc.wrapping_add(*b)) == sum => {
+            Ok((raw, FrameFormat::Wired))
+        }
+        (Some(_), _) => Err(LinkError::Crc { block: 1 }),
+        (None, [0xe5] | [0x10, _, _, _, 0x16]) => Err(LinkError::Wired),
+        (None, [0x68, l, ..]) => Err(LinkError::Length { declared: usize::from(*l) + 6, actual: raw.len() }),
+        (None, _) => Err(LinkError::Short(raw.len())),
+    }
 }
 
 /// Whether these bytes are a frame of the wired bus: its start bytes, and lengths that fit.
@@ -85,10 +112,7 @@ pub fn is_wired(raw: &[u8]) -> bool {
     match raw {
         [0xe5] => true,
         [0x10, _, _, _, 0x16] => true,
-        [0x68, l1, l2, 0x68, ..] => {
-            l1 == l2 && raw.last() == Some(&0x16) && raw.len() == usize::from(*l1) + 6
-        }
-        _ => false,
+        _ => wired_parts(raw).is_some(),
     }
 }
 
@@ -188,7 +212,7 @@ pub(crate) mod tests {
                 frame[0] += crcs;
                 frame.chunks(126).for_each(put);
             }
-            FrameFormat::Stripped => out.extend_from_slice(frame),
+            FrameFormat::Stripped | FrameFormat::Wired => out.extend_from_slice(frame),
         }
         out
     }
@@ -236,18 +260,38 @@ pub(crate) mod tests {
     fn wired_and_short_frames_have_their_own_words() {
         let mut buffer = Vec::new();
         assert_eq!(strip(&[0xe5], None, &mut buffer), Err(LinkError::Wired));
-        assert_eq!(strip(&[0x68, 1, 1, 0x68, 8, 8, 0x16], None, &mut buffer), Err(LinkError::Wired));
+        assert_eq!(strip(&[0x10, 0x5b, 1, 0x5c, 0x16], None, &mut buffer), Err(LinkError::Wired));
         assert_eq!(strip(&[3, 0x44, 1, 2], None, &mut buffer), Err(LinkError::Short(4)));
         let cut = &frame(40)[..30];
         assert_eq!(strip(cut, None, &mut buffer), Err(LinkError::Length { declared: 40, actual: 30 }));
     }
 
+    #[test]
+    fn a_wired_frame_passes_whole_with_its_sum_and_with_no_other() {
+        let mut raw = vec![0x68, 5, 5, 0x68, 8, 1, 0x72, 1, 2];
+        let sum = raw[4..].iter().fold(0u8, |acc, b| acc.wrapping_add(*b));
+        raw.extend([sum, 0x16]);
+        for told in [None, Some(FrameFormat::Wired)] {
+            let mut buffer = Vec::new();
+            assert_eq!(strip(&raw, told, &mut buffer), Ok((&raw[..], FrameFormat::Wired)));
+            for (at, bit) in (0..raw.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+                let mut bad = raw.clone();
+                bad[at] ^= 1 << bit;
+                assert!(strip(&bad, told, &mut buffer).is_err(), "byte {at} bit {bit}");
+            }
+            for len in 0..raw.len() {
+                assert!(strip(&raw[..len], told, &mut buffer).is_err(), "{len} bytes");
+            }
+        }
+    }
+
     proptest! {
         #[test]
-        fn nothing_panics(raw in proptest::collection::vec(any::<u8>(), 0..300), which in 0u8..4) {
-            let format = [None, Some(FrameFormat::A), Some(FrameFormat::B), Some(FrameFormat::Stripped)][usize::from(which)];
+        fn nothing_panics(raw in proptest::collection::vec(any::<u8>(), 0..300), which in 0u8..5) {
+            use FrameFormat::{A, B, Stripped, Wired};
+            let format = [None, Some(A), Some(B), Some(Stripped), Some(Wired)][usize::from(which)];
             let mut buffer = Vec::new();
-            if let Ok((frame, _)) = strip(&raw, format, &mut buffer) {
+            if let Ok((frame, format)) = strip(&raw, format, &mut buffer) && format != Wired {
                 prop_assert_eq!(frame.len(), usize::from(frame[0]) + 1);
             }
         }

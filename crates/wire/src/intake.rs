@@ -70,6 +70,9 @@ pub struct Record {
     /// this alone.
     #[prost(uint32, repeated, tag = "12")]
     pub modifiers: Vec<u32>,
+    /// The register's OBIS code, six bytes; empty where the meter says none.
+    #[prost(bytes = "vec", tag = "13")]
+    pub obis: Vec<u8>,
 }
 
 /// A record's value.

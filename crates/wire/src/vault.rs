@@ -12,7 +12,8 @@ pub struct DecryptFrames {
     /// The batch.
     #[prost(uint64, tag = "3")]
     pub seq: u64,
-    /// The frames of registered meters, one after the other, from the L field, link CRCs removed.
+    /// The frames of registered meters, one after the other: from the L field, link CRCs removed, or a joined
+    /// application unit of DLMS.
     #[prost(bytes = "bytes", tag = "4")]
     pub frames: prost::bytes::Bytes,
     /// Length of each frame.
@@ -50,13 +51,13 @@ pub struct Decrypted {
 /// What protects a decrypted frame, and where its payload lies.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Security {
-    /// Security mode: 0, 5, 7, ...; 256 for ELL AES-CTR.
+    /// Security mode: 0, 5, 7, ...; 256 for ELL AES-CTR; from 512 on DLMS (`seal::meter::dlms::Protection::code` added).
     #[prost(uint32, tag = "1")]
     pub mode: u32,
     /// 0 none, 1 a 16-bit check (2F2F or CRC), 2 a MAC or tag.
     #[prost(uint32, tag = "2")]
     pub check: u32,
-    /// The counter, where there is one: ELL session number or AFL message counter.
+    /// The counter, where there is one: ELL session number, AFL message counter or DLMS invocation counter.
     #[prost(uint32, optional, tag = "3")]
     pub counter: Option<u32>,
     /// Offset of the first byte that was encrypted.
@@ -312,10 +313,10 @@ pub struct KeyItem {
     /// Serial, eight digits.
     #[prost(string, tag = "2")]
     pub serial: String,
-    /// Role: `DEK` (telegrams), others are kept but not used yet.
+    /// Role: `DEK` (telegrams of the M-Bus), `GUEK` and `GAK` (encryption and authentication of DLMS).
     #[prost(string, tag = "3")]
     pub role: String,
-    /// The key, 16 bytes.
+    /// The key, 16 bytes; 32 for suite 2 of DLMS.
     #[prost(bytes = "vec", tag = "4")]
     pub key: Vec<u8>,
 }

@@ -4,6 +4,7 @@
 //! `cargo fuzz run <target>` (nightly) drives them by coverage; the `smoke` program of this package mutates their
 //! seeds for a while with the stable compiler, which is what the build server does.
 
+mod dlms;
 mod keys;
 mod messages;
 mod mutate;
@@ -33,11 +34,15 @@ pub const TARGETS: &[Target] = &[
     Target { name: "receiver_rc1180", run: receivers::rc1180, seeds: receivers::some_rc1180 },
     Target { name: "receiver_raw", run: receivers::raw, seeds: receivers::some_raw },
     Target { name: "receiver_mbus", run: receivers::mbus, seeds: receivers::some_mbus },
+    Target { name: "receiver_han", run: receivers::han, seeds: receivers::some_han },
     Target { name: "receiver_bridge", run: receivers::bridge, seeds: receivers::some_messages },
     Target { name: "frame_strip", run: telegrams::strip, seeds: telegrams::received },
     Target { name: "layers_records", run: telegrams::records, seeds: telegrams::plain },
     Target { name: "layouts", run: telegrams::layouts, seeds: telegrams::exported_layouts },
     Target { name: "security_header", run: telegrams::security_header, seeds: telegrams::encrypted },
+    Target { name: "hdlc_stream", run: dlms::stream, seeds: dlms::streams },
+    Target { name: "dlms_unit", run: dlms::unit, seeds: dlms::ciphered },
+    Target { name: "push_list", run: dlms::list, seeds: dlms::lists },
     Target { name: "key_file", run: keys::file, seeds: keys::files },
     Target { name: "key_document", run: keys::document, seeds: keys::documents },
     Target { name: "call", run: messages::call, seeds: messages::calls },

@@ -16,10 +16,13 @@ fn told(event: Event<'_>) -> Told {
     match event {
         Event::Heard(heard) => {
             let l = heard.frame.first().map_or(0, |l| usize::from(*l));
-            let whole = if heard.framing == Framing::Wired {
-                heard.frame.get(1).map_or(0, |l| usize::from(*l) + 6)
-            } else {
-                l + 1
+            let whole = match heard.framing {
+                Framing::Wired => heard.frame.get(1).map_or(0, |l| usize::from(*l) + 6),
+                Framing::Dlms => {
+                    assert!(telegram::dlms::is_unit(heard.frame));
+                    heard.frame.len()
+                }
+                _ => l + 1,
             };
             // What passes as a frame has to have the length that it says.
             assert_eq!(heard.frame.len(), whole);
@@ -100,6 +103,17 @@ pub(crate) fn mbus(data: &[u8]) {
     any(Kind::Mbus, Frames::Auto, data);
 }
 
+pub(crate) fn han(data: &[u8]) {
+    // bytes that belong to nothing are counted together or not, by how they come; what is heard is the same
+    let heard = |mut all: Vec<Told>| {
+        all.retain(|t| matches!(t, Told::Heard(..)));
+        all
+    };
+    let options = Options::default();
+    let whole = heard(read(Kind::Han, &options, None, [data]));
+    assert_eq!(whole, heard(read(Kind::Han, &options, None, data.chunks(7))));
+}
+
 /// A bridge's message is one telegram or one refusal.
 pub(crate) fn bridge(data: &[u8]) {
     let json = Bridge::Json { telegram: "telegram".to_owned(), rssi: "rssi".to_owned() };
@@ -177,6 +191,10 @@ pub(crate) fn some_mbus() -> Vec<Vec<u8>> {
     let mut all = streams(|s| write::mbus(s.frame, 7));
     all.push(vec![0xe5, 0x10, 0x5b, 0x01, 0x5c, 0x16]);
     all
+}
+
+pub(crate) fn some_han() -> Vec<Vec<u8>> {
+    crate::dlms::streams()
 }
 
 pub(crate) fn some_messages() -> Vec<Vec<u8>> {

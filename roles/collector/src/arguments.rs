@@ -31,7 +31,7 @@ pub(crate) struct InputArguments {
     #[arg(long)]
     serial: Vec<PathBuf>,
     /// What receiver speaks on the inputs of the command line: auto, hex, rtl-wmbus, rtl-433, imst871, imst891, amber,
-    /// amber-transparent, cul, rc1180, raw, hex-stream or mbus. Given once, it is for all of them; else once for each, in
+    /// amber-transparent, cul, rc1180, raw, hex-stream, mbus or han. Given once, it is for all of them; else once for each, in
     /// their order.
     #[arg(long, visible_alias = "format", value_name = "KIND")]
     receiver: Vec<Kind>,

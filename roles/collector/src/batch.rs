@@ -110,6 +110,12 @@ impl Builder {
         self.body.lengths.len()
     }
 
+    /// Bytes of telegrams in it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.body.frames.len()
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

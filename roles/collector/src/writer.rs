@@ -41,6 +41,8 @@ pub(crate) struct BatchLimits {
     pub(crate) millis: u64,
 }
 
+/// Bytes that close a batch: pushes of electricity meters are long, and a batch may not outgrow what gateways take.
+const FULL: usize = wire::batch::MAX_BATCH_BYTES / 2;
 /// Appended batches that share a sync, at most: also what has to be appended again after a failed one.
 const UNSYNCED: usize = 16;
 /// How long to wait before trying again what the disk refused.
@@ -147,7 +149,7 @@ impl Writer {
                 continue;
             }
             self.builder.push(frame, heard);
-            if self.builder.len() >= self.limits.telegrams {
+            if self.builder.len() >= self.limits.telegrams || self.builder.bytes() >= FULL {
                 self.close();
             }
         }

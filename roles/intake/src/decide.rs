@@ -10,6 +10,7 @@ use base::{BatchPosition, Class, Day, MeterId, Month, Secret};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use store::{Facts, Kind, Outcomes, Quality, Source};
+use telegram::dlms::decode_push;
 use telegram::{DecodeError, Formats, Learnt, Record, decode};
 use wire::vault::{Decrypted, Security, Verdict};
 use zeroize::Zeroizing;
@@ -264,12 +265,24 @@ impl Decider {
             return Ok(Fate::Refused(reason::CLEAR_UNDECLARED));
         }
         let (from, to) = (offset(security.from), if clear { frame.len() } else { offset(security.to) });
-        let decoded = decode(frame, from..to, &mut self.formats, !clear, &mut self.records);
-        let outcome = match decoded {
-            Ok(outcome) => outcome,
-            Err(error) => return Ok(Fate::Refused(undecoded(&error))),
+        let (learnt, status, address) = match telegram::dlms::sender(frame) {
+            Some(title) => {
+                // the vault found the meter by this address
+                let Some(address) = title.address() else { return Ok(Fate::Refused(reason::UNDECODABLE)) };
+                match decode_push(frame, from..to, Some(title), &mut self.records) {
+                    Ok(_) => (None, 0, address),
+                    Err(error) if error.is_unsupported() => {
+                        return Ok(Fate::Refused(reason::UNSUPPORTED_CONTENT));
+                    }
+                    Err(_) => return Ok(Fate::Refused(reason::UNDECODABLE)),
+                }
+            }
+            None => match decode(frame, from..to, &mut self.formats, !clear, &mut self.records) {
+                Ok(o) => (o.learnt, o.layers.tpl.map_or(0, |tpl| tpl.status.0), o.layers.meter),
+                Err(error) => return Ok(Fate::Refused(undecoded(&error))),
+            },
         };
-        match &outcome.learnt {
+        match &learnt {
             Some(Learnt::Clash(clash)) => decided.alarms.push(Alarm {
                 code: "format-clash",
                 text: format!(
@@ -283,7 +296,12 @@ impl Decider {
             Some(Learnt::New(_) | Learnt::Known) | None => {}
         }
         let Remembered { history, flushed } = self.histories.at(slot);
-        let mut assurance = if security.check >= 2 { 3 } else { 2 };
+        let mut assurance = match security.check {
+            2.. => 3,
+            1 => 2,
+            // encrypted and no more: anybody could have changed it
+            _ => 1,
+        };
         let mut late = verdict == Verdict::Late;
         if matches!(verdict, Verdict::HintOnly | Verdict::Clear) {
             late = heard.at.0 < history.newest;
@@ -307,7 +325,6 @@ impl Decider {
                 decided.states.push((meter.id, memory::seal(&self.key, meter.id, history)?));
             }
         }
-        let status = outcome.layers.tpl.map_or(0, |tpl| tpl.status.0);
         if status & ALARM_BITS & !history.status != 0 {
             *decided.tallies.entry("meter-alarms".into()).or_default() += 1;
         }
@@ -327,7 +344,7 @@ impl Decider {
             unauthenticated: security.check < 2,
             late,
             hash: &Sha256::digest(one.heard_frame).into(),
-            address: outcome.layers.meter,
+            address,
         };
         let begin = decided.plain.len();
         // Writing to memory that grows cannot fail.

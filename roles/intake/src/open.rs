@@ -10,6 +10,7 @@ use base::{BatchPosition, BatchSeq, CollectorId, Epoch, UtcMillis};
 use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
+use telegram::dlms::MAX_UNIT;
 use wire::batch::{
     Body, Header, MAX_BATCH_BYTES, MAX_GAP_COUNTS, MAX_RECEIVERS, MAX_TELEGRAMS, SIGNATURE_DOMAIN, Signed,
 };
@@ -203,8 +204,8 @@ fn telegrams(body: Vec<u8>, count: u32, key_from: UtcMillis) -> Option<Telegrams
     let mut ranges = Vec::with_capacity(n);
     let mut from = 0usize;
     for length in &body.lengths {
-        // A wireless frame has an L field of one byte; ten bytes are the least that names a sender.
-        let length = usize::try_from(*length).ok().filter(|l| (1..=256).contains(l))?;
+        // A wireless frame has an L field of one byte; an electricity meter's unit may be much longer.
+        let length = usize::try_from(*length).ok().filter(|l| (1..=MAX_UNIT).contains(l))?;
         let to = from.checked_add(length)?;
         ranges.push(from..to);
         from = to;

@@ -58,9 +58,12 @@ pub struct Sorted {
     pub unknown: BTreeMap<u16, u64>,
 }
 
-/// Whose telegram a frame is: the long transport header's address where it has one, else the link layer's.
+/// Whose telegram a frame is: the system title's of a DLMS unit, the long transport header's address where it has one, else the link layer's.
 /// `None` when it is too short to name anybody.
 fn sender(frame: &[u8]) -> Option<MeterAddress> {
+    if let Some(title) = telegram::dlms::sender(frame) {
+        return title.address();
+    }
     match Layers::read(frame) {
         Ok(layers) => Some(layers.meter),
         Err(_) => frame.get(2..10)?.try_into().ok().map(MeterAddress::from_link_order),

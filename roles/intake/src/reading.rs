@@ -58,7 +58,8 @@ fn record(record: &Record, unauthenticated: bool) -> w::Record {
         subunit: u32::from(record.subunit),
         value: value(&record.value),
         unauthenticated,
-        modifiers: record.modifiers.iter().map(|m| u32::from(m.0)).collect(),
+        modifiers: record.modifiers.iter().chain(record.marks()).map(|m| u32::from(m.0)).collect(),
+        obis: record.obis.map(|obis| obis.0.to_vec()).unwrap_or_default(),
     }
 }
 
@@ -86,7 +87,7 @@ fn own_time(records: &[Record]) -> Option<&Value> {
             && r.subunit == 0
             && r.modifiers.is_empty()
     };
-    records.iter().filter(present).map(|r| &r.value).find(|v| matches!(v, Value::DateTime(_)))
+    records.iter().filter(present).map(|r| &r.value).find(|v| matches!(v, Value::DateTime(t) if !t.invalid))
 }
 
 /// What freshness can be judged by: the meter's time, and registers that only grow.
@@ -126,7 +127,9 @@ fn grows(record: &Record) -> Option<Register> {
         record.tariff,
         u32::from(record.subunit),
     ];
-    for part in parts.into_iter().chain(record.modifiers.iter().map(|m| u32::from(m.0))) {
+    // two registers may differ by their code alone
+    let code = record.obis.iter().flat_map(|obis| obis.0).map(u32::from);
+    for part in parts.into_iter().chain(record.modifiers.iter().map(|m| u32::from(m.0))).chain(code) {
         id = (id ^ part).wrapping_mul(0x0100_0193);
     }
     Some(Register { id, value })

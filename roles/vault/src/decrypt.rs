@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::MeterNumber;
 use crate::fresh::{Order, Outcome, Pin, Presented, Secs};
-use crate::keys::KeyRing;
+use crate::keys::{KeyRing, UnitKeys};
+use crate::units;
 
 /// What opening a batch gave.
 pub(crate) struct Plain {
@@ -47,7 +48,7 @@ impl Hasher {
         self.of(&[number.as_bytes(), &counter.to_le_bytes(), crc, mac, body])
     }
 
-    fn of(&self, parts: &[&[u8]]) -> u64 {
+    pub(crate) fn of(&self, parts: &[&[u8]]) -> u64 {
         let mut hash = Sha256::new_with_prefix(self.0.as_slice());
         parts.iter().for_each(|part| hash.update(part));
         let digest: [u8; 32] = hash.finalize().into();
@@ -58,6 +59,7 @@ impl Hasher {
 /// Opens each frame with its meter's key.
 pub(crate) fn open<'f>(
     keys: &KeyRing,
+    unit_keys: &UnitKeys,
     hasher: &Hasher,
     frames: impl ExactSizeIterator<Item = (&'f [u8], UtcMillis)>,
 ) -> Plain {
@@ -69,6 +71,13 @@ pub(crate) fn open<'f>(
     };
     let mut buffer = Zeroizing::new([0; MAX_FRAME]);
     for (frame, heard) in frames {
+        if meter::dlms::Header::is_unit(frame) {
+            let from = plain.bytes.len();
+            let (presented, security) = units::open(unit_keys, hasher, frame, heard, &mut plain.bytes);
+            plain.presented.push(presented);
+            plain.opened.push(security.map(|facts| (from..plain.bytes.len(), facts)));
+            continue;
+        }
         let at = Secs::of(heard);
         let refused =
             |hash, number, verdict| Presented { hash, number, at, outcome: Outcome::Refused(verdict) };
@@ -78,7 +87,7 @@ pub(crate) fn open<'f>(
                 copy.copy_from_slice(frame);
                 let number = MeterNumber::of(&header.sender);
                 let hash = hasher.sent(number, &header, frame);
-                match open_one(keys, number, copy, header) {
+                match open_one(keys, unit_keys, number, copy, header) {
                     Ok((outcome, security)) => {
                         let from = plain.bytes.len();
                         plain.bytes.extend_from_slice(copy);
@@ -102,6 +111,7 @@ pub(crate) fn open<'f>(
 
 fn open_one(
     keys: &KeyRing,
+    unit_keys: &UnitKeys,
     number: MeterNumber,
     frame: &mut [u8],
     header: Header,
@@ -110,6 +120,10 @@ fn open_one(
     let Some(key) = keys.get(number) else {
         if declared != Mode::None {
             return Err(Verdict::NoKey);
+        }
+        // a meter that ciphers at its port is not believed in clear over the air, however it writes its number
+        if unit_keys.get(number.plain()).is_some() {
+            return Err(Verdict::ClearRefused);
         }
         let order = Order::Hint(header.access_number().unwrap_or_default());
         let end = u32::try_from(header.body.start).unwrap_or_default();

@@ -25,6 +25,7 @@ mod service;
 mod table;
 #[cfg(test)]
 mod tests;
+mod units;
 mod unseal;
 mod vault;
 mod witness;

@@ -23,6 +23,21 @@ impl MeterNumber {
         MeterAddress::from_parts(manufacturer, serial, 0, 0).ok().map(|a| Self::of(&a))
     }
 
+    /// The same meter as the sender of DLMS, whose counter and protection have nothing to do with those of its radio:
+    /// the top bit, which no letters of a manufacturer need, tells them apart.
+    #[must_use]
+    pub(crate) const fn of_units(self) -> Self {
+        let Self([m0, m1, a, b, c, d]) = self;
+        Self([m0, m1 | 0x80, a, b, c, d])
+    }
+
+    /// The meter itself, however it sends.
+    #[must_use]
+    pub(crate) const fn plain(self) -> Self {
+        let Self([m0, m1, a, b, c, d]) = self;
+        Self([m0, m1 & 0x7f, a, b, c, d])
+    }
+
     /// Its bytes, for places and records.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 6] {

@@ -152,10 +152,12 @@ impl Vault {
         }
         let plain = {
             let content = self.table.read();
-            let plain = decrypt::open(&content.keys, &self.hasher, frames.into_iter());
+            let plain = decrypt::open(&content.keys, &content.units, &self.hasher, frames.into_iter());
             // keys go by address alone; an id that differs says that register and key table were mixed up
             let differs = |(p, id): &(&Presented, &u32)| {
-                content.keys.meter(p.number).is_some_and(|known| known != MeterId(**id))
+                let number = p.number.plain();
+                let known = content.keys.meter(number).or_else(|| content.units.meter(number));
+                known.is_some_and(|known| known != MeterId(**id))
             };
             let differing = plain.presented.iter().zip(&question.meters).filter(differs).count();
             if differing > 0 {
@@ -220,8 +222,8 @@ impl Vault {
     pub fn gauge(&self) {
         let content = self.table.read();
         let (waiting, gaps, meters) = self.fresh.sizes();
-        let unproven = self.fresh.count_unproven(content.keys.numbers());
-        self.counters.set("keys", content.keys.len() as u64);
+        let unproven = self.fresh.count_unproven(content.keys.numbers().chain(content.units.numbers()));
+        self.counters.set("keys", (content.keys.len() + content.units.len()) as u64);
         self.counters.set("keys.unproven", unproven as u64);
         self.counters.set("tenancies", content.tenancy_count() as u64);
         self.counters.set("fresh.meters", meters as u64);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail by panic")]
 
 mod decode;
+mod electricity;
 mod keys;
 mod mischief;
 mod program;

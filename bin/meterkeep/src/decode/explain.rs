@@ -143,6 +143,10 @@ fn between(frame: &[u8], from: usize, to: usize, answer: &Answer, readable: bool
     let own = answer
         .tail
         .is_some_and(|t| matches!(t.kind, TailKind::Manufacturer { .. }) && from >= t.at.saturating_sub(1));
+    if to == frame.len() && bytes.len() == 2 && layers_are_wired(frame) {
+        let meaning = "checksum and stop".to_owned();
+        return Row { at: from, len: 2, name: "end".to_owned(), meaning };
+    }
     let encrypted = answer.security.as_ref().is_some_and(|s| s.mode != "none");
     let (name, meaning) = if !readable && encrypted {
         ("encrypted", "cannot be read without the key")
@@ -156,6 +160,11 @@ fn between(frame: &[u8], from: usize, to: usize, answer: &Answer, readable: bool
         ("not understood", "no record and no header")
     };
     Row { at: from, len: to.saturating_sub(from), name: name.to_owned(), meaning: meaning.to_owned() }
+}
+
+/// A long frame of the wired bus ends with its checksum.
+fn layers_are_wired(frame: &[u8]) -> bool {
+    matches!(frame, [0x68, _, _, 0x68, ..])
 }
 
 /// Hexadecimal in groups of eight bytes, lines of sixteen.

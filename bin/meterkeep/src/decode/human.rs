@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use base::Unit;
 use comfy_table::{CellAlignment, Table};
-use telegram::{Function, Record, TailKind, Value, device_name};
+use telegram::{Function, Record, TailKind, Value, device_name, standard_device};
 
 use super::{Answer, Status};
 use crate::output::shown;
@@ -33,7 +33,7 @@ pub(super) fn head(output: &mut impl Write, answer: &Answer) -> io::Result<()> {
             ", {} {}, {}, version {:02X}, type {device:02X}",
             meter.manufacturer(),
             meter.serial(),
-            device_name(device),
+            device_name(standard_device(&meter)),
             meter.version(),
         )?;
     }
@@ -83,7 +83,8 @@ pub(super) fn unit(record: &Record) -> String {
 
 /// Which register of the quantity it is.
 pub(super) fn which(answer: &Answer, record: &Record) -> String {
-    let mut words = Vec::new();
+    let mut words: Vec<String> =
+        answer.meter.and_then(|m| record.code(&m)).iter().map(ToString::to_string).collect();
     if record.function != Function::Instantaneous {
         words.push(match record.function {
             Function::Error => "during an error".to_owned(),
@@ -99,9 +100,7 @@ pub(super) fn which(answer: &Answer, record: &Record) -> String {
     }
     words.extend(record.modifiers.iter().map(|m| m.name().to_owned()));
     words.extend(record.set_flags().map(str::to_owned));
-    if matches!(record.value, Value::DateTime(moment) if moment.summer) {
-        words.push("summer time".to_owned());
-    }
+    words.extend(record.marks().map(|mark| mark.name().to_owned()));
     if record.at + record.len > answer.clear_from {
         words.push("in clear, not protected by the key".to_owned());
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use base::Secret;
+use base::{Secret, SecretBytes};
 use serde::Deserialize;
 use telegram::link::FrameFormat;
 use zeroize::Zeroizing;
@@ -12,6 +12,8 @@ pub(super) struct Input {
     pub(super) id: Option<String>,
     pub(super) raw: Vec<u8>,
     pub(super) key: Key,
+    /// The authentication key of DLMS.
+    pub(super) auth_key: Option<SecretBytes>,
     /// Where the giver says it.
     pub(super) format: Option<FrameFormat>,
 }
@@ -20,6 +22,8 @@ pub(super) struct Input {
 pub(super) enum Key {
     None,
     Aes(Secret<16>),
+    /// For DLMS suite 2.
+    Aes256(Secret<32>),
     /// Eight bytes, for DES.
     Des,
 }
@@ -35,8 +39,10 @@ pub(super) enum BadLine {
     Json(serde_json::Error),
     #[error("the telegram is not an even number of hexadecimal digits")]
     Hex,
-    #[error("the key is not 32 hexadecimal digits")]
+    #[error("the key is not 32 hexadecimal digits, or 64 for suite 2 of DLMS")]
     Key,
+    #[error("`auth_key` is not 32 or 64 hexadecimal digits")]
+    AuthKey,
     #[error("`dll_crc` is `{0}`; it may be `A`, `B` or null")]
     Format(String),
     #[error("the receiver says that the frame's checksum is wrong (CRC_OK or 3OUTOF6_OK is not 1)")]
@@ -51,6 +57,8 @@ struct JsonLine<'a> {
     telegram: Cow<'a, str>,
     #[serde(default, borrow)]
     key: Option<&'a str>,
+    #[serde(default, borrow)]
+    auth_key: Option<&'a str>,
     #[serde(default)]
     dll_crc: Option<String>,
 }
@@ -67,7 +75,8 @@ pub(super) fn parse(line: &str) -> Result<Input, BadLine> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(BadLine::Unknown);
     }
-    Ok(Input { id: None, raw: hex::decode(digits).map_err(|_| BadLine::Hex)?, key: Key::None, format })
+    let raw = hex::decode(digits).map_err(|_| BadLine::Hex)?;
+    Ok(Input { id: None, raw, key: Key::None, auth_key: None, format })
 }
 
 fn parse_json(line: &str) -> Result<Input, BadLine> {
@@ -76,11 +85,21 @@ fn parse_json(line: &str) -> Result<Input, BadLine> {
         None | Some("") => Key::None,
         Some(digits) => {
             let bytes = Zeroizing::new(hex::decode(digits).map_err(|_| BadLine::Key)?);
-            match Secret::from_slice(&bytes) {
-                Some(key) => Key::Aes(key),
-                None if bytes.len() == 8 => Key::Des,
-                None => return Err(BadLine::Key),
+            match (Secret::from_slice(&bytes), Secret::from_slice(&bytes)) {
+                (Some(key), _) => Key::Aes(key),
+                (_, Some(key)) => Key::Aes256(key),
+                _ if bytes.len() == 8 => Key::Des,
+                _ => return Err(BadLine::Key),
             }
+        }
+    };
+    let auth_key = match line.auth_key.map(str::trim) {
+        None | Some("") => None,
+        Some(digits) => {
+            let bytes = SecretBytes::new(hex::decode(digits).map_err(|_| BadLine::AuthKey)?);
+            Some(bytes)
+                .filter(|b| matches!(b.expose().len(), 16 | 32))
+                .map_or(Err(BadLine::AuthKey), |b| Ok(Some(b)))?
         }
     };
     let format = match line.dll_crc.as_deref() {
@@ -90,7 +109,7 @@ fn parse_json(line: &str) -> Result<Input, BadLine> {
         Some(other) => return Err(BadLine::Format(other.to_owned())),
     };
     let raw = hex::decode(bare(line.telegram.trim())).map_err(|_| BadLine::Hex)?;
-    Ok(Input { id: line.id, raw, key, format })
+    Ok(Input { id: line.id, raw, key, auth_key, format })
 }
 
 /// `MODE;CRC_OK;3OUTOF6_OK;time;rssi;rssi;ID;0xHEX[;0xHEX2..]`: the first reading of the frame.
@@ -144,6 +163,7 @@ mod tests {
             (r#"{"telegram":"1"}"#, "even number"),
             (r#"{"telegram":"16","key":"zz"}"#, "32 hexadecimal"),
             (r#"{"telegram":"16","key":"0011"}"#, "32 hexadecimal"),
+            (r#"{"telegram":"16","auth_key":"0011"}"#, "auth_key"),
             (r#"{"telegram":"16","dll_crc":"C"}"#, "may be"),
         ] {
             let Err(error) = parse(line) else { panic!("{line} is no telegram") };

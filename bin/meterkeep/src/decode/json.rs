@@ -49,6 +49,9 @@ struct JsonRecord<'a> {
     subunit: u16,
     at: usize,
     len: usize,
+    /// Which register of its meter it is, where a list of EN 13757-1 or OMS has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    obis: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     modifiers: Vec<&'static str>,
     /// The names of the bits that are set, where the maker's meanings are known.
@@ -57,6 +60,9 @@ struct JsonRecord<'a> {
     /// The moment is in summer time.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     summer_time: bool,
+    /// The meter says that its clock is not to be relied on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    clock_invalid: bool,
     /// It lies behind the encrypted part, where no key protects it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     clear: bool,
@@ -126,9 +132,11 @@ fn json_record<'a>(record: &'a Record, answer: &Answer) -> JsonRecord<'a> {
         subunit: record.subunit,
         at: record.at,
         len: record.len,
+        obis: answer.meter.and_then(|meter| record.code(&meter)).map(|code| code.to_string()),
         modifiers: record.modifiers.iter().map(telegram::Modifier::name).collect(),
         flags: record.set_flags().collect(),
         summer_time: matches!(record.value, Value::DateTime(moment) if moment.summer),
+        clock_invalid: matches!(record.value, Value::DateTime(moment) if moment.invalid),
         clear: record.at + record.len > answer.clear_from,
     }
 }

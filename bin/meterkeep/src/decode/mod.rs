@@ -1,6 +1,7 @@
 //! `meterkeep decode`: shows what telegrams say. It works without a house, so it is where to look when one
 //! is not understood: it says what is wrong with it and what to do.
 
+mod dlms;
 mod explain;
 mod human;
 mod input;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use base::MeterAddress;
 use telegram::layers::Status as MeterStatus;
-use telegram::{FormatKey, Formats, Record, Tail};
+use telegram::{FormatKey, Formats, Fragments, Record, Tail};
 
 use crate::output::{Format, FormatArg};
 use crate::problem::Problem;
@@ -24,8 +25,9 @@ use lines::Line;
 
 /// Show what telegrams say, without a house.
 ///
-/// Each line is a telegram: bare hexadecimal, a line of rtl_wmbus, or JSON with `id`, `telegram`, `key` and
-/// `dll_crc` (A or B where the link-layer CRCs are still there). Keys come with the lines, never on the
+/// Each line is a telegram: bare hexadecimal, a line of rtl_wmbus, or JSON with `id`, `telegram`, `key`, `auth_key`
+/// (the authentication key of DLMS) and `dll_crc` (A or B where the link-layer CRCs are still there). A telegram is a
+/// wireless frame, or a push of an electricity meter: HDLC, M-Bus segments one after the other, or the bare unit. Keys come with the lines, never on the
 /// command line, where others could read them. A compact frame is answered when the full frame that teaches
 /// its layout has come, or at the end.
 #[derive(clap::Args)]
@@ -138,7 +140,11 @@ fn decode_all(args: &Args, mut input: BufReader<impl Read>, output: impl Write) 
         format: args.format.format,
         explain: args.explain,
         output,
-        opener: open::Opener { accept_clear: args.accept_clear, formats: Formats::new() },
+        opener: open::Opener {
+            accept_clear: args.accept_clear,
+            formats: Formats::new(),
+            fragments: Fragments::new(),
+        },
         records: Vec::new(),
         waiting: VecDeque::new(),
     };

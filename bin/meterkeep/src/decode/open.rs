@@ -5,7 +5,7 @@ use std::ops::Range;
 use base::Secret;
 use seal::meter::{self, Header, HeaderError, Mode, OpenError};
 use telegram::link::{self, LinkError};
-use telegram::{DecodeError, Formats, Layers, Learnt, Record, TailKind, decode};
+use telegram::{DecodeError, Formats, Fragments, Layers, Learnt, Record, Tail, TailKind, Taken, decode};
 
 use super::input::{Input, Key};
 use super::{Answer, Security, Status};
@@ -14,6 +14,7 @@ use super::{Answer, Security, Status};
 pub(super) struct Opener {
     pub(super) accept_clear: bool,
     pub(super) formats: Formats,
+    pub(super) fragments: Fragments,
 }
 
 /// The part of a frame that may be read, and how far to trust it.
@@ -29,13 +30,16 @@ impl Opener {
     /// Answers one telegram; its records go to `records`.
     pub(super) fn answer(&mut self, line: u64, input: &Input, records: &mut Vec<Record>) -> Answer {
         records.clear();
-        let Input { id, raw, key, format } = input;
+        if let Some(answer) = super::dlms::answer(line, input, self.accept_clear, records) {
+            return answer;
+        }
+        let Input { id, raw, key, format, .. } = input;
         let mut answer = Answer::new(line, id.clone());
         let mut buffer = Vec::new();
         let mut frame = match link::strip(raw, *format, &mut buffer) {
             Ok((frame, _)) => frame.to_vec(),
-            Err(LinkError::Wired) => {
-                wired(raw, key, &mut answer);
+            Err(error @ LinkError::Wired) => {
+                answer.fail(Status::Unsupported, error.to_string());
                 return answer;
             }
             Err(error) => {
@@ -44,6 +48,24 @@ impl Opener {
             }
         };
         describe(&frame, &mut answer);
+        match self.fragments.take(&frame) {
+            Taken::Whole => {}
+            Taken::Waiting(number) => {
+                answer
+                    .messages
+                    .push(format!("fragment {number} of a message; its values come with the last one"));
+                return answer;
+            }
+            Taken::Joined(message) => {
+                answer.messages.push("joined of several fragments; places are those in the whole".to_owned());
+                frame = message;
+                describe(&frame, &mut answer);
+            }
+            Taken::Dropped(error) => {
+                answer.fail(Status::Damaged, error.to_string());
+                return answer;
+            }
+        }
         let readable = self.open(&mut frame, key, &mut answer);
         answer.frame.clone_from(&frame);
         let Some(readable) = readable else { return answer };
@@ -60,6 +82,11 @@ impl Opener {
                         "is the second one of that key: the first one stays; one of the two may be forged"
                     };
                     answer.messages.push(format!("the layout {} {what}", clash.key));
+                }
+                if let Some(Tail { kind: TailKind::Manufacturer { more: true }, .. }) = outcome.tail {
+                    answer.messages.push(
+                        "the meter has more records for further telegrams (DIF 1F): ask it again".to_owned(),
+                    );
                 }
                 if let Some(tail) = outcome.tail
                     && let TailKind::Undecoded(why) = tail.kind
@@ -110,11 +137,18 @@ impl Opener {
                 return None;
             }
         };
+        if let Some(security) = &mut answer.security {
+            mode.name().clone_into(&mut security.mode);
+        }
         match (mode, key) {
             (Mode::None, _) => self.open_unprotected(frame, header, key, answer),
             (_, Key::Aes(key)) => self.open_with(frame, header, key, answer),
             (_, Key::Des) => {
                 answer.fail(Status::WrongKey, format!("the key has 8 bytes; {mode} needs 16"));
+                None
+            }
+            (_, Key::Aes256(_)) => {
+                answer.fail(Status::WrongKey, format!("the key has 32 bytes; {mode} needs 16"));
                 None
             }
             (_, Key::None) => self.open_without_key(frame, answer),
@@ -230,37 +264,5 @@ fn describe(frame: &[u8], answer: &mut Answer) {
         answer.meter_status = layers.tpl.map(|tpl| tpl.status);
         let mode = layers.security().to_string();
         answer.security = Some(Security { mode, authenticated: false, opened: false });
-    }
-}
-
-/// Frames of the wired bus are not read yet; what can be said about their key is said.
-fn wired(raw: &[u8], key: &Key, answer: &mut Answer) {
-    let header = match Header::read(raw) {
-        Ok(header) => header,
-        Err(HeaderError::Damaged(damage)) if raw.len() > 5 => {
-            return answer.fail(Status::Damaged, damage.to_string());
-        }
-        Err(_) => return answer.fail(Status::Unsupported, LinkError::Wired.to_string()),
-    };
-    answer.meter = Some(header.sender);
-    let mode = header.mode();
-    let name = mode.map_or_else(
-        |what| what.number.map_or_else(|| what.name.to_owned(), |n| format!("mode{n}")),
-        |mode| mode.to_string(),
-    );
-    answer.security = Some(Security { mode: name, authenticated: false, opened: false });
-    match (mode, key) {
-        (Ok(Mode::None), _) => answer.fail(Status::Unsupported, LinkError::Wired.to_string()),
-        (_, Key::None) => answer.fail(
-            Status::NoKey,
-            "encrypted, and no key was given; frames of the wired M-Bus are not supported yet either",
-        ),
-        (Ok(_), Key::Aes(key)) => match meter::open(raw, key.expose()) {
-            Err(OpenError::WrongKey | OpenError::MacMismatch) => {
-                answer.fail(Status::WrongKey, "the key does not fit this telegram");
-            }
-            _ => answer.fail(Status::Unsupported, LinkError::Wired.to_string()),
-        },
-        _ => answer.fail(Status::Unsupported, LinkError::Wired.to_string()),
     }
 }

@@ -1,6 +1,6 @@
 //! Readings for people and for programs.
 
-use base::{Class, Decimal, Quantity, Unit, UtcMillis};
+use base::{Class, Decimal, MeterAddress, Obis, Quantity, Unit, UtcMillis};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -29,7 +29,8 @@ fn human(answer: &Readings, all_records: bool) -> String {
     let mut table = table(["meter", "place", "heard", "quality", "reading"]);
     for item in &answer.readings {
         let Some(reading) = &item.reading else { continue };
-        let values = reading.records.iter().filter(|r| all_records || is_present(r)).map(line);
+        let values =
+            reading.records.iter().filter(|r| all_records || is_present(r)).map(|r| line(r, &item.address));
         table.add_row([
             meter_name(&item.address),
             shown(&item.place),
@@ -60,7 +61,8 @@ pub(crate) fn summary(item: &MeterReading) -> Option<String> {
     let reading = item.reading.as_ref()?;
     let numeric =
         |r: &&Record| is_present(r) && matches!(r.value, Some(Value::Number(_))) && !unit(r).is_empty();
-    let values: Vec<String> = reading.records.iter().filter(numeric).take(3).map(line).collect();
+    let values: Vec<String> =
+        reading.records.iter().filter(numeric).take(3).map(|r| line(r, &item.address)).collect();
     Some(format!(
         "{}  {}  {}",
         meter_name(&item.address),
@@ -69,21 +71,21 @@ pub(crate) fn summary(item: &MeterReading) -> Option<String> {
     ))
 }
 
-fn line(record: &Record) -> String {
+fn line(record: &Record, address: &[u8]) -> String {
     let mut words = vec![quantity(record).to_owned(), text(record)];
     let unit = unit(record);
     if !unit.is_empty() {
         words.push(unit.to_owned());
     }
-    let which = which(record);
+    let which = which(record, address);
     if !which.is_empty() {
         words.push(format!("({which})"));
     }
     words.join(" ")
 }
 
-fn which(record: &Record) -> String {
-    let mut words = Vec::new();
+fn which(record: &Record, address: &[u8]) -> String {
+    let mut words: Vec<String> = obis(record, address).iter().map(ToString::to_string).collect();
     if record.function != 0 {
         words.push(function(record.function).to_owned());
     }
@@ -191,6 +193,9 @@ struct JsonRecord<'a> {
     storage: u64,
     tariff: u32,
     subunit: u32,
+    /// Which register of its meter it is, where a list of EN 13757-1 or OMS has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    obis: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     modifiers: Vec<&'static str>,
     authenticated: bool,
@@ -230,14 +235,36 @@ fn json(answer: &Readings) -> Result<(), Problem> {
             late: reading.late,
             collector: format!("c{}", reading.collector),
             telegram: hex::encode(&reading.telegram_hash),
-            records: reading.records.iter().map(json_record).collect(),
+            records: reading.records.iter().map(|r| json_record(r, &item.address)).collect(),
             receipt: answer.receipt,
         })?;
     }
     Ok(())
 }
 
-fn json_record(record: &Record) -> JsonRecord<'_> {
+/// The OBIS code of a record.
+fn obis(record: &Record, address: &[u8]) -> Option<Obis> {
+    if let Some(sent) = Obis::from_slice(&record.obis) {
+        return Some(sent);
+    }
+    let marks = [telegram::Modifier::SUMMER_TIME, telegram::Modifier::CLOCK_INVALID];
+    let modifiers = record.modifiers.iter().map(|code| u16::try_from(*code).ok().map(telegram::Modifier));
+    let modifiers: Vec<_> = modifiers.collect::<Option<_>>()?;
+    if modifiers.iter().any(|m| marks.contains(m)) {
+        return None; // moments have no codes
+    }
+    let register = telegram::Register {
+        quantity: u16::try_from(record.quantity).ok().and_then(Quantity::from_code)?,
+        function: telegram::Function::from_code(u8::try_from(record.function).ok()?)?,
+        storage: record.storage,
+        tariff: record.tariff,
+        subunit: u16::try_from(record.subunit).ok()?,
+        modifiers: &modifiers,
+    };
+    telegram::obis(&MeterAddress::from_link_order(address.try_into().ok()?), &register)
+}
+
+fn json_record<'a>(record: &'a Record, address: &[u8]) -> JsonRecord<'a> {
     JsonRecord {
         quantity: quantity(record),
         value: match &record.value {
@@ -255,6 +282,7 @@ fn json_record(record: &Record) -> JsonRecord<'_> {
         storage: record.storage,
         tariff: record.tariff,
         subunit: record.subunit,
+        obis: obis(record, address).map(|code| code.to_string()),
         modifiers: modifiers(record).collect(),
         authenticated: !record.unauthenticated,
     }

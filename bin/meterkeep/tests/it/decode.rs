@@ -72,7 +72,7 @@ fn answers(args: &[&str], input: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-fn one(args: &[&str], line: &Value) -> Value {
+pub(crate) fn one(args: &[&str], line: &Value) -> Value {
     let mut answers = answers(args, line.to_string().as_bytes());
     assert_eq!(answers.len(), 1, "{answers:?}");
     answers.remove(0)
@@ -157,11 +157,12 @@ fn damaged_and_unsupported_telegrams_say_what_is_wrong() {
         ),
         (line("a", &framed(&["a0 0102030405"]), None), "unsupported", "manufacturer's own"),
         (line("a", &framed(&["7c 78563412 2d2c 1b 16 01 00 0000 db08"]), None), "unsupported", "DLMS"),
-        (line("a", &framed(&["7a 05 00 000a 0000 00"]), Some(&KEY)), "unsupported", "mode 10"),
-        (line("a", &framed(&["7a 05 00 000a 0000 00"]), None), "no-key", "mode 10"),
+        (line("a", &framed(&["7a 05 00 0009 0000 00"]), Some(&KEY)), "unsupported", "mode 9"),
+        (line("a", &framed(&["7a 05 00 0009 0000 00"]), None), "no-key", "mode 9"),
         (line("a", &framed(&["78 ff ff"]), None), "unsupported", "not made of data records"),
         (line("a", &framed(&["79 3b31 a642 1234"]), None), "unsupported", "KAM-1B-16/313B"),
         (line("a", &[0x68, 3, 3, 0x68, 8, 1, 0x78, 0x81, 0x16], None), "unsupported", "wired"),
+        (line("a", &[0x68, 3, 3, 0x68, 8, 1, 0x78, 0x82, 0x16], None), "damaged", "checksum"),
         (line("a", &[0xe5], None), "unsupported", "wired"),
     ] {
         let answer = one(&[], &line);

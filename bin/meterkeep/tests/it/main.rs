@@ -6,6 +6,8 @@ mod collect;
 #[cfg(test)]
 mod decode;
 #[cfg(test)]
+mod decode_dlms;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod init;

@@ -53,6 +53,22 @@ fn rc1180() -> Box<dyn Receiver> {
     module
 }
 
+/// A unit of an electricity meter, encrypted for all that the reader knows.
+fn unit(frame: &[u8]) -> Vec<u8> {
+    let title = base::SystemTitle(*b"KAM\x45\x01\xa4\xdc\x52");
+    telegram::dlms::write_global(title, telegram::dlms::SecurityControl(0x30), 7, frame)
+}
+
+fn segments(frame: &[u8]) -> Vec<u8> {
+    let unit = unit(frame);
+    let parts: Vec<&[u8]> = unit.chunks(40).collect();
+    let segment = |(number, part): (u8, &&[u8])| {
+        let last = usize::from(number) + 1 == parts.len();
+        telegram::dlms::mbus::Segment { number, last, part }.write().unwrap()
+    };
+    (0u8..).zip(&parts).flat_map(segment).collect()
+}
+
 impl Speaker {
     pub(crate) fn all() -> Vec<Self> {
         let speaker = Speaker {
@@ -178,6 +194,22 @@ impl Speaker {
                 framing: Framing::Wired,
                 ..binary
             },
+            Speaker {
+                name: "han",
+                make: || kind(Kind::Han, Frames::Auto),
+                write: |s| sim::electricity::hdlc(&unit(s.frame), 45),
+                checked: true,
+                framing: Framing::Dlms,
+                ..binary
+            },
+            Speaker {
+                name: "han over mbus",
+                make: || kind(Kind::Mbus, Frames::Auto),
+                write: |s| segments(s.frame),
+                checked: true,
+                framing: Framing::Dlms,
+                ..binary
+            },
         ]
     }
 
@@ -197,9 +229,12 @@ impl Speaker {
 
     /// What the reader is to say of a telegram.
     pub(crate) fn expected(&self, shown: &Shown<'_>) -> Told {
-        let wired = self.framing == Framing::Wired;
         Told::Heard(Telegram {
-            frame: if wired { (self.write)(shown) } else { shown.frame.to_vec() },
+            frame: match self.framing {
+                Framing::Wired => (self.write)(shown),
+                Framing::Dlms => unit(shown.frame),
+                _ => shown.frame.to_vec(),
+            },
             framing: self.framing,
             rssi_dbm: shown.rssi_dbm.filter(|_| self.strength),
             ticks: shown.ticks.filter(|_| self.ticks),

@@ -52,7 +52,8 @@ fn what_is_written_is_heard_and_writes_the_same_again() {
             .iter()
             .zip(&shown)
             .flat_map(|(t, s)| {
-                let frame = if speaker.framing == Framing::Wired { s.frame } else { &t.frame };
+                let whole = matches!(speaker.framing, Framing::Wired | Framing::Dlms);
+                let frame = if whole { s.frame } else { &t.frame };
                 let rssi_dbm = t.rssi_dbm.or(s.rssi_dbm);
                 (speaker.write)(&Shown { frame, rssi_dbm, ticks: t.ticks })
             })

@@ -64,6 +64,8 @@ pub struct Header {
     pub tpdu: Range<usize>,
     /// The application data: after the transport header (after the CI byte where there is no header).
     pub body: Range<usize>,
+    /// Apator's NA-1 modules encipher under a CI of their own.
+    is_na1: bool,
 }
 
 impl Header {
@@ -91,11 +93,14 @@ impl Header {
                 _ => return Err(Unsupported::variant("extended link layer with reserved encryption")),
             }
         }
-        let Some(tpl) = &self.tpl else { return Ok(Mode::None) };
+        let Some(tpl) = &self.tpl else {
+            return Ok(if self.is_na1 { Mode::ApatorNa1 } else { Mode::None });
+        };
         match (tpl.mode(), tpl.encrypted_len()) {
             (0, _) | (5 | 7, 0) => Ok(Mode::None),
             (5, _) => Ok(Mode::Mode5),
             (7, _) => Ok(Mode::Mode7),
+            (10, _) => Ok(Mode::Mode10),
             (other, _) => Err(Unsupported::mode(other)),
         }
     }
@@ -107,6 +112,17 @@ impl Header {
     pub fn encrypted(&self, mode: Mode) -> Result<Range<usize>, Damage> {
         match (mode, &self.tpl, self.ell.as_ref().and_then(|ell| ell.session.as_ref())) {
             (Mode::EllCtr, _, Some(session)) => Ok(session.crc.start..self.tpdu.end),
+            (Mode::Mode10, Some(tpl), _) => {
+                // the tag is the end of it all
+                let left = self.body.len().checked_sub(tpl.tag_len());
+                let declared = tpl.encrypted_bytes().or(left).unwrap_or(1);
+                match left {
+                    Some(left) if declared <= left => Ok(self.body.start..self.body.start + declared),
+                    left => Err(Damage::Encrypted { declared, left: left.unwrap_or(0) }),
+                }
+            }
+            // after access number and state
+            (Mode::ApatorNa1, ..) => Ok(self.body.start + 2..self.body.start + 2 + NA1_BLOCK),
             (Mode::Mode5 | Mode::Mode7, Some(tpl), _) => {
                 let declared = tpl.encrypted_len();
                 if declared > self.body.len() {
@@ -123,6 +139,11 @@ impl Header {
     pub fn access_number(&self) -> Option<u8> {
         self.tpl.as_ref().map(|t| t.access_number).or_else(|| self.ell.as_ref().map(|e| e.access_number))
     }
+
+    /// Where the access number of an NA-1 telegram lies.
+    pub(super) const fn na1_access_number_at(&self) -> usize {
+        self.body.start
+    }
 }
 
 /// Why the headers cannot be read.
@@ -138,11 +159,14 @@ pub enum HeaderError {
 
 fn read_wireless(frame: &[u8]) -> Result<Header, HeaderError> {
     let declared = frame.first().map_or(0, |l| usize::from(*l) + 1);
-    if declared != frame.len() {
+    // the L field of a message that was joined of fragments may be 0, since a byte does not count so far
+    if declared != frame.len() && (declared != 1 || frame.len() <= 256) {
         return Err(Damage::Length { declared, actual: frame.len() }.into());
     }
-    let mut r = Reader { frame, at: 2, end: frame.len() };
-    let link = MeterAddress::from_link_order(r.array()?);
+    let mut r = Reader { frame, at: 1, end: frame.len() };
+    let [control] = r.array()?;
+    let address = r.array()?;
+    let link = MeterAddress::from_wireless(control, address, frame.get(r.at..).unwrap_or_default());
     read_layers(r, Some(link))
 }
 
@@ -171,12 +195,16 @@ fn read_layers(mut r: Reader<'_>, link: Option<MeterAddress>) -> Result<Header, 
         && ell.as_ref().and_then(|e| e.session.as_ref()).is_some_and(|s| s.encryption() != 0)
     {
         let rest = r.at..r.end;
-        return Ok(Header { link, sender: link, ell, afl: None, tpl: None, tpdu: rest.clone(), body: rest });
+        let (tpdu, body) = (rest.clone(), rest);
+        return Ok(Header { link, sender: link, ell, afl: None, tpl: None, tpdu, body, is_na1: false });
     }
     if r.peek() == Some(0x81) {
         r.array::<2>()?; // network layer: CI and a hop byte
     }
     let afl = if r.peek() == Some(0x90) { Some(r.afl()?) } else { None };
+    if afl.as_ref().is_some_and(|afl| afl.fcl & 0xff > 1) {
+        return Err(HeaderError::Unsupported(Unsupported::variant("a further fragment of a message")));
+    }
     let start = r.at;
     let [ci] = r.array()?;
     let (sender, tpl) = match shape(ci) {
@@ -188,7 +216,16 @@ fn read_layers(mut r: Reader<'_>, link: Option<MeterAddress>) -> Result<Header, 
         return Err(HeaderError::Unsupported(Unsupported::variant("wired telegram without a long header")));
     };
     let body = r.at..r.end;
-    Ok(Header { link: link.unwrap_or(sender), sender, ell, afl, tpl, tpdu: start..r.end, body })
+    let is_na1 = matches!(ci, 0xa0 | 0xa1) && is_na1(&sender) && body.len() == 2 + NA1_BLOCK;
+    Ok(Header { link: link.unwrap_or(sender), sender, ell, afl, tpl, tpdu: start..r.end, body, is_na1 })
+}
+
+/// How many bytes of an NA-1 telegram are enciphered.
+const NA1_BLOCK: usize = 16;
+
+/// Apator (APA), version 14, water: what open decoders know of the NA-1 (wmbusmeters, driver apatorna1).
+fn is_na1(sender: &MeterAddress) -> bool {
+    matches!(sender.as_bytes(), [0x01, 0x06, _, _, _, _, 0x14, 0x07])
 }
 
 enum Shape {
@@ -269,16 +306,20 @@ impl Reader<'_> {
     fn tpl(&mut self, ci: u8) -> Result<Tpl, Damage> {
         let [access_number, status, low, high] = self.array()?;
         let cf = u16::from_le_bytes([low, high]);
-        let mut tpl = Tpl { ci, access_number, status, cf, cfe: None, message_counter: None };
-        if tpl.mode() == 7 {
-            let [cfe] = self.array()?;
-            tpl.cfe = Some(cfe);
-            if cfe & 0x40 != 0 {
-                self.span(1)?; // key version
-            }
-            if cf & 0x2000 != 0 {
-                tpl.message_counter = Some(self.array()?);
-            }
+        let (cfe, message_counter) = (None, None);
+        let mut tpl = Tpl { ci, access_number, status, cf, cfe, message_counter, associated_end: self.at };
+        let cfe = match tpl.mode() {
+            7 => self.array().map(|[cfe]| u16::from(cfe))?,
+            10 => u16::from_le_bytes(self.array()?),
+            _ => return Ok(tpl),
+        };
+        tpl.cfe = Some(cfe);
+        if cfe & 0x40 != 0 {
+            self.span(1)?; // key version
+        }
+        tpl.associated_end = self.at;
+        if cf & 0x2000 != 0 {
+            tpl.message_counter = Some(self.array()?);
         }
         Ok(tpl)
     }

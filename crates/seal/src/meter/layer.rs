@@ -74,10 +74,12 @@ pub struct Tpl {
     pub status: u8,
     /// Configuration field.
     pub cf: u16,
-    /// Configuration field extension (mode 7).
-    pub cfe: Option<u8>,
-    /// Message counter as sent (mode 7 with Z = 1).
+    /// Configuration field extension (modes 7 and 10).
+    pub cfe: Option<u16>,
+    /// Message counter as sent (modes 7 and 10 with Z = 1).
     pub message_counter: Option<[u8; 4]>,
+    /// Where the header ends before its counter: mode 10 authenticates it from the CI byte to here.
+    pub associated_end: usize,
 }
 
 impl Tpl {
@@ -93,11 +95,29 @@ impl Tpl {
         (self.cf >> 4 & 0x0f) as usize * 16
     }
 
+    /// Length of the encrypted part in bytes in mode 10: bits 7-0; none means all but the tag.
+    #[must_use]
+    pub const fn encrypted_bytes(&self) -> Option<usize> {
+        match self.cf & 0xff {
+            0xff => None,
+            n => Some(n as usize),
+        }
+    }
+
+    /// Length of the tag at the end in mode 10: bits 9-8 of the extension count steps of four bytes.
+    #[must_use]
+    pub const fn tag_len(&self) -> usize {
+        match self.cfe {
+            Some(cfe) => 4 + 4 * (cfe >> 8 & 3) as usize,
+            None => 4,
+        }
+    }
+
     /// The key derivation that the extension names: 0 the persistent key, 1 KDF A.
     #[must_use]
     pub const fn kdf(&self) -> Option<u8> {
         match self.cfe {
-            Some(cfe) => Some(cfe >> 4 & 3),
+            Some(cfe) => Some((cfe >> 4 & 3) as u8),
             None => None,
         }
     }

@@ -1,4 +1,4 @@
-//! The security layer of meter telegrams: EN 13757-7 modes 5 and 7, EN 13757-4 extended link layer.
+//! The security layer of meter telegrams: EN 13757-7 modes 5, 7 and 10, EN 13757-4 extended link layer, [DLMS](dlms).
 //!
 //! This is all that runs beside meter keys: a small [header reader](Header::read) that finds what a cipher
 //! needs, and the ciphers. It knows no data records. Frames are wireless ones without link-layer CRCs (L
@@ -6,7 +6,9 @@
 //!
 //! What a successful [`open()`] is worth differs: see [`Check`]. Freshness is not judged here.
 
+mod ccm;
 mod crc;
+pub mod dlms;
 mod header;
 mod kdf;
 mod layer;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::dlms::Protection;
+
 /// How a telegram is protected (EN 13757-7 table 19, EN 13757-4 for the extended link layer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -11,8 +13,14 @@ pub enum Mode {
     Mode5,
     /// AES-128-CBC under an ephemeral key, with a CMAC in the authentication and fragmentation layer.
     Mode7,
+    /// AES-128-CCM under an ephemeral key, with its tag at the end.
+    Mode10,
     /// AES-128-CTR in the extended link layer, with a CRC inside.
     EllCtr,
+    /// AES-GCM of a DLMS suite.
+    Dlms(Protection),
+    /// One block of AES-128-CBC under a maker's own CI, as Apator's NA-1 sends it; vector and key as in mode 5.
+    ApatorNa1,
 }
 
 impl Mode {
@@ -23,7 +31,10 @@ impl Mode {
             Self::None => 0,
             Self::Mode5 => 5,
             Self::Mode7 => 7,
+            Self::Mode10 => 10,
             Self::EllCtr => 32,
+            Self::Dlms(protection) => 64 + protection.code(),
+            Self::ApatorNa1 => 33,
         }
     }
 
@@ -34,7 +45,13 @@ impl Mode {
             0 => Some(Self::None),
             5 => Some(Self::Mode5),
             7 => Some(Self::Mode7),
+            10 => Some(Self::Mode10),
             32 => Some(Self::EllCtr),
+            64..=79 => match Protection::from_code(code - 64) {
+                Some(protection) => Some(Self::Dlms(protection)),
+                None => None,
+            },
+            33 => Some(Self::ApatorNa1),
             _ => None,
         }
     }
@@ -46,7 +63,10 @@ impl Mode {
             Self::None => "none",
             Self::Mode5 => "mode5",
             Self::Mode7 => "mode7",
+            Self::Mode10 => "mode10",
             Self::EllCtr => "ell-ctr",
+            Self::Dlms(_) => "dlms",
+            Self::ApatorNa1 => "apator-na1",
         }
     }
 }
@@ -79,7 +99,6 @@ impl Unsupported {
             3 => "DES-CBC",
             8 => "AES-128-CTR with CMAC",
             9 => "AES-128-GCM",
-            10 => "AES-128-CCM",
             13 => "TLS",
             4 | 14 | 15 => "specific usage",
             _ => "reserved",
@@ -100,7 +119,7 @@ impl fmt::Display for Unsupported {
 /// What told that the key fits, and so what it is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Check {
-    /// A CMAC of this many bytes over the whole transport unit: authenticated.
+    /// A CMAC or CCM tag of this many bytes over the whole transport unit: authenticated.
     Mac {
         /// Bytes of the truncated MAC: 2, 4, 8, 12 or 16.
         bytes: u8,
@@ -109,6 +128,8 @@ pub enum Check {
     Crc16,
     /// The two filler bytes `2F 2F` at the start: one wrong key in 65536 passes, and it authenticates nothing.
     Fill2F2F,
+    /// One filler byte `2F` at the start: one wrong key in 256 passes, and it authenticates nothing.
+    Fill2F,
 }
 
 impl Check {

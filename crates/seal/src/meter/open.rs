@@ -7,6 +7,7 @@ use aes::{Aes128Dec, Aes128Enc};
 use cmac::Mac as _;
 use ctr::cipher::StreamCipher as _;
 
+use super::ccm::{self, Mode10};
 use super::crc::crc16;
 use super::header::{Damage, Header, HeaderError};
 use super::kdf::{Purpose, cmac, derive};
@@ -24,7 +25,7 @@ pub struct Opened {
     /// What told that the key fits.
     pub check: Check,
     /// The counter that may only grow: session number (minutes << 4 | telegram) of the extended link layer,
-    /// message counter of mode 7. Mode 5 has none.
+    /// message counter of modes 7 and 10. Mode 5 has none.
     pub counter: Option<u32>,
     /// The access number, a hint of 8 bits.
     pub access_number: Option<u8>,
@@ -99,7 +100,11 @@ pub fn open_with(frame: &mut [u8], key: &[u8; 16], header: Header) -> Result<Ope
         }
         Mode::Mode5 => open_mode5(frame, key, header)?,
         Mode::Mode7 => open_mode7(frame, key, header)?,
+        Mode::Mode10 => open_mode10(frame, key, header)?,
         Mode::EllCtr => open_ell(frame, key, header)?,
+        // a unit of DLMS is no telegram with these headers
+        Mode::Dlms(_) => return Err(OpenError::NotEncrypted),
+        Mode::ApatorNa1 => open_na1(frame, key, header)?,
     };
     renew_checksum(frame);
     Ok(opened)
@@ -109,7 +114,7 @@ fn open_mode5(frame: &mut [u8], key: &[u8; 16], header: Header) -> Result<Opened
     check_clear_crc(frame, &header)?;
     let span = header.encrypted(Mode::Mode5)?;
     let data = cut(frame, &span)?;
-    if !decrypt_cbc(data, key, &mode5_iv(&header)) {
+    if !decrypt_cbc(data, key, &mode5_iv(&header), FILLER) {
         return Err(if data.starts_with(&[0x2f, 0x2f]) {
             OpenError::ClearUnderEncryptedHeader
         } else {
@@ -143,7 +148,7 @@ fn open_mode7(frame: &mut [u8], key: &[u8; 16], header: Header) -> Result<Opened
     }
     let kenc = derive(key, Purpose::Encrypt, seal.counter, seal.id);
     let data = cut(frame, &span)?;
-    if !decrypt_cbc(data, &kenc, &[0; 16]) {
+    if !decrypt_cbc(data, &kenc, &[0; 16], FILLER) {
         return Err(OpenError::Damaged(Damage::Filler));
     }
     let check = Check::Mac { bytes: u8::try_from(seal.mac.len()).unwrap_or_default() };
@@ -177,6 +182,41 @@ impl Mode7 {
         let [_, _, a, b, c, d, _, _] = *header.sender.as_bytes();
         Ok(Self { counter, id: [a, b, c, d], mac: afl.mac.clone() })
     }
+}
+
+fn open_mode10(frame: &mut [u8], key: &[u8; 16], header: Header) -> Result<Opened, OpenError> {
+    check_clear_crc(frame, &header)?;
+    let span = header.encrypted(Mode::Mode10)?;
+    let seal = Mode10::of(&header, &span)?;
+    if !ccm::open(frame, &span, key, &seal)? {
+        return Err(OpenError::MacMismatch);
+    }
+    let check = Check::Mac { bytes: u8::try_from(seal.tag.len()).unwrap_or_default() };
+    let counter = Some(u32::from_le_bytes(seal.counter));
+    let mut opened = opened(header, Mode::Mode10, check, counter, span);
+    opened.clear_tail = opened.payload.end..opened.payload.end; // the tag is no data
+    Ok(opened)
+}
+
+fn open_na1(frame: &mut [u8], key: &[u8; 16], header: Header) -> Result<Opened, OpenError> {
+    let span = header.encrypted(Mode::ApatorNa1)?;
+    let iv = na1_iv(frame, &header);
+    let data = cut(frame, &span)?;
+    let looks_clear = data.first() == Some(&0x2f);
+    if !decrypt_cbc(data, key, &iv, &[0x2f]) {
+        return Err(if looks_clear { OpenError::ClearUnderEncryptedHeader } else { OpenError::WrongKey });
+    }
+    let access_number = frame.get(header.na1_access_number_at()).copied();
+    let mut opened = opened(header, Mode::ApatorNa1, Check::Fill2F, None, span);
+    opened.access_number = access_number;
+    Ok(opened)
+}
+
+/// As in mode 5, with the access number that follows the CI byte.
+pub(super) fn na1_iv(frame: &[u8], header: &Header) -> [u8; 16] {
+    let mut iv = [frame.get(header.na1_access_number_at()).copied().unwrap_or_default(); 16];
+    iv.iter_mut().zip(header.sender.as_bytes()).for_each(|(to, from)| *to = *from);
+    iv
 }
 
 /// `MCL | KI | MCR`, `ML`, and the transport unit from its CI byte to the end.
@@ -230,14 +270,17 @@ fn check_clear_crc(frame: &[u8], header: &Header) -> Result<(), Damage> {
     if crc_fits(payload) { Ok(()) } else { Err(Damage::Checksum) }
 }
 
+/// What modes 5 and 7 begin with.
+const FILLER: &[u8] = &[0x2f, 0x2f];
+
 /// Decrypts whole blocks if the first one begins with the filler; else leaves them as they are.
-fn decrypt_cbc(data: &mut [u8], key: &[u8; 16], iv: &[u8; 16]) -> bool {
+fn decrypt_cbc(data: &mut [u8], key: &[u8; 16], iv: &[u8; 16], filler: &[u8]) -> bool {
     let (blocks, _) = Array::slice_as_chunks_mut(data);
     let Some((first, rest)) = blocks.split_first_mut() else { return false };
     let cipher_text = *first;
     let mut cbc = cbc::Decryptor::<Aes128Dec>::new(key.into(), iv.into());
     cbc.decrypt_block(first);
-    if !first.starts_with(&[0x2f, 0x2f]) {
+    if !first.starts_with(filler) {
         *first = cipher_text;
         return false;
     }
@@ -283,6 +326,8 @@ pub fn open_clear(frame: &[u8]) -> Result<ClearPayload, OpenError> {
         Mode::None => return Err(OpenError::NotEncrypted),
         Mode::Mode5 | Mode::Mode7 if data.starts_with(&[0x2f, 0x2f]) => span.clone(),
         Mode::EllCtr if crc_fits(data) => span.start + 2..span.end,
+        // one byte tells too little
+        Mode::Mode10 | Mode::ApatorNa1 => return Err(OpenError::WrongKey),
         _ => return Err(OpenError::WrongKey),
     };
     let clear_tail = span.end..header.tpdu.end;

@@ -8,6 +8,8 @@ use super::reader::Reader;
 /// The authentication and fragmentation layer, CI 90.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Afl {
+    /// Where it lies, with its CI and length bytes.
+    pub span: Range<usize>,
     /// Fragmentation control: bits 7-0 fragment id, bit 14 more fragments follow.
     pub fragmentation: u16,
     /// Message control; bits 3-0 say how the MAC is made.
@@ -23,6 +25,12 @@ pub struct Afl {
 }
 
 impl Afl {
+    /// The number of the fragment, 1 and up; 0 for a message in one piece.
+    #[must_use]
+    pub const fn fragment(&self) -> u8 {
+        (self.fragmentation & 0xff) as u8
+    }
+
     /// Whether this is a part of a longer message.
     #[must_use]
     pub const fn is_fragment(&self) -> bool {
@@ -30,6 +38,7 @@ impl Afl {
     }
 
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, LayerError> {
+        let start = r.at();
         let [_, len] = r.array()?;
         let end = r.at() + usize::from(len);
         let fragmentation = u16::from_le_bytes(r.array()?);
@@ -51,6 +60,15 @@ impl Afl {
         if r.at() != end {
             return Err(LayerError::Authentication);
         }
-        Ok(Self { fragmentation, message_control, key_information, message_counter, mac, message_length })
+        let span = start..end;
+        Ok(Self {
+            span,
+            fragmentation,
+            message_control,
+            key_information,
+            message_counter,
+            mac,
+            message_length,
+        })
     }
 }

@@ -32,6 +32,8 @@ pub enum Application {
     Compact,
     /// A transport header alone.
     Empty,
+    /// A maker's own format.
+    Maker,
     /// Something else, by name.
     Other(&'static str),
 }
@@ -49,7 +51,7 @@ pub const fn application(ci: u8) -> Application {
         0x71 | 0x74 | 0x75 => Application::Other("an alarm report (CI 71, 74, 75)"),
         0x7e | 0x7f => Application::Other("OBIS application data (CI 7E, 7F)"),
         0xc3..=0xc5 => Application::Other("security information transfer (CI C3 to C5)"),
-        0xa0..=0xb7 => Application::Other("a manufacturer's own format (CI A0 to B7)"),
+        0xa0..=0xb7 => Application::Maker,
         _ => Application::Other("an application of this CI"),
     }
 }

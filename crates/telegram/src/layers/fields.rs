@@ -45,13 +45,20 @@ impl Layers {
     #[must_use]
     pub fn fields(&self, frame: &[u8]) -> Vec<Field> {
         let mut pen = Pen { frame, fields: Vec::new(), at: 0 };
-        let length = pen.byte();
-        pen.field(1, "L", format!("{length} bytes follow"));
-        pen.field(1, "C", control(self.control));
-        pen.field(2, "M", self.link.manufacturer());
-        pen.field(4, "A: number", self.link.serial());
-        pen.field(1, "A: version", format!("{:02X}", self.link.version()));
-        pen.field(1, "A: type", device_name(self.link.device_type()));
+        if let Some(address) = self.bus_address {
+            let length = frame.get(1).copied().unwrap_or_default();
+            pen.field(4, "start, L, L, start", format!("{length} bytes up to the checksum"));
+            pen.field(1, "C", control(self.control));
+            pen.field(1, "A", format!("address {address} on the bus"));
+        } else {
+            let length = pen.byte();
+            pen.field(1, "L", format!("{length} bytes follow"));
+            pen.field(1, "C", control(self.control));
+            pen.field(2, "M", self.link.manufacturer());
+            pen.field(4, "A: number", self.link.serial());
+            pen.field(1, "A: version", format!("{:02X}", self.link.version()));
+            pen.field(1, "A: type", device_name(self.link.device_type()));
+        }
         self.extended_link(&mut pen);
         if let Some(hop) = self.network {
             pen.field(1, "CI", "network layer");
@@ -169,6 +176,7 @@ const fn content(code: u8) -> &'static str {
         ci::Application::Full => "data records",
         ci::Application::Format => "the layout of compact frames",
         ci::Application::Compact => "a compact frame",
+        ci::Application::Maker => "the maker's own format",
         ci::Application::Empty => "a transport header alone",
         ci::Application::Other(name) => name,
     }

@@ -1,5 +1,6 @@
 //! The layers of a stripped wireless frame, from the outside in:
-//! link (EN 13757-4) -> extended link -> network -> authentication and fragmentation -> transport (EN 13757-7).
+//! link (EN 13757-4) -> extended link -> network -> authentication and fragmentation -> transport (EN 13757-7);
+//! and of a long frame of the wired bus, whose link layer (EN 13757-2) names no maker.
 
 mod afl;
 mod ci;
@@ -21,13 +22,17 @@ pub use tpl::{Status, Tpl};
 
 use reader::Reader;
 
+use crate::link::wired_parts;
+
 /// What the headers of a frame say. Ranges are offsets in the frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layers {
     /// The C field: 44 send without reply, 46 installation, 08 response and so on.
     pub control: u8,
-    /// The sender in the link layer: the meter, or the radio adapter of a meter.
+    /// The sender in the link layer: the meter, or the radio adapter of a meter; on the wired bus the meter.
     pub link: MeterAddress,
+    /// The primary address on the wired bus; none in the air.
+    pub bus_address: Option<u8>,
     /// Whose telegram it is: the long transport header's address, else the link layer's.
     pub meter: MeterAddress,
     /// Extended link layer.
@@ -62,27 +67,47 @@ impl Layers {
         Self::read_as(frame, true)
     }
 
+    /// Reads the headers of a wireless frame up to its authentication layer: what further fragments of a message have.
+    pub(crate) fn read_outer(frame: &[u8]) -> Result<Self, LayerError> {
+        let mut r = Reader::new(frame, 0);
+        let (control, link) = link_layer(&mut r)?;
+        Self::outer(&mut r, control, link, false)
+    }
+
     fn read_as(frame: &[u8], plain: bool) -> Result<Self, LayerError> {
-        let declared = frame.first().map_or(0, |l| usize::from(*l) + 1);
-        if declared != frame.len() {
-            return Err(LayerError::Length { declared, actual: frame.len() });
+        if let Some((inner, _)) = wired_parts(frame) {
+            let end = frame.len() - 2;
+            let mut r = Reader::new(frame.get(..end).unwrap_or_default(), end - inner.len());
+            let [control, bus] = r.array()?;
+            let nobody = MeterAddress::from_link_order([0; 8]);
+            let mut layers = Self::read_layers(&mut r, control, nobody, plain)?;
+            // only the long header says whose telegram it is
+            if layers.ci.map(ci::header) != Some(Header::Long) {
+                return Err(LayerError::Unsupported("a wired telegram without a long header"));
+            }
+            (layers.link, layers.bus_address) = (layers.meter, Some(bus));
+            return Ok(layers);
         }
-        let mut r = Reader::new(frame);
-        let [_, control] = r.array()?;
-        let link = MeterAddress::from_link_order(r.array()?);
+        let mut r = Reader::new(frame, 0);
+        let (control, link) = link_layer(&mut r)?;
+        Self::read_layers(&mut r, control, link, plain)
+    }
+
+    fn outer(r: &mut Reader<'_>, control: u8, link: MeterAddress, plain: bool) -> Result<Self, LayerError> {
         let mut layers = Self {
             control,
             link,
+            bus_address: None,
             meter: link,
             ell: None,
             network: None,
             afl: None,
             tpl: None,
             ci: None,
-            payload: frame.len()..frame.len(),
+            payload: r.end()..r.end(),
         };
         match r.peek() {
-            Some(0x8c..=0x8f) => layers.ell = Some(Ell::read(&mut r)?),
+            Some(0x8c..=0x8f) => layers.ell = Some(Ell::read(r)?),
             Some(0x86) => {
                 return Err(LayerError::Unsupported("an extended link layer of variable length (CI 86)"));
             }
@@ -92,7 +117,7 @@ impl Layers {
             && session.encryption() != 0
             && !plain
         {
-            layers.payload = session.crc_at..frame.len();
+            layers.payload = session.crc_at..r.end();
             return Ok(layers);
         }
         if r.peek() == Some(0x81) {
@@ -100,7 +125,23 @@ impl Layers {
             layers.network = Some(hop);
         }
         if r.peek() == Some(0x90) {
-            layers.afl = Some(Afl::read(&mut r)?);
+            layers.afl = Some(Afl::read(r)?);
+        }
+        layers.payload = r.at()..r.end();
+        Ok(layers)
+    }
+
+    fn read_layers(
+        r: &mut Reader<'_>,
+        control: u8,
+        link: MeterAddress,
+        plain: bool,
+    ) -> Result<Self, LayerError> {
+        let mut layers = Self::outer(r, control, link, plain)?;
+        let hidden = layers.ell.as_ref().and_then(|ell| ell.session).is_some_and(|s| s.encryption() != 0);
+        // further fragments begin amid the message
+        if hidden && !plain || layers.afl.as_ref().is_some_and(|afl| afl.fragment() > 1) {
+            return Ok(layers);
         }
         let [ci] = r.array()?;
         layers.ci = Some(ci);
@@ -109,9 +150,9 @@ impl Layers {
             layers.meter = MeterAddress::from_long_header(r.array()?);
         }
         if header != Header::None {
-            layers.tpl = Some(Tpl::read(&mut r)?);
+            layers.tpl = Some(Tpl::read(r)?);
         }
-        layers.payload = r.at()..frame.len();
+        layers.payload = r.at()..r.end();
         Ok(layers)
     }
 
@@ -136,6 +177,18 @@ impl Layers {
     pub fn access_number(&self) -> Option<u8> {
         self.tpl.as_ref().map(|t| t.access_number).or_else(|| self.ell.as_ref().map(|e| e.access_number))
     }
+}
+
+/// The C field and the sender of a wireless frame whose length fits, or of a joined message, which may be longer than
+/// its L field counts; that is 0 then.
+fn link_layer(r: &mut Reader<'_>) -> Result<(u8, MeterAddress), LayerError> {
+    let [l, control] = r.array()?;
+    let declared = usize::from(l) + 1;
+    if declared != r.end() && (l != 0 || r.end() <= 256) {
+        return Err(LayerError::Length { declared, actual: r.end() });
+    }
+    let address = r.array()?;
+    Ok((control, MeterAddress::from_wireless(control, address, r.rest())))
 }
 
 /// The protection that headers declare (EN 13757-7 table 19; EN 13757-4 for the extended link layer).
@@ -251,6 +304,24 @@ mod tests {
         assert_eq!(hidden.ell.unwrap().session.unwrap().counter(), 0x11ed_d257);
         let plain = Layers::read_plain(&frame).unwrap();
         assert_eq!((plain.ci, plain.payload.clone()), (Some(0x7a), 24..frame.len()));
+    }
+
+    #[test]
+    fn a_wired_frame_names_its_meter_in_the_long_header() {
+        let wired = |inner: &str| {
+            let inner = hex::decode(inner.replace(' ', "")).unwrap();
+            let l = inner.len() as u8;
+            let sum = inner.iter().fold(0u8, |acc, b| acc.wrapping_add(*b));
+            [&[0x68, l, l, 0x68][..], &inner, &[sum, 0x16]].concat()
+        };
+        let frame = wired("08 05 72 44000057 a205 0c 37 01 00 0000 0413 0102 0304");
+        let layers = Layers::read(&frame).unwrap();
+        assert_eq!((layers.control, layers.bus_address), (8, Some(5)));
+        assert_eq!((layers.meter.serial().as_str(), layers.link), ("57000044", layers.meter));
+        assert_eq!(layers.payload, 19..frame.len() - 2, "the sum is no data");
+        for nameless in ["08 05 78 0413", "08 05 7a 01 00 0000 0413"] {
+            assert!(matches!(Layers::read(&wired(nameless)), Err(LayerError::Unsupported(_))));
+        }
     }
 
     #[test]

@@ -5,17 +5,29 @@ use std::ops::Range;
 use super::LayerError;
 
 pub(super) struct Reader<'a> {
+    /// To the end of what may be read.
     frame: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(frame: &'a [u8]) -> Self {
-        Self { frame, at: 0 }
+    /// Reads the bytes of a frame from `at` on.
+    pub(super) const fn new(frame: &'a [u8], at: usize) -> Self {
+        Self { frame, at }
+    }
+
+    /// Where the bytes end.
+    pub(super) const fn end(&self) -> usize {
+        self.frame.len()
     }
 
     pub(super) const fn at(&self) -> usize {
         self.at
+    }
+
+    /// What is left.
+    pub(super) fn rest(&self) -> &[u8] {
+        self.frame.get(self.at..).unwrap_or_default()
     }
 
     pub(super) fn peek(&self) -> Option<u8> {

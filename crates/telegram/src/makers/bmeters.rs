@@ -4,7 +4,7 @@
 
 use base::{Decimal, Quantity, Unit};
 
-use super::field::{Field, Row, bcd_ymd, int, own, skip};
+use super::field::{Field, Row, bcd_ymd, int, own, skip, unsigned};
 use super::{Maker, Models, Tail};
 use crate::records::{Date, DateTime, Flag, Flags, Function, Modifier, Sheet, Value, Vib, month_end};
 
@@ -48,7 +48,7 @@ const FRAUD: Vib = {
 /// The register at the ends of January to December, each of them the last one that is over; storage 1 to 12.
 fn months(row: &mut Row<'_, '_>) -> Option<()> {
     let today = row.records().iter().find_map(|r| match r.value {
-        Value::DateTime(DateTime { date, .. }) if r.storage == 0 && r.len != 0 => Some(date),
+        Value::DateTime(DateTime { date, invalid: false, .. }) if r.storage == 0 && r.len != 0 => Some(date),
         _ => None,
     });
     for month in 1..=12u8 {
@@ -81,10 +81,6 @@ fn litres(bytes: &[u8]) -> Value {
 /// Registers have seven digits; all ones say that the module was not there yet.
 fn ten_litres(bytes: &[u8]) -> Value {
     unsigned(bytes).filter(|n| *n < 10_000_000).map_or(Value::None, |n| Value::Number(Decimal::new(n, -2)))
-}
-
-fn unsigned(bytes: &[u8]) -> Option<i64> {
-    bytes.iter().rev().try_fold(0i64, |n, b| n.checked_mul(256)?.checked_add(i64::from(*b)))
 }
 
 const AMBIENT: Field = int(2, Vib::number(Quantity::ExternalTemperature, Unit::Celsius, -2, 0));

@@ -93,6 +93,7 @@ impl Field {
             own: None,
             flags: self.vib.flags,
             letters: None,
+            obis: None,
             at,
             len,
         }
@@ -137,6 +138,29 @@ impl<'a, 's> Row<'a, 's> {
         fields.into_iter().try_for_each(|field| self.take(field))
     }
 
+    /// Reads a field whose value was found out already.
+    pub(super) fn put(&mut self, field: &Field, value: Value) -> Option<()> {
+        let (_, rest) = self.rest.split_at_checked(field.len)?;
+        self.sheet.push(field.record(value, self.at, field.len)).ok()?;
+        (self.rest, self.at) = (rest, self.at + field.len);
+        Some(())
+    }
+
+    /// Puts a value of no bytes: one that follows from others.
+    pub(super) fn computed(&mut self, field: &Field, value: Value) -> Option<()> {
+        self.sheet.push(field.record(value, self.at, 0)).ok()
+    }
+
+    /// The bytes that are left.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Where the next field begins in the frame.
+    pub(super) const fn at(&self) -> usize {
+        self.at
+    }
+
     /// Puts a date of no bytes for a storage number: one that follows from the format and other dates.
     pub(super) fn date(&mut self, storage: u64, date: Date) -> Option<()> {
         let field = skip(0).stored(storage);
@@ -154,4 +178,17 @@ pub(super) fn bcd_ymd(bytes: &[u8]) -> Value {
         _ => None,
     };
     read().map_or(Value::None, Value::Date)
+}
+
+/// A date in 16 bits, low byte first: day 5 bits, month 4 bits, year 7 bits. Techem and Apator use it.
+pub(super) fn packed_date(bytes: &[u8]) -> Value {
+    let [low, high] = *bytes else { return Value::None };
+    let n = u16::from_le_bytes([low, high]);
+    let part = |shift: u32, ones: u16| u8::try_from(n >> shift & ones).unwrap_or_default();
+    Date::new(2000 + (n >> 9), part(5, 0x0f), part(0, 0x1f)).map_or(Value::None, Value::Date)
+}
+
+/// A binary number without sign, low byte first.
+pub(super) fn unsigned(bytes: &[u8]) -> Option<i64> {
+    bytes.iter().rev().try_fold(0i64, |n, b| n.checked_mul(256)?.checked_add(i64::from(*b)))
 }

@@ -1,18 +1,24 @@
 //! What single makers add to the standard: codes of their own (VIF or VIFE 7F), containers, the data after
-//! DIF 0F or 1F, and the meaning of error flags. One small file each, from facts that are public; what is not
-//! public stays unread, and is marked as the maker's own.
+//! DIF 0F or 1F, whole formats in place of records, and the meaning of error flags. One small file each, from facts
+//! that are public; what is not public stays unread, and is marked as the maker's own.
 //!
 //! A maker's file is a table. To add one: write the file, and put its table into [`MAKERS`].
 
+mod apator;
+mod bfw;
 mod bmeters;
+mod diehl;
 mod engelmann;
 mod esys;
 mod field;
 mod gwf;
+mod ime;
 mod kamstrup;
 mod qundis;
+mod schneider;
+mod techem;
 
-use base::{MeterAddress, Quantity};
+use base::{MeterAddress, Quantity, Unit};
 
 use crate::records::{Flag, Flags, Header, Modifier, Sheet, Vib};
 
@@ -28,12 +34,27 @@ pub(crate) struct Maker {
     container: Option<Container>,
     /// The data after DIF 0F or 1F, by model.
     tails: &'static [Tail],
+    /// Formats in place of records, by model.
+    formats: &'static [Format],
+    /// What subunits turn a quantity into.
+    subunits: &'static [Subunit],
+    /// Device types of its own, and the standard's that they stand for.
+    devices: &'static [(u8, u8)],
 }
 
 impl Maker {
     /// A maker of whom nothing is known but the letters: what single files start from.
     const fn new(letters: &'static [&'static [u8; 3]]) -> Self {
-        Self { letters, codes: &[], errors: &[], container: None, tails: &[] }
+        Self {
+            letters,
+            codes: &[],
+            errors: &[],
+            container: None,
+            tails: &[],
+            formats: &[],
+            subunits: &[],
+            devices: &[],
+        }
     }
 }
 
@@ -47,6 +68,8 @@ struct Code {
     vif: u8,
     /// The first byte of the code, without the extension bit.
     own: u8,
+    /// The bytes of the code after the first one, without the extension bit; none means any.
+    rest: Option<&'static [u8]>,
     /// With how many bytes of data; none means any.
     len: Option<u8>,
     meaning: Meaning,
@@ -55,7 +78,12 @@ struct Code {
 impl Code {
     /// A code that means the same with any data.
     const fn new(vif: u8, own: u8, meaning: Meaning) -> Self {
-        Self { vif, own, len: None, meaning }
+        Self { vif, own, rest: None, len: None, meaning }
+    }
+
+    /// A code of several bytes.
+    const fn long(vif: u8, own: u8, rest: &'static [u8], meaning: Meaning) -> Self {
+        Self { vif, own, rest: Some(rest), len: None, meaning }
     }
 }
 
@@ -79,6 +107,27 @@ struct Tail {
     read: fn(bytes: &[u8], at: usize, sheet: &mut Sheet<'_>) -> usize,
 }
 
+/// A maker's own application data, from the first byte after the transport header on.
+struct Format {
+    models: Models,
+    /// Under which CI bytes.
+    ci: &'static [u8],
+    read: Reader,
+}
+
+/// Reads application data from a place in the frame to its end, and answers where the part ends that it understood;
+/// none where they are of another format. What it put then is taken back.
+pub(crate) type Reader = fn(frame: &[u8], at: usize, sheet: &mut Sheet<'_>) -> Option<usize>;
+
+/// A subunit whose values of one quantity are of another one.
+struct Subunit {
+    models: Models,
+    subunit: u16,
+    from: Quantity,
+    to: Quantity,
+    unit: Unit,
+}
+
 /// Meters of a maker by version and device type; an empty list means all.
 struct Models {
     versions: &'static [u8],
@@ -86,14 +135,29 @@ struct Models {
 }
 
 impl Models {
+    /// All meters of the maker.
+    const ALL: Self = Self { versions: &[], devices: &[] };
+
     fn hold(&self, meter: &MeterAddress) -> bool {
         let among = |list: &[u8], byte| list.is_empty() || list.contains(&byte);
         among(self.versions, meter.version()) && among(self.devices, meter.device_type())
     }
 }
 
-const MAKERS: &[Maker] =
-    &[kamstrup::MAKER, qundis::MAKER, bmeters::MAKER, engelmann::MAKER, esys::MAKER, gwf::MAKER];
+const MAKERS: &[Maker] = &[
+    kamstrup::MAKER,
+    techem::MAKER,
+    qundis::MAKER,
+    diehl::MAKER,
+    apator::MAKER,
+    bmeters::MAKER,
+    engelmann::MAKER,
+    esys::MAKER,
+    gwf::MAKER,
+    bfw::MAKER,
+    ime::MAKER,
+    schneider::MAKER,
+];
 
 /// A maker's two bytes as sent, from its letters (EN 13757-3 clause 5.5).
 pub(crate) const fn code_of(letters: [u8; 3]) -> [u8; 2] {
@@ -111,8 +175,24 @@ pub(crate) fn of(meter: &MeterAddress) -> Option<&'static Maker> {
 }
 
 impl Maker {
-    /// Gives a header with an own code, or with error flags, its meaning; one that is not known stays as it is.
+    /// Whether [`Maker::explain`] may change a header.
+    pub(crate) fn explains(&self, header: &Header) -> bool {
+        header.vib.own.is_some() || header.vib.quantity == Quantity::ErrorFlags || !self.subunits.is_empty()
+    }
+
+    /// Gives a header with an own code, with error flags or of a subunit its meaning; one that is not known stays
+    /// as it is.
     pub(crate) fn explain(&self, meter: &MeterAddress, header: &mut Header) {
+        self.explain_code(meter, header);
+        let subunit = header.subunit;
+        let vib = &mut header.vib;
+        let is_it = |s: &&Subunit| s.subunit == subunit && s.from == vib.quantity && s.models.hold(meter);
+        if let Some(found) = self.subunits.iter().find(is_it) {
+            (vib.quantity, vib.unit) = (found.to, found.unit);
+        }
+    }
+
+    fn explain_code(&self, meter: &MeterAddress, header: &mut Header) {
         let vib = &mut header.vib;
         let Some(own) = vib.own else {
             if vib.quantity == Quantity::ErrorFlags
@@ -123,11 +203,20 @@ impl Maker {
             return;
         };
         let len = header.data_field;
-        let is_it = |c: &&Code| c.vif == vib.code && c.own == own && c.len.is_none_or(|n| n == len);
+        let rest = vib.own_rest();
+        let is_it = |c: &&Code| {
+            c.vif == vib.code
+                && c.own == own
+                && c.rest.is_none_or(|bytes| bytes == rest)
+                && c.len.is_none_or(|n| n == len)
+        };
         match self.codes.iter().find(is_it).map(|c| &c.meaning) {
             Some(Meaning::Is(is)) => {
                 let modifiers = vib.modifiers.without(Modifier::MANUFACTURER);
-                *vib = Vib { modifiers, own: vib.own, code: vib.code, ..*is };
+                let mut modifiers = modifiers;
+                is.modifiers.iter().for_each(|m| modifiers.push(m));
+                let (own, code, later) = (vib.own, vib.code, vib.own_later);
+                *vib = Vib { modifiers, own, code, own_later: later, ..*is };
             }
             Some(Meaning::Also(modifier)) => {
                 vib.quantity = vib.standard;
@@ -138,9 +227,20 @@ impl Maker {
         }
     }
 
+    /// The standard's device type of a meter that may send one of the maker's own.
+    pub(crate) fn device(&self, meter: &MeterAddress) -> u8 {
+        let sent = meter.device_type();
+        self.devices.iter().find(|(own, _)| *own == sent).map_or(sent, |(_, standard)| *standard)
+    }
+
     /// Reads a container, see [`Container`].
     pub(crate) fn open(&self, own: u8, bytes: &[u8], at: usize, sheet: &mut Sheet<'_>) -> bool {
         self.container.is_some_and(|read| read(own, bytes, at, sheet))
+    }
+
+    /// The reader of a meter's own format under a CI byte.
+    pub(crate) fn format(&self, meter: &MeterAddress, ci: u8) -> Option<Reader> {
+        self.formats.iter().find(|f| f.ci.contains(&ci) && f.models.hold(meter)).map(|f| f.read)
     }
 
     /// Reads data after DIF 0F or 1F, see [`Tail`].
@@ -155,5 +255,7 @@ impl Maker {
     }
 }
 
+#[cfg(test)]
+mod formats_tests;
 #[cfg(test)]
 mod tests;

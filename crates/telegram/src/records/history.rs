@@ -60,6 +60,7 @@ pub(crate) fn add_times(out: &mut Vec<Record>) {
             own: None,
             flags: Flags::UNKNOWN,
             letters: None,
+            obis: None,
             at,
             len: 0,
         });

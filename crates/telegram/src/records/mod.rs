@@ -14,7 +14,7 @@ mod vif;
 
 use std::fmt;
 
-use base::{Decimal, Quantity, Unit};
+use base::{Decimal, Obis, Quantity, Unit};
 
 pub use flags::{Flag, Flags};
 pub use header::HeaderError;
@@ -56,6 +56,8 @@ pub struct Record {
     pub flags: Flags,
     /// The unit in letters where `unit` is [`Unit::Text`].
     pub letters: Option<Box<str>>,
+    /// The register's OBIS code, where the meter sends it or its list of values says it.
+    pub obis: Option<Obis>,
     /// Where the record begins in the decrypted frame; for compact frames, where its data bytes begin.
     pub at: usize,
     /// How many bytes it takes there. 0 for the times of a compact profile or of a history, which are computed.
@@ -71,6 +73,15 @@ impl Record {
             _ => 0,
         };
         self.flags.set_in(bits)
+    }
+
+    /// What the meter says of its clock beside a moment: summer time, or that the clock is invalid (types F and I).
+    pub fn marks(&self) -> impl Iterator<Item = Modifier> + use<> {
+        let (summer, invalid) = match self.value {
+            Value::DateTime(moment) => (moment.summer, moment.invalid),
+            _ => (false, false),
+        };
+        summer.then_some(Modifier::SUMMER_TIME).into_iter().chain(invalid.then_some(Modifier::CLOCK_INVALID))
     }
 }
 
@@ -139,6 +150,15 @@ impl Function {
             1 => Self::Maximum,
             2 => Self::Minimum,
             _ => Self::Error,
+        }
+    }
+
+    /// What a number of the standard stands for.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0..=3 => Some(Self::from_bits(code)),
+            _ => None,
         }
     }
 

@@ -34,6 +34,22 @@ impl Modifier {
     pub const MONTHS_CHANGE: Self = Self(0x200);
     /// Of an attempt at fraud (makers' own formats).
     pub const FRAUD: Self = Self(0x201);
+    /// How much was taken since the billing day, not where a register stands (makers' own formats).
+    pub const SINCE_BILLING: Self = Self(0x202);
+    /// A register that its user may set back (makers' own formats).
+    pub const PARTIAL: Self = Self(0x203);
+    /// The moment is in summer time ([`Record::marks`](crate::Record::marks)).
+    pub const SUMMER_TIME: Self = Self(0x204);
+    /// The meter does not rely on its clock ([`Record::marks`](crate::Record::marks)).
+    pub const CLOCK_INVALID: Self = Self(0x205);
+    /// In the neutral conductor.
+    pub const NEUTRAL: Self = Self(0x104);
+    /// Between the first and the second phase.
+    pub const PHASES_1_2: Self = Self(0x105);
+    /// Between the second and the third phase.
+    pub const PHASES_2_3: Self = Self(0x106);
+    /// Between the third and the first phase.
+    pub const PHASES_3_1: Self = Self(0x107);
 
     /// Whether it reports an error of the record (table 18). What was sent beside it is not to be relied on.
     #[must_use]
@@ -145,6 +161,10 @@ impl Modifier {
             0x115 => "from the meter",
             0x200 => "change over the month",
             0x201 => "fraud",
+            0x202 => "since the billing day",
+            0x203 => "partial",
+            0x204 => "summer time",
+            0x205 => "clock invalid",
             _ => "reserved modifier",
         }
     }
@@ -169,6 +189,10 @@ pub struct Modifiers {
 impl Modifiers {
     /// No modifier.
     pub const EMPTY: Self = Self { len: 0, items: [0; MAX_VIFE] };
+
+    pub(crate) const fn one(modifier: Modifier) -> Self {
+        Self { len: 1, items: [modifier.0, 0, 0, 0, 0, 0, 0, 0, 0, 0] }
+    }
 
     /// The modifiers.
     pub fn iter(&self) -> impl Iterator<Item = Modifier> + '_ {

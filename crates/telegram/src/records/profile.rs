@@ -73,6 +73,7 @@ pub(super) fn expand(kind: Profile, header: &Header, data: &[u8], at: usize, she
             own,
             flags: Flags::UNKNOWN,
             letters: None,
+            obis: None,
             at,
             len,
         };

@@ -1,6 +1,6 @@
 //! The loop over the records of a full frame.
 
-use base::{MeterAddress, Quantity};
+use base::MeterAddress;
 
 use super::cursor::Cursor;
 use super::header::{Header, HeaderError, Item};
@@ -92,7 +92,7 @@ impl<'a> Sheet<'a> {
     #[inline]
     pub(crate) fn explain(&self, header: &mut Header) {
         if let Some(maker) = self.maker
-            && (header.vib.own.is_some() || header.vib.quantity == Quantity::ErrorFlags)
+            && maker.explains(header)
         {
             maker.explain(&self.meter, header);
         }
@@ -139,9 +139,21 @@ impl<'a> Sheet<'a> {
             own: vib.own,
             flags: vib.flags,
             letters,
+            obis: None,
             at,
             len,
         })
+    }
+
+    /// Reads application data that are a maker's own format: where the part that was understood ends. None where
+    /// they are of no format that is known; nothing is put then.
+    pub(crate) fn own_format(&mut self, ci: u8, frame: &[u8], at: usize) -> Option<usize> {
+        let read = self.maker?.format(&self.meter, ci)?;
+        let end = read(frame, at, self);
+        if end.is_none() {
+            self.clear();
+        }
+        end.map(|end| end.clamp(at.min(frame.len()), frame.len()))
     }
 
     /// Reads what it can of the maker's own data after DIF 0F or 1F, which lie at `at`, and says what is left.

@@ -53,7 +53,8 @@ impl Spacing {
 pub(super) fn moment_of(record: &Record) -> Option<Value> {
     match (&record.quantity, &record.value) {
         (Quantity::Date | Quantity::DateTime, Value::Date(d)) => Some(Value::Date(*d)),
-        (Quantity::Date | Quantity::DateTime, Value::DateTime(d)) => Some(Value::DateTime(*d)),
+        // what the meter does not rely on itself dates nothing else
+        (Quantity::Date | Quantity::DateTime, Value::DateTime(d)) if !d.invalid => Some(Value::DateTime(*d)),
         _ => None,
     }
 }
@@ -65,7 +66,7 @@ pub(super) fn shift(base: &Value, spacing: Spacing, step: i64) -> Option<Value> 
             let shifted = shift_day(date.to_civil()?, spacing, step)?;
             Date::from_civil(shifted).map(Value::Date)
         }
-        Value::DateTime(DateTime { date, time, summer }) => {
+        Value::DateTime(DateTime { date, time, summer, invalid }) => {
             let (day, hour) = (date.to_civil()?, time.hour.cast_signed());
             let clock = day.at(hour, time.minute.cast_signed(), time.second.unwrap_or(0).cast_signed(), 0);
             let shifted = match spacing {
@@ -75,7 +76,7 @@ pub(super) fn shift(base: &Value, spacing: Spacing, step: i64) -> Option<Value> 
             let second = time.second.is_some().then(|| shifted.second().unsigned_abs());
             let time =
                 Time { hour: shifted.hour().unsigned_abs(), minute: shifted.minute().unsigned_abs(), second };
-            Some(Value::DateTime(DateTime { date: Date::from_civil(shifted.date())?, time, summer }))
+            Some(Value::DateTime(DateTime { date: Date::from_civil(shifted.date())?, time, summer, invalid }))
         }
         _ => None,
     }

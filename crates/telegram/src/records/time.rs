@@ -37,6 +37,8 @@ pub struct DateTime {
     pub time: Time,
     /// Whether the meter says that summer time is in force, so that the time of day is an hour ahead.
     pub summer: bool,
+    /// Whether the meter says that its clock is not to be relied on.
+    pub invalid: bool,
 }
 
 /// `2026-11-23`.
@@ -95,33 +97,27 @@ fn type_g(low: u8, high: u8) -> Point {
     date(century(year, 0), month, day).map_or(Point::None, Point::Date)
 }
 
-/// Type F: date and time in 32 bits, to the minute. Bit 7 of the first byte: invalid.
+/// Type F: date and time in 32 bits, to the minute. Bit 7 of the first byte: the time is invalid.
 fn type_f(m: u8, h: u8, low: u8, high: u8) -> Point {
-    if m & 0x80 != 0 {
-        return Point::None;
-    }
     let year = years(low, high);
     let (Some(date), Some(time)) =
         (date(century(year, h >> 5 & 3), high & 0x0f, low & 0x1f), time(h & 0x1f, m & 0x3f, None))
     else {
         return Point::None;
     };
-    Point::DateTime(DateTime { date, time, summer: h & 0x80 != 0 })
+    Point::DateTime(DateTime { date, time, summer: h & 0x80 != 0, invalid: m & 0x80 != 0 })
 }
 
-/// Type I: date and time in 48 bits, to the second. Bit 7 of the second byte: invalid. The sixth byte holds
+/// Type I: date and time in 48 bits, to the second. Bit 7 of the second byte: the time is invalid. The sixth byte holds
 /// the week and how far summer time is off; the date tells the week already.
 fn type_i(s: u8, m: u8, h: u8, low: u8, high: u8) -> Point {
-    if m & 0x80 != 0 {
-        return Point::None;
-    }
     let (Some(date), Some(time)) = (
         date(century(years(low, high), 0), high & 0x0f, low & 0x1f),
         time(h & 0x1f, m & 0x3f, Some(s & 0x3f)),
     ) else {
         return Point::None;
     };
-    Point::DateTime(DateTime { date, time, summer: s & 0x40 != 0 })
+    Point::DateTime(DateTime { date, time, summer: s & 0x40 != 0, invalid: m & 0x80 != 0 })
 }
 
 /// The year in seven bits: three above the day, four above the month.
@@ -177,7 +173,11 @@ mod tests {
         match read(bytes).unwrap() {
             Point::Date(d) => d.to_string(),
             Point::EveryYear { month, day } => format!("--{month:02}-{day:02}"),
-            Point::DateTime(d) => format!("{d}{}", if d.summer { " summer" } else { "" }),
+            Point::DateTime(d) => {
+                let marks = [(d.summer, " summer"), (d.invalid, " invalid")];
+                d.to_string()
+                    + &marks.iter().filter(|(set, _)| *set).map(|(_, word)| *word).collect::<String>()
+            }
             Point::Time(t) => t.to_string(),
             Point::None => "none".to_owned(),
         }
@@ -195,11 +195,12 @@ mod tests {
         assert_eq!(shown(&[0x32, 0x90, 0x62, 0x28]), "2019-08-02T16:50 summer");
         assert_eq!(shown(&[0x32, 0x30, 0x62, 0x28]), "2019-08-02T16:50", "the hundreds of the year");
         assert_eq!(shown(&[0x32, 0x50, 0x62, 0x28]), "2019-08-02T16:50", "two hundreds mean the same");
-        assert_eq!(shown(&[0xb2, 0x10, 0x62, 0x28]), "none", "declared invalid");
+        assert_eq!(shown(&[0xb2, 0x10, 0x62, 0x28]), "2019-08-02T16:50 invalid", "the value is kept");
+        assert_eq!(shown(&[0x80, 0x00, 0x00, 0x00]), "none", "no date at all");
         assert_eq!(shown(&[0x32, 0x1f, 0x62, 0x28]), "none", "every hour is no moment");
         assert_eq!(shown(&[0x0e, 0x10, 0x15, 0xc8, 0x2a, 0x00]), "2022-10-08T21:16:14");
         assert_eq!(shown(&[0x4e, 0x10, 0x15, 0xc8, 0x2a, 0x00]), "2022-10-08T21:16:14 summer");
-        assert_eq!(shown(&[0x0e, 0x90, 0x15, 0xc8, 0x2a, 0x00]), "none");
+        assert_eq!(shown(&[0x0e, 0x90, 0x15, 0xc8, 0x2a, 0x00]), "2022-10-08T21:16:14 invalid");
         assert_eq!(shown(&[0x01, 0x02, 0x03]), "03:02:01");
         assert_eq!(read(&[1]), None);
     }

@@ -4,7 +4,7 @@ use base::Class;
 use store::Quality;
 use wire::vault::Verdict::{Duplicate, Fresh, HintOnly, Late};
 
-use crate::frames::{Collector, DAY, HOUR, NOW, frame, frame_at};
+use crate::frames::{Collector, DAY, HOUR, NOW, frame, frame_at, unit};
 use crate::house::{House, tenancy, until};
 
 #[tokio::test]
@@ -57,6 +57,36 @@ async fn telegrams_become_sealed_readings_with_their_own_times() {
         })
     })
     .await;
+    intake.stop().await;
+}
+
+#[tokio::test]
+async fn pushes_of_electricity_meters_become_readings_with_obis_codes() {
+    let house = House::new(4).await;
+    let intake = house.start().await;
+    let (key, collector) = (house.batch_key().await, Collector::new(1));
+    let mut broken = unit(2, 5, 5, 9, Fresh);
+    broken[35] = 9; // more values than there are
+    let mut stranger = unit(2, 5, 5, 9, Fresh);
+    stranger[2..10].copy_from_slice(b"KFM\x10\x10\0\0\x23");
+    let telegrams = [unit(2, 9_108, 12, 7, Fresh), frame(2, 55, 1, Fresh), broken, stranger];
+    let telegrams: Vec<_> = telegrams.into_iter().map(|frame| (frame, NOW.plus(-HOUR))).collect();
+    house.gateway.deliver(collector.batch(&key, 1, &telegrams));
+    house.confirmed(&collector, 1).await;
+
+    let fine = house.readings(2, Class::Fine).await;
+    let [(_, push), (_, radio)] = fine.as_slice() else { panic!("{fine:?}") };
+    assert_eq!((push.assurance, push.counter, push.meter_time.as_str()), (3, Some(7), "2026-11-23T12:00:00"));
+    let records: Vec<_> = push.records.iter().map(|r| (r.obis.clone(), r.value.clone(), r.unit)).collect();
+    let kwh = u32::from(base::Unit::KilowattHour.code());
+    let number =
+        |mantissa| Some(wire::intake::Value::Number(wire::intake::Number { mantissa, exponent: -3 }));
+    assert_eq!(records[0], (vec![1, 0, 1, 8, 0, 255], number(9_108), kwh));
+    assert_eq!(records[1], (vec![1, 0, 2, 8, 0, 255], number(12), kwh));
+    assert_eq!(push.records[1].modifiers, [0x3c], "given, as against taken");
+    assert!(radio.records.iter().all(|r| r.obis.is_empty()));
+    let sums = intake.sums().await;
+    assert_eq!((sums["telegrams"], sums["stored"]), (4, 2));
     intake.stop().await;
 }
 

@@ -134,6 +134,10 @@ impl Vault {
 }
 
 fn facts(verdict: u8, frame: &[u8]) -> Security {
+    if let Ok(telegram::dlms::Apdu::Ciphered(unit)) = telegram::dlms::Apdu::read(frame) {
+        let (from, to) = (unit.payload.start as u32, unit.payload.end as u32);
+        return Security { mode: 515, check: 2, counter: Some(unit.counter), from, to };
+    }
     let to = u32::try_from(frame.len()).unwrap();
     match Verdict::from_code(verdict).unwrap() {
         Verdict::HintOnly => Security { mode: 5, check: 1, counter: None, from: 15, to },

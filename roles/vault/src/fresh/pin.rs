@@ -17,7 +17,7 @@ impl Pin {
         if self.mode.code() != found.mode.code() {
             return rank(found.mode) > rank(self.mode);
         }
-        self.clear_tail || !found.clear_tail || matches!(found.mode, Mode::Mode7)
+        self.clear_tail || !found.clear_tail || matches!(found.mode, Mode::Mode7 | Mode::Mode10)
     }
 
     /// The pin after a telegram that it admits.
@@ -34,12 +34,13 @@ impl Pin {
     }
 }
 
-/// Only a MAC is better than none: mode 5 and the extended link layer's CTR authenticate nothing.
+/// Only a MAC or tag is better than none: mode 5, the extended link layer's CTR and the NA-1's block authenticate nothing.
 const fn rank(mode: Mode) -> u8 {
     match mode {
         Mode::None => 0,
-        Mode::Mode5 | Mode::EllCtr => 1,
-        Mode::Mode7 => 2,
+        Mode::Mode5 | Mode::EllCtr | Mode::ApatorNa1 => 1,
+        Mode::Mode7 | Mode::Mode10 => 2,
+        Mode::Dlms(protection) => 1 + protection.authenticated() as u8,
     }
 }
 
@@ -57,7 +58,13 @@ mod tests {
         assert!(pin(Mode::Mode5, true).admits(pin(Mode::Mode5, true)));
         assert!(pin(Mode::Mode5, true).admits(pin(Mode::Mode5, false)));
         assert!(pin(Mode::Mode7, false).admits(pin(Mode::Mode7, true)), "the MAC covers the tail");
-        for mode in [Mode::None, Mode::Mode5, Mode::Mode7, Mode::EllCtr] {
+        assert!(pin(Mode::Mode5, false).admits(pin(Mode::Mode10, false)));
+        assert!(!pin(Mode::Mode10, false).admits(pin(Mode::Mode5, false)));
+        assert!(
+            !pin(Mode::Mode10, false).admits(pin(Mode::Mode7, false)),
+            "no better: a change of mode needs a hand"
+        );
+        for mode in [Mode::None, Mode::Mode5, Mode::Mode7, Mode::Mode10, Mode::EllCtr, Mode::ApatorNa1] {
             for tail in [false, true] {
                 assert_eq!(Pin::from_byte(pin(mode, tail).to_byte()), Some(pin(mode, tail)));
             }

@@ -7,12 +7,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use base::{Class, MeterId, Month, Secret, TenancyId};
+use base::{Class, MeterId, Month, Secret, SecretBytes, TenancyId};
 use journal::{Disk, Journal, JournalError, Options, Position};
 use seal::{Place, SealError, aead, derive};
 
 use crate::MeterNumber;
-use crate::keys::{KeyRing, is_weak};
+use crate::keys::{KeyRing, UnitKeys, UnitRole, is_weak};
 use crate::root::Root;
 use record::Record;
 use tenancies::Tenancies;
@@ -54,6 +54,7 @@ pub(crate) struct Table {
 /// What is in it.
 pub(crate) struct Content {
     pub(crate) keys: KeyRing,
+    pub(crate) units: UnitKeys,
     tenancies: Tenancies,
     periods: HashMap<(Class, Month), Secret<32>>,
 }
@@ -79,8 +80,8 @@ impl Table {
         let options = Options { max_record: 1 << 20, ..Options::new(*b"MKTABLE1") };
         let (journal, recovered) = Journal::open(disk, folder, options)?;
         let record_key = root.table_key();
-        let keys = KeyRing::new(root.hash_key());
-        let mut content = Content { keys, tenancies: Tenancies::default(), periods: HashMap::new() };
+        let (keys, units) = (KeyRing::new(root.hash_key()), UnitKeys::new(root.hash_key()));
+        let mut content = Content { keys, units, tenancies: Tenancies::default(), periods: HashMap::new() };
         let mut records = journal.read_from(Position(0));
         while let Some(record) = records.next_record() {
             let (position, sealed) = record?;
@@ -90,7 +91,7 @@ impl Table {
             content.apply(&root, record).map_err(|_| foreign())?;
         }
         tracing::info!(
-            keys = content.keys.len(),
+            keys = content.keys.len() + content.units.len(),
             tenancies = content.tenancies.len(),
             torn = recovered.torn_bytes,
             "the key table is read"
@@ -217,8 +218,14 @@ impl Content {
                     aead::open_secret(root.key(), &Place::meter_key(number.as_bytes(), &role), &sealed)?;
                 self.keys.insert(number, meter, key.expose());
             }
-            // kept in the journal; nothing uses such keys yet
-            Record::Key { .. } => {}
+            Record::Key { number, meter, role, sealed } => {
+                // a role that this edition does not know stays in the journal
+                if let Some(known) = UnitRole::from_name(&role) {
+                    let place = Place::meter_key(number.as_bytes(), &role);
+                    let key = SecretBytes::new(aead::open(root.key(), &place, &sealed)?);
+                    self.units.insert(number, meter, known, key);
+                }
+            }
             Record::Tenancy { tenancy, sealed } => {
                 let key = aead::open_secret(root.key(), &Place::tenancy_root(tenancy), &sealed)?;
                 self.tenancies.insert_root(tenancy, key);
@@ -233,6 +240,9 @@ impl Content {
     }
 
     fn judge(&self, new: &NewKey<'_>) -> &'static str {
+        if let Some(role) = UnitRole::from_name(new.role) {
+            return self.units.judge(new.number, role, new.key);
+        }
         if new.role != DEK {
             return "unknown-role";
         }

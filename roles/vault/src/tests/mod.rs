@@ -3,6 +3,7 @@ mod frames;
 mod importing;
 mod releasing;
 mod room;
+mod units;
 
 use std::path::Path;
 use std::sync::Arc;

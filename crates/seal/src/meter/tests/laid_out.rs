@@ -41,6 +41,23 @@ pub(super) fn mode7(long: bool, counter: u32, mac_type: u8, blocks: usize, tail:
     frame(ADDRESS, &[&ell, &afl, &[0x7a], &tpl, &plain(blocks), tail])
 }
 
+/// Mode 10 with a tag of so many bytes.
+pub(super) fn mode10(long: bool, counter: u32, tag: usize, records: &[u8]) -> Vec<u8> {
+    let extension = [0x10, (tag / 4 - 1) as u8];
+    let tpl = [&[0x75, 0, 0xff, 0x2a][..], &extension, &counter.to_le_bytes()].concat();
+    let tag = vec![0; tag];
+    if long {
+        return frame([1, 2, 3, 4, 5, 6, 7, 8], &[&[0x72], &LONG, &tpl, records, &tag]);
+    }
+    frame(ADDRESS, &[&[0x8c, 0x20, 0x75, 0x7a], &tpl, records, &tag])
+}
+
+/// An NA-1 module of Apator.
+pub(super) fn na1(access_number: u8) -> Vec<u8> {
+    let block = [0x2f, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+    frame([0x01, 0x06, 1, 2, 3, 4, 0x14, 0x07], &[&[0xa0, access_number, 1], &block])
+}
+
 /// Extended link layer with a session, CI 8D or 8F.
 pub(super) fn ell(with_receiver: bool, session: u32, records: &[u8]) -> Vec<u8> {
     let (ci, receiver) = if with_receiver { (0x8f, &[9u8; 8][..]) } else { (0x8d, &[][..]) };

@@ -13,6 +13,9 @@ fn any_layout() -> impl Strategy<Value = Vec<u8>> {
             .prop_map(|(long, c, at, n, tail)| laid_out::mode7(long, c, at, n, &tail)),
         (any::<bool>(), 0u32..1 << 29, vec(any::<u8>(), 0..200))
             .prop_map(|(receiver, sn, records)| laid_out::ell(receiver, sn | 1 << 29, &records)),
+        (any::<bool>(), any::<u32>(), 1usize..5, vec(any::<u8>(), 0..200))
+            .prop_map(|(long, c, words, records)| laid_out::mode10(long, c, 4 * words, &records)),
+        any::<u8>().prop_map(laid_out::na1),
     ]
 }
 
@@ -25,7 +28,8 @@ proptest! {
         prop_assert_eq!(plain.len(), clear.len());
         prop_assert_eq!(&plain[opened.payload.clone()], &clear[opened.payload.clone()]);
         prop_assert_eq!(&plain[opened.clear_tail.clone()], &clear[opened.clear_tail.clone()]);
-        prop_assert_eq!(opened.clear_tail.end, clear.len());
+        let tag = if opened.mode == Mode::Mode10 { opened.header.tpl.as_ref().unwrap().tag_len() } else { 0 };
+        prop_assert_eq!(opened.clear_tail.end, clear.len() - tag);
         let mut in_place = frame.clone();
         prop_assert_eq!(open_in_place(&mut in_place, &key).unwrap(), opened);
         prop_assert_eq!(in_place, plain);
@@ -52,6 +56,22 @@ proptest! {
         // link layer and extended link layer stand outside the MAC and outside the plaintext; all else counts
         if let Ok((_, after)) = open(&frame, &key) {
             prop_assert!(at < before.0.header.afl.as_ref().unwrap().control.start, "byte {} passed", at);
+            let payload = before.0.payload;
+            prop_assert_eq!(&after[payload.clone()], &before.1[payload]);
+        }
+    }
+
+    #[test]
+    fn no_changed_byte_passes_under_mode_10(counter: u32, words in 1usize..5, at in any::<prop::sample::Index>(), flip in 1u8..) {
+        let key = [7; 16];
+        let mut frame = laid_out::mode10(true, counter, 4 * words, &[1, 2, 3, 4, 5]);
+        protect(&mut frame, &key).unwrap();
+        let before = open(&frame, &key).unwrap();
+        let at = at.index(frame.len());
+        frame[at] ^= flip;
+        // the link layer stands outside the tag; all else counts
+        if let Ok((_, after)) = open(&frame, &key) {
+            prop_assert!(at < before.0.header.tpdu.start, "byte {} passed", at);
             let payload = before.0.payload;
             prop_assert_eq!(&after[payload.clone()], &before.1[payload]);
         }
@@ -95,6 +115,7 @@ fn every_truncation_is_damaged_or_refused_and_never_opens() {
         laid_out::mode5(true, 9, 3, &[1, 2]),
         laid_out::mode7(false, 77, 5, 2, &[]),
         laid_out::ell(true, 1 << 29 | 99, &[5; 40]),
+        laid_out::mode10(false, 77, 8, &[5; 20]),
     ] {
         protect(&mut frame, &key).unwrap();
         for len in 0..frame.len() {
@@ -124,6 +145,9 @@ fn counters_and_checks_are_told() {
     assert_eq!(facts(laid_out::mode5(false, 42, 1, &[])), (Mode::Mode5, Check::Fill2F2F, None, Some(42)));
     let mac = Check::Mac { bytes: 8 };
     assert_eq!(facts(laid_out::mode7(true, 70_000, 5, 1, &[])), (Mode::Mode7, mac, Some(70_000), Some(0x75)));
+    let of_mode_10 = facts(laid_out::mode10(true, 70_001, 8, &[1, 2]));
+    assert_eq!(of_mode_10, (Mode::Mode10, mac, Some(70_001), Some(0x75)));
+    assert_eq!(facts(laid_out::na1(9)), (Mode::ApatorNa1, Check::Fill2F, None, Some(9)));
     let session = 1 << 29 | 1_927_618 << 4 | 3;
     assert_eq!(
         facts(laid_out::ell(false, session, &[2, 0xff, 0x20, 0, 0])),

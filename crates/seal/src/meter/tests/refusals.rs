@@ -92,7 +92,17 @@ fn other_protection_is_named() {
         frame[14] = number;
         refusal(&frame).to_string()
     };
-    assert_eq!(named(10), "security mode 10 (AES-128-CCM) is not supported");
+    for (number, name) in [
+        (1, "manufacturer specific"),
+        (2, "DES-CBC without vector"),
+        (4, "specific usage"),
+        (8, "AES-128-CTR with CMAC"),
+        (9, "AES-128-GCM"),
+        (13, "TLS"),
+        (15, "specific usage"),
+    ] {
+        assert_eq!(named(number), format!("security mode {number} ({name}) is not supported"));
+    }
     assert_eq!(named(3), "security mode 3 (DES-CBC) is not supported");
     assert_eq!(named(31), "security mode 31 (reserved) is not supported");
     let mut variable = laid_out::ell(false, 0, &[1]);
@@ -124,6 +134,37 @@ fn mode_7_asks_for_mac_counter_and_derivation() {
         refusal(&f).to_string()
     };
     assert!(bare.contains("without a MAC"), "{bare}");
+}
+
+#[test]
+fn mode_10_asks_for_counter_derivation_and_all_of_the_data() {
+    let with = |change: fn(&mut Vec<u8>)| {
+        let mut frame = laid_out::mode10(false, 1, 8, &[1; 20]);
+        change(&mut frame);
+        refusal(&frame).to_string()
+    };
+    assert!(with(|f| f[18] = 0x00).contains("without key derivation function A"));
+    assert!(with(|f| f[17] = 0x0a).contains("without a message counter"));
+    assert!(with(|f| f[16] = 0x05).contains("of a part of the data"));
+    assert!(with(|f| f[16] = 0xf0).contains("damaged"));
+    assert_eq!(with(|f| f[30] ^= 1), OpenError::MacMismatch.to_string());
+    let mut short = laid_out::mode10(false, 1, 4, &[]);
+    short.truncate(26);
+    short[0] = 25;
+    assert_eq!(refusal(&short), OpenError::Damaged(Damage::Encrypted { declared: 1, left: 0 }));
+}
+
+#[test]
+fn an_na_1_without_its_filler_has_another_key() {
+    let mut frame = laid_out::na1(3);
+    assert_eq!(refusal(&frame), OpenError::ClearUnderEncryptedHeader);
+    protect(&mut frame, &KEY).unwrap();
+    // one key in 256 passes, so more than one is tried
+    let refused = (0u8..=255).filter(|k| open(&frame, &[*k; 16]) == Err(OpenError::WrongKey)).count();
+    assert!((240..256).contains(&refused), "{refused} of 256 keys refused");
+    let mut other_maker = frame;
+    other_maker[2] = 0x02;
+    assert_eq!(refusal(&other_maker), OpenError::NotEncrypted);
 }
 
 #[test]

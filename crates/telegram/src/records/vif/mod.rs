@@ -52,6 +52,8 @@ pub(crate) struct Vib {
     pub(crate) standard: Quantity,
     /// The first VIFE after a manufacturer's VIF or VIFE (7F, FF).
     pub(crate) own: Option<u8>,
+    /// How many VIFEs follow that one, and the first two of them, without their extension bits.
+    pub(crate) own_later: (u8, [u8; 2]),
     /// What the bits of the value mean, where that is known.
     pub(crate) flags: Flags,
     /// Where the letters of a plain-text unit lie in the header bytes: offset and length.
@@ -81,6 +83,7 @@ impl Vib {
             code: 0,
             standard: quantity,
             own: None,
+            own_later: (0, [0; 2]),
             flags: Flags::UNKNOWN,
             letters: None,
         }
@@ -91,6 +94,12 @@ impl Vib {
         let mut vib = Self::new(quantity, unit, exponent + nominal, Kind::Number);
         vib.nominal = nominal;
         vib
+    }
+
+    /// The same with a modifier.
+    pub(crate) const fn with(mut self, modifier: Modifier) -> Self {
+        self.modifiers = Modifiers::one(modifier);
+        self
     }
 
     pub(crate) const fn unsigned(quantity: Quantity) -> Self {
@@ -115,6 +124,24 @@ impl Vib {
 
     const fn reserved() -> Self {
         Self::new(Quantity::Reserved, Unit::None, 0, Kind::Number)
+    }
+
+    fn push_own(&mut self, code: u8) {
+        if self.own.is_none() {
+            self.own = Some(code);
+            return;
+        }
+        let (count, later) = &mut self.own_later;
+        if let Some(place) = later.get_mut(usize::from(*count)) {
+            *place = code;
+        }
+        *count = count.saturating_add(1);
+    }
+
+    /// The maker's own code after its first byte, as far as it is kept.
+    pub(crate) fn own_rest(&self) -> &[u8] {
+        let (count, later) = &self.own_later;
+        later.get(..usize::from(*count).min(later.len())).unwrap_or_default()
     }
 
     /// Reads VIF and VIFEs.
@@ -159,7 +186,7 @@ impl Vib {
             more = code & 0x80 != 0;
             let low = code & 0x7f;
             if own {
-                vib.own.get_or_insert(low);
+                vib.push_own(low);
             } else if second_table {
                 second_table = false;
                 combinable::apply_second(&mut vib, low);
