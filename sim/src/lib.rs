@@ -22,6 +22,7 @@ mod line;
 mod load;
 mod meter;
 mod mischief;
+pub mod receivers;
 pub mod record;
 mod rng;
 mod roster;

@@ -30,8 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[command(
     after_help = "Examples:\n  rtl_wmbus | meterkeep collect --dir ./roof --token roof.token --input rtl_wmbus:-\n  \
                         meterkeep collect --dir ./roof --input rtl_wmbus:heard.txt --until confirmed\n\n\
-                        Inputs: FILE, `-`, tcp://HOST:PORT (connects), listen://HOST:PORT (waits for receivers), each \
-                        with `rtl_wmbus:` or `hex:` before it where the kind of lines is known."
+                        Inputs: FILE, `-`, serial:///dev/ttyUSB0, tcp://HOST:PORT (connects), listen://HOST:PORT (waits for \
+                        receivers), each with the receiver before it where it is not known by its lines: rtl_wmbus:, \
+                        rtl_433:, hex:, imst871:, imst891:, amber:, amber-transparent:, cul:, rc1180:, raw:, hex-stream:, mbus: \
+                        or han:. Brokers (MQTT) and all else is set in `collector.toml` in the folder; then no input is needed here."
 )]
 pub(crate) struct Args {
     /// The collector's folder: identity, spool, settings.
@@ -46,8 +48,8 @@ pub(crate) struct Args {
     /// A name for people.
     #[arg(long, default_value = "collector")]
     name: String,
-    /// Where lines come from; several times.
-    #[arg(long, required = true, value_name = "INPUT")]
+    /// Where telegrams come from; several times.
+    #[arg(long, value_name = "INPUT")]
     input: Vec<Source>,
     /// When to stop by itself: never, when the house's gateway has everything, or when the core has stored it.
     #[arg(long, value_parser = ["stopped", "delivered", "confirmed"], default_value = "stopped")]
@@ -56,11 +58,29 @@ pub(crate) struct Args {
 
 /// Each line is read by what it looks like.
 const AUTO: &str = "auto";
+/// The receivers that may be named before an input; rtl_wmbus and rtl_433 also as they write themselves.
+const KINDS: [(&str, &str); 15] = [
+    ("rtl_wmbus", "rtl-wmbus"),
+    ("rtl-wmbus", "rtl-wmbus"),
+    ("rtl_433", "rtl-433"),
+    ("rtl-433", "rtl-433"),
+    ("hex", "hex"),
+    ("imst871", "imst871"),
+    ("imst891", "imst891"),
+    ("amber", "amber"),
+    ("amber-transparent", "amber-transparent"),
+    ("cul", "cul"),
+    ("rc1180", "rc1180"),
+    ("raw", "raw"),
+    ("hex-stream", "hex-stream"),
+    ("mbus", "mbus"),
+    ("han", "han"),
+];
 
-/// Where lines come from, and how they are to be read.
+/// Where telegrams come from, and what speaks there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Source {
-    format: &'static str,
+    receiver: &'static str,
     option: &'static str,
     value: Option<OsString>,
 }
@@ -69,24 +89,25 @@ impl FromStr for Source {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (format, rest) = match text.split_once(':') {
-            Some(("rtl_wmbus", rest)) => ("rtl-wmbus", rest),
-            Some(("hex", rest)) => ("hex", rest),
-            _ => (AUTO, text),
-        };
+        let named = text.split_once(':').and_then(|(word, rest)| {
+            let (_, receiver) = KINDS.iter().find(|(name, _)| *name == word)?;
+            Some((*receiver, rest))
+        });
+        let (receiver, rest) = named.unwrap_or((AUTO, text));
         let value = |v: &str| Some(OsString::from(v));
         let (option, value) = match rest.split_once("://") {
             Some(("tcp", address)) if address.contains(':') => ("--connect", value(address)),
             Some(("listen", address)) if address.contains(':') => ("--listen", value(address)),
+            Some(("serial", path)) if !path.is_empty() => ("--serial", value(path)),
             None if rest == "-" => ("--stdin", None),
             None if !rest.is_empty() => ("--file", value(rest)),
             _ => {
                 return Err(format!(
-                    "`{text}` is no input; write `rtl_wmbus:FILE`, `rtl_wmbus:-`, `tcp://HOST:PORT` or `listen://HOST:PORT`"
+                    "`{text}` is no input; write `rtl_wmbus:FILE`, `rtl_wmbus:-`, `imst871:serial:///dev/ttyUSB0`, `tcp://HOST:PORT` or `listen://HOST:PORT`"
                 ));
             }
         };
-        Ok(Self { format, option, value })
+        Ok(Self { receiver, option, value })
     }
 }
 
@@ -139,15 +160,12 @@ pub(crate) async fn enrol_in(folder: &Folder, token: &Token, name: &str) -> Resu
 }
 
 fn arguments(args: &Args) -> Vec<OsString> {
-    let mut formats = args.input.iter().map(|s| s.format);
-    let first = formats.next().unwrap_or(AUTO);
-    // the collector tells rtl_wmbus lines and bare digits apart by themselves where several kinds come
-    let format = if formats.all(|f| f == first) { first } else { AUTO };
     let mut all: Vec<OsString> = vec!["--folder".into(), (&args.dir).into(), "run".into()];
-    all.extend(["--format".into(), format.into(), "--until".into(), (&args.until).into()]);
+    all.extend(["--until".into(), (&args.until).into()]);
     for source in &args.input {
         all.push(source.option.into());
         all.extend(source.value.clone());
+        all.extend(["--receiver".into(), source.receiver.into()]);
     }
     all
 }
@@ -195,18 +213,20 @@ mod tests {
 
     #[test]
     fn inputs_are_read_and_refused_by_text() {
-        for (text, format, option, value) in [
+        for (text, receiver, option, value) in [
             ("rtl_wmbus:heard.txt", "rtl-wmbus", "--file", Some("heard.txt")),
             ("rtl_wmbus:-", "rtl-wmbus", "--stdin", None),
+            ("imst871:serial:///dev/ttyUSB0", "imst871", "--serial", Some("/dev/ttyUSB0")),
+            ("rtl_433:-", "rtl-433", "--stdin", None),
             ("hex:tcp://127.0.0.1:1", "hex", "--connect", Some("127.0.0.1:1")),
             ("listen://0.0.0.0:7371", "auto", "--listen", Some("0.0.0.0:7371")),
             ("heard.txt", "auto", "--file", Some("heard.txt")),
         ] {
             let source: Source = text.parse().unwrap();
-            assert_eq!((source.format, source.option), (format, option), "{text}");
+            assert_eq!((source.receiver, source.option), (receiver, option), "{text}");
             assert_eq!(source.value, value.map(OsString::from), "{text}");
         }
-        for text in ["", "rtl_wmbus:", "udp://x:1", "tcp://x"] {
+        for text in ["", "rtl_wmbus:", "udp://x:1", "tcp://x", "serial://"] {
             assert!(text.parse::<Source>().unwrap_err().contains("rtl_wmbus:FILE"), "{text}");
         }
     }

@@ -185,7 +185,7 @@ fn profile(layout: &Layout, config: &Config, room: Room) -> Result<jail::Profile
     let mut profile = jail::Profile {
         read: vec![layout.config(), layout.public("")],
         write: vec![layout.room(room), layout.run()],
-        network: jail::Network::None,
+        ..jail::Profile::default()
     };
     match room {
         Room::Gateway => {

@@ -24,6 +24,8 @@ pub(crate) fn restrict(profile: &Profile) -> Result<(&'static str, &'static str)
     let write = AccessFs::from_all(WANTED) & !BitFlags::from(AccessFs::Execute);
     let rules = allow(rules, &profile.read, read)?;
     let rules = allow(rules, &profile.write, write)?;
+    let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
+    let rules = allow(rules, &profile.devices, device)?;
     let status = rules.restrict_self().map_err(failed)?;
     let files = match status.ruleset {
         RulesetStatus::FullyEnforced => "full",
@@ -36,17 +38,20 @@ pub(crate) fn restrict(profile: &Profile) -> Result<(&'static str, &'static str)
 /// Ports have a rule set of their own, so that a kernel without them (before 6.7) is told apart from one
 /// without some right on files.
 fn restrict_network(profile: &Profile) -> Result<&'static str, landlock::RulesetError> {
-    let ports = match &profile.network {
-        Network::Open => return Ok("full"),
-        Network::None => &[][..],
-        Network::Listen(ports) => ports.as_slice(),
+    let (listen, connect) = match &profile.network {
+        Network::None => (&[][..], &[][..]),
+        Network::Listen(ports) => (ports.as_slice(), &[][..]),
+        Network::Ports { listen, connect } => (listen.as_slice(), connect.as_slice()),
     };
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessNet::from_all(WANTED))?
         .create()?;
-    for port in ports {
+    for port in listen {
         rules = rules.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;
+    }
+    for port in connect {
+        rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }
     let status = rules.restrict_self()?;
     Ok(if status.ruleset == RulesetStatus::FullyEnforced { "full" } else { "none" })

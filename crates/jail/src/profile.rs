@@ -9,6 +9,9 @@ pub struct Profile {
     pub read: Vec<PathBuf>,
     /// Folders that it may read and write below. One that does not exist is left out.
     pub write: Vec<PathBuf>,
+    /// Devices, or folders of devices, that it may read, write and configure, but neither make nor remove. One that
+    /// does not exist is left out.
+    pub devices: Vec<PathBuf>,
     /// Its network.
     pub network: Network,
 }
@@ -21,6 +24,11 @@ pub enum Network {
     None,
     /// Listen on these TCP ports; no connection out.
     Listen(Vec<u16>),
-    /// Whatever TCP it wants: a collector's inputs and gateway are its owner's choice.
-    Open,
+    /// Listen on some TCP ports and connect to others, on whatever host.
+    Ports {
+        /// Where it listens.
+        listen: Vec<u16>,
+        /// Where it connects to.
+        connect: Vec<u16>,
+    },
 }

@@ -135,7 +135,12 @@ fn detect(raw: &[u8], l: usize) -> FrameFormat {
     FrameFormat::Stripped
 }
 
-/// How long a frame of format A with this L field is, CRCs included.
+/// How many bytes a frame of format A with this L field has, CRCs included (EN 13757-4 clause 11.3.2).
+#[must_use]
+pub const fn length_in_format_a(l: u8) -> usize {
+    len_a(l as usize)
+}
+
 const fn len_a(l: usize) -> usize {
     let rest = (l + 1).saturating_sub(HEADER);
     l + 1 + 2 * (1 + rest.div_ceil(16))

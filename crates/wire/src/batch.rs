@@ -108,7 +108,20 @@ pub struct Body {
     /// this lists the indexes at which the state flips, starting from "not synchronised".
     #[prost(uint32, repeated, tag = "6")]
     pub synchronised_flips: Vec<u32>,
-    /// Signal strength in dBm, 0 where unknown.
+    /// Signal strength in dBm, 0 where unknown: the best one where several receivers heard it. Empty: unknown for all.
     #[prost(sint32, repeated, tag = "7")]
     pub rssi_dbm: Vec<i32>,
+    /// Names of the receivers that heard these telegrams, as the collector's settings have them. Older collectors
+    /// leave this and the next two empty.
+    #[prost(string, repeated, tag = "8")]
+    pub receivers: Vec<String>,
+    /// Who heard each, as an index into `receivers`: the one with the best signal, or the first. Empty: unknown.
+    #[prost(uint32, repeated, tag = "9")]
+    pub heard_by: Vec<u32>,
+    /// How often each was heard before the batch was closed, repeats included. Empty: each once.
+    #[prost(uint32, repeated, tag = "10")]
+    pub times_heard: Vec<u32>,
 }
+
+/// A batch with more receivers' names is refused.
+pub const MAX_RECEIVERS: usize = 64;

@@ -6,9 +6,9 @@
 
 mod dlms;
 mod keys;
-mod lines;
 mod messages;
 mod mutate;
+mod receivers;
 mod telegrams;
 
 pub use mutate::Mutator;
@@ -26,7 +26,16 @@ pub struct Target {
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
-    Target { name: "receiver_lines", run: lines::receiver, seeds: lines::receivers_lines },
+    Target { name: "receiver_lines", run: receivers::lines, seeds: receivers::some_lines },
+    Target { name: "receiver_imst871", run: receivers::imst871, seeds: receivers::some_imst871 },
+    Target { name: "receiver_imst891", run: receivers::imst891, seeds: receivers::some_imst891 },
+    Target { name: "receiver_amber", run: receivers::amber, seeds: receivers::some_amber },
+    Target { name: "receiver_cul", run: receivers::cul, seeds: receivers::some_cul },
+    Target { name: "receiver_rc1180", run: receivers::rc1180, seeds: receivers::some_rc1180 },
+    Target { name: "receiver_raw", run: receivers::raw, seeds: receivers::some_raw },
+    Target { name: "receiver_mbus", run: receivers::mbus, seeds: receivers::some_mbus },
+    Target { name: "receiver_han", run: receivers::han, seeds: receivers::some_han },
+    Target { name: "receiver_bridge", run: receivers::bridge, seeds: receivers::some_messages },
     Target { name: "frame_strip", run: telegrams::strip, seeds: telegrams::heard },
     Target { name: "layers_records", run: telegrams::records, seeds: telegrams::decoded },
     Target { name: "fragments", run: telegrams::fragments, seeds: telegrams::fragmented },

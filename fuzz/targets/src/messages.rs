@@ -91,6 +91,9 @@ pub(crate) fn batches() -> Vec<Vec<u8>> {
         wall_ms: vec![1_795_449_600_000, 4],
         synchronised_flips: vec![1],
         rssi_dbm: vec![-70, -80],
+        receivers: vec!["roof".to_owned(), "cellar".to_owned()],
+        heard_by: vec![1, 0],
+        times_heard: vec![1, 2],
     };
     let signed = |header: &Header, body: Vec<u8>| {
         let (header, sealed) = (header.encode_to_vec().into(), body.into());

@@ -112,14 +112,7 @@ pub(crate) fn plain() -> Vec<Vec<u8>> {
 /// Format A frames with good CRCs, and the stripped ones.
 pub(crate) fn received() -> Vec<Vec<u8>> {
     let frames = encrypted();
-    let framed = frames.iter().map(|frame| {
-        let (first, rest) = frame.split_at_checked(10).unwrap_or((frame, &[]));
-        std::iter::once(first).chain(rest.chunks(16)).fold(Vec::new(), |mut out, block| {
-            out.extend_from_slice(block);
-            out.extend_from_slice(&telegram::crc16(block).to_be_bytes());
-            out
-        })
-    });
+    let framed = frames.iter().map(|frame| sim::receivers::format_a(frame));
     framed.chain(frames.iter().cloned()).collect()
 }
 

@@ -15,9 +15,22 @@ pub struct Meta {
     pub to_ms: i64,
 }
 
+/// When, by which input, and how strongly a telegram was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// When.
+    pub at: Moment,
+    /// The input's place in the settings.
+    pub input: u16,
+    /// Signal strength in dBm, 0 where unknown.
+    pub rssi_dbm: i16,
+}
+
 /// A batch in the making.
 #[derive(Debug, Default)]
 pub struct Builder {
+    /// The number of the first row: rows are numbered over all batches, and begin again after 2^32.
+    first_row: u32,
     body: Columns,
     last: Option<(i64, i64)>,
     opened_ms: i64,
@@ -34,11 +47,40 @@ struct Columns {
     flips: Vec<u32>,
     rssi_dbm: Vec<i32>,
     any_rssi: bool,
+    heard_by: Vec<u16>,
+    times_heard: Vec<u32>,
+    any_again: bool,
 }
 
 impl Builder {
-    /// Adds a telegram as heard at a moment. `rssi_dbm` is 0 where unknown.
-    pub fn push(&mut self, frame: &[u8], at: Moment, rssi_dbm: i32) {
+    /// The number that the next telegram's row will have.
+    #[must_use]
+    pub fn next_row(&self) -> u32 {
+        self.first_row.wrapping_add(u32::try_from(self.len()).unwrap_or(u32::MAX))
+    }
+
+    /// A telegram of this row was heard once more. Where its batch is still open, the row keeps the best strength, who
+    /// had it, and how often it was heard.
+    pub fn hear_again(&mut self, row: u32, heard: Heard) {
+        let Ok(at) = usize::try_from(row.wrapping_sub(self.first_row)) else { return };
+        let body = &mut self.body;
+        let (Some(rssi_dbm), Some(by), Some(times)) =
+            (body.rssi_dbm.get_mut(at), body.heard_by.get_mut(at), body.times_heard.get_mut(at))
+        else {
+            return;
+        };
+        *times = times.saturating_add(1);
+        body.any_again = true;
+        let now = i32::from(heard.rssi_dbm);
+        if now != 0 && (*rssi_dbm == 0 || now > *rssi_dbm) {
+            (*rssi_dbm, *by) = (now, heard.input);
+            body.any_rssi = true;
+        }
+    }
+
+    /// Adds a telegram.
+    pub fn push(&mut self, frame: &[u8], heard: Heard) {
+        let Heard { at, input, rssi_dbm } = heard;
         let (monotonic, wall) = (at.monotonic_ms, at.wall.0);
         let body = &mut self.body;
         if self.last.is_none() {
@@ -55,8 +97,10 @@ impl Builder {
         body.lengths.push(u32::try_from(frame.len()).unwrap_or(u32::MAX));
         body.monotonic_ms.push(monotonic.wrapping_sub(before_monotonic));
         body.wall_ms.push(wall.wrapping_sub(before_wall));
-        body.rssi_dbm.push(rssi_dbm);
+        body.rssi_dbm.push(rssi_dbm.into());
         body.any_rssi |= rssi_dbm != 0;
+        body.heard_by.push(input);
+        body.times_heard.push(1);
         self.last = Some((monotonic, wall));
     }
 
@@ -84,11 +128,14 @@ impl Builder {
         self.opened_ms
     }
 
-    /// Closes the batch: its encoded [`Body`] and what the spool must know. The builder is empty afterwards.
-    pub fn close(&mut self, boot_id: [u8; 16]) -> (Vec<u8>, Meta) {
+    /// Closes the batch: its encoded [`Body`] and what the spool must know. The builder is empty afterwards. `names` are
+    /// those of the inputs.
+    pub fn close(&mut self, boot_id: [u8; 16], names: &[String]) -> (Vec<u8>, Meta) {
+        self.first_row = self.next_row();
         let columns = std::mem::take(&mut self.body);
         let count = u32::try_from(columns.lengths.len()).unwrap_or(u32::MAX);
         let (_, to_ms) = self.last.take().unwrap_or_default();
+        let (receivers, heard_by) = receivers(&columns.heard_by, names);
         let body = Body {
             boot_id: boot_id.to_vec(),
             frames: columns.frames.into(),
@@ -98,9 +145,30 @@ impl Builder {
             synchronised_flips: columns.flips,
             // An empty column says "unknown" for all.
             rssi_dbm: if columns.any_rssi { columns.rssi_dbm } else { Vec::new() },
+            receivers,
+            heard_by,
+            times_heard: if columns.any_again { columns.times_heard } else { Vec::new() },
         };
         (body.encode_to_vec(), Meta { count, from_ms: self.from_ms, to_ms })
     }
+}
+
+/// The names of the inputs that heard these telegrams, in order of appearance, and each telegram's place among them.
+/// A telegram whose input has no name leaves both empty.
+fn receivers(inputs: &[u16], names: &[String]) -> (Vec<String>, Vec<u32>) {
+    let mut order: Vec<u16> = Vec::new();
+    let mut heard_by = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let known = order.iter().position(|known| known == input);
+        let place = known.unwrap_or_else(|| {
+            order.push(*input);
+            order.len() - 1
+        });
+        heard_by.push(u32::try_from(place).unwrap_or(u32::MAX));
+    }
+    let named: Option<Vec<String>> =
+        order.iter().map(|input| names.get(usize::from(*input)).cloned()).collect();
+    named.map_or_else(Default::default, |named| (named, heard_by))
 }
 
 impl Meta {
@@ -153,19 +221,55 @@ mod tests {
         ];
         for _ in 0..2 {
             for (frame, at, rssi) in &heard {
-                builder.push(frame, *at, *rssi);
+                builder.push(frame, Heard { at: *at, input: 0, rssi_dbm: *rssi });
             }
             assert_eq!((builder.len(), builder.opened_ms()), (4, 5000));
-            let (body, meta) = builder.close([7; 16]);
+            let (body, meta) = builder.close([7; 16], &["roof".to_owned()]);
             assert!(builder.is_empty());
             assert_eq!(meta, Meta { count: 4, from_ms: 12_000, to_ms: 1_795_000_004_000 });
             let expected: Vec<_> = heard
                 .iter()
-                .map(|(f, at, rssi)| (f.clone(), at.monotonic_ms, at.wall.0, at.synchronised, *rssi))
+                .map(|(f, at, rssi)| {
+                    (f.clone(), at.monotonic_ms, at.wall.0, at.synchronised, i32::from(*rssi))
+                })
                 .collect();
             assert_eq!(rows(&body), expected);
             assert_eq!(Body::decode(body.as_slice()).unwrap().boot_id, [7; 16]);
         }
+    }
+
+    #[test]
+    fn who_heard_it_best_and_how_often_is_kept() {
+        let names = ["roof", "cellar", "mast"].map(str::to_owned);
+        let at = Moment { monotonic_ms: 5, wall: UtcMillis(7), synchronised: true };
+        let by = |input, rssi_dbm| Heard { at, input, rssi_dbm };
+        let mut builder = Builder::default();
+        let mut bodies = Vec::new();
+        for _ in 0..2 {
+            let first = builder.next_row();
+            builder.push(b"\x01a", by(2, -90));
+            builder.push(b"\x01b", by(0, 0));
+            builder.push(b"\x01c", by(2, -50));
+            builder.hear_again(first, by(0, -70));
+            builder.hear_again(first, by(2, -80));
+            builder.hear_again(first.wrapping_add(1), by(0, 0));
+            builder.hear_again(first.wrapping_sub(1), by(0, -1)); // its batch is closed
+            builder.hear_again(first.wrapping_add(3), by(0, -1)); // not there yet
+            let (body, _) = builder.close([7; 16], &names);
+            bodies.push(Body::decode(body.as_slice()).unwrap());
+        }
+        for body in &bodies {
+            assert_eq!(body.receivers, ["roof", "mast"]);
+            assert_eq!(
+                (body.heard_by.as_slice(), body.rssi_dbm.as_slice()),
+                ([0, 0, 1].as_slice(), [-70, 0, -50].as_slice())
+            );
+            assert_eq!(body.times_heard, [3, 2, 1]);
+        }
+        builder.push(b"\x01a", by(9, 0));
+        let (body, _) = builder.close([7; 16], &names);
+        let body = Body::decode(body.as_slice()).unwrap();
+        assert!(body.receivers.is_empty() && body.heard_by.is_empty() && body.times_heard.is_empty());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 use crate::CollectorError;
-use crate::input::source::Input;
+use crate::input::Input;
 use crate::spool::WhenFull;
 
 /// All settings, each with its default; a name that does not exist is refused. Each can also come from the
@@ -67,7 +67,7 @@ impl Default for SpoolConfig {
 pub struct RepeatsConfig {
     /// The same bytes within so many seconds are one telegram; 0 keeps every one.
     pub window_s: u32,
-    /// So many telegrams are remembered, twice over (about 36 bytes each); more in a window shorten it.
+    /// So many telegrams are remembered, twice over (about 68 bytes each); more in a window shorten it.
     pub remember: usize,
 }
 
@@ -118,6 +118,10 @@ impl Config {
             }
             Err(CollectorError::Config(format!("`{name}` is {value}; it must be from {from} to {to}")))
         };
+        range("the number of inputs", self.input.len() as u64, 0, wire::batch::MAX_RECEIVERS as u64)?;
+        for input in &self.input {
+            input.check().map_err(CollectorError::Config)?;
+        }
         range("batch.telegrams", self.batch.telegrams as u64, 256, wire::batch::MAX_TELEGRAMS as u64)?;
         range("batch.millis", self.batch.millis, 10, 60_000)?;
         range("spool.max_bytes", self.spool.max_bytes, 1 << 20, u64::MAX)?;
@@ -178,8 +182,7 @@ impl Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::source::From;
-    use crate::input::{Format, Frames};
+    use crate::input::{Frames, From, Kind, Mode, Payload};
 
     fn load(text: &str) -> Result<Config, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -193,13 +196,25 @@ mod tests {
         let text = r#"
             [[input]]
             from = { listen = "127.0.0.1:4000" }
-            format = "rtl-wmbus"
+            receiver = "rtl-wmbus"
             [[input]]
             from = "stdin"
-            format = "hex"
+            receiver = "hex"
             frames = "b"
             [[input]]
             from = { follow = "/var/log/rtl.txt" }
+            [[input]]
+            name = "roof"
+            from = { serial = "/dev/ttyUSB0" }
+            receiver = "imst871"
+            mode = "s1"
+            silent_s = 120
+            [[input]]
+            from = { mqtt = { url = "mqtts://broker", topics = ["m/+"], payload = "chirpstack", ca = "ca.pem" } }
+            [[input]]
+            from = { connect = "192.0.2.9:10001" }
+            receiver = "mbus"
+            poll = { addresses = [1, 2] }
             [batch]
             telegrams = 1024
             [spool]
@@ -208,13 +223,20 @@ mod tests {
             window_s = 0
         "#;
         let config = load(text).unwrap();
-        let [listen, stdin, follow] = config.input.as_slice() else { panic!("{:?}", config.input) };
+        let [listen, stdin, follow, roof, lorawan, bus] = config.input.as_slice() else {
+            panic!("{:?}", config.input)
+        };
         assert_eq!(
-            (&listen.from, listen.format),
-            (&From::Listen("127.0.0.1:4000".to_owned()), Format::RtlWmbus)
+            (&listen.from, listen.receiver),
+            (&From::Listen("127.0.0.1:4000".to_owned()), Kind::RtlWmbus)
         );
         assert_eq!((&stdin.from, stdin.frames), (&From::Stdin, Frames::B));
         assert_eq!(follow.from, From::Follow("/var/log/rtl.txt".into()));
+        assert_eq!((roof.receiver, roof.mode, roof.line().baud), (Kind::Imst871, Mode::S1, 57_600));
+        assert_eq!((roof.label().as_str(), roof.silent_after(), roof.is_set_up()), ("roof", Some(120), true));
+        let From::Mqtt(mqtt) = &lorawan.from else { panic!("{lorawan:?}") };
+        assert_eq!((mqtt.payload, lorawan.silent_after()), (Payload::ChirpStack, Some(900)));
+        assert_eq!(bus.poll.as_ref().map(|p| (p.addresses.clone(), p.every_s)), Some((vec![1, 2], 900)));
         assert_eq!((config.batch.telegrams, config.batch.millis), (1024, 1000));
         assert_eq!(config.spool.when_full, WhenFull::DropNewest);
     }
@@ -229,6 +251,8 @@ mod tests {
             ("[spool]\nwhen_full = \"drop-all\"", "drop-all"),
             ("[[input]]\nfrom = { usb = \"x\" }", "usb"),
             ("[house]\n", "house"),
+            ("[[input]]\nfrom = \"stdin\"\nreceiver = \"im871\"", "im871"),
+            ("[[input]]\nfrom = { mqtt = { url = \"mqtts://b\", topics = [\"x\"] } }", "`ca`"),
         ] {
             let message = load(text).unwrap_err();
             assert!(message.contains(name), "{message}");

@@ -5,6 +5,7 @@
 //! [`batch`] (columns, with the honest time of hearing), [`sealing`] (HPKE to the intake, signature), [`spool`]
 //! (fsync before it counts), `sender` (in order, for ever). [`enrol()`] makes a collector one of a house.
 
+mod arguments;
 pub mod batch;
 mod config;
 mod enrol;
@@ -18,6 +19,7 @@ pub mod repeats;
 mod run;
 pub mod sealing;
 mod sender;
+mod shut_in;
 pub mod spool;
 mod token;
 mod writer;
@@ -26,7 +28,7 @@ pub use config::{BatchConfig, Config, Folder, GatewayConfig, RepeatsConfig, Spoo
 pub use enrol::enrol;
 pub use error::CollectorError;
 pub use identity::{About, Enrolled};
-pub use input::source::{From, Input};
+pub use input::{From, Input, Mqtt, Payload, Poll};
 pub use program::program;
 pub use run::{Collector, Summary, Until};
 pub use sender::Progress;

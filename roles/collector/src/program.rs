@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clock::SystemClock;
 use link::{Client, Shutdown, Target, Trust};
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,8 +14,9 @@ use wire::health::{Health, HealthRequest};
 use wire::{Method, Room};
 use zeroize::Zeroizing;
 
-use crate::input::{Format, Frames};
-use crate::{Collector, CollectorError, Config, Folder, From, Input, Token, Until, enrol};
+use crate::arguments::InputArguments;
+use crate::shut_in::shut_in;
+use crate::{Collector, CollectorError, Config, Folder, Token, Until, enrol};
 
 /// Hears meters, seals what it heard to the house it belongs to, keeps it, and forwards it.
 #[derive(Parser)]
@@ -33,7 +34,7 @@ enum Command {
     /// Makes this a collector of a house, with a one-time token.
     Enrol(EnrolArguments),
     /// Collects until it is stopped.
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Shows state and counters of the collector that runs in the folder.
     Status,
 }
@@ -56,37 +57,14 @@ struct RunArguments {
     /// Settings; `collector.toml` in the folder when it is there.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// Read this file or pipe to its end (besides the inputs of the settings; may be repeated).
-    #[arg(long)]
-    file: Vec<PathBuf>,
-    /// Read this file as it grows.
-    #[arg(long)]
-    follow: Vec<PathBuf>,
-    /// Read standard input.
-    #[arg(long)]
-    stdin: bool,
-    /// Listen here for lines, `host:port`.
-    #[arg(long)]
-    listen: Vec<String>,
-    /// Connect there for lines, `host:port`.
-    #[arg(long)]
-    connect: Vec<String>,
-    /// How lines are to be read, for the inputs of the command line.
-    #[arg(long, value_enum, default_value = "auto")]
-    format: FormatWord,
+    #[command(flatten)]
+    inputs: InputArguments,
     /// Stop by itself when the inputs have ended and everything is there.
     #[arg(long, value_enum, default_value = "stopped")]
     until: UntilWord,
     /// Do not shut the process in (for kernels and containers that cannot).
     #[arg(long)]
     no_jail: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum FormatWord {
-    Auto,
-    Hex,
-    RtlWmbus,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -99,7 +77,9 @@ enum UntilWord {
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn program() -> ExitCode {
-    let Program { folder, command } = Program::parse();
+    let matches = Program::command().get_matches();
+    let Program { folder, command } = Program::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    let given = matches.subcommand_matches("run");
     let filter = tracing_subscriber::EnvFilter::try_from_env("METERKEEP_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -116,7 +96,7 @@ pub fn program() -> ExitCode {
     }
     let outcome = match command {
         Command::Enrol(arguments) => enrol_now(&folder, &arguments),
-        Command::Run(arguments) => run(folder, arguments),
+        Command::Run(arguments) => run(folder, &arguments, given),
         Command::Status => status(&folder),
     };
     match outcome {
@@ -152,13 +132,17 @@ fn enrol_now(folder: &Folder, arguments: &EnrolArguments) -> Result<(), Collecto
     Ok(())
 }
 
-fn run(folder: Folder, arguments: RunArguments) -> Result<(), CollectorError> {
+fn run(folder: Folder, arguments: &RunArguments, given: Option<&ArgMatches>) -> Result<(), CollectorError> {
     let path = arguments.config.clone().or_else(|| Some(folder.config()).filter(|p| p.is_file()));
     let mut config = Config::load(path.as_deref())?;
-    config.input.extend(arguments.inputs());
+    if let Some(given) = given {
+        config.input.extend(arguments.inputs.inputs(given)?);
+    }
+    config.check()?;
     if config.input.is_empty() {
         return Err(CollectorError::Config(
-            "no input; name one in the settings or with --file, --listen ...".to_owned(),
+            "no input; name one in the settings or with --serial, --tcp, --mqtt, --file, --listen ..."
+                .to_owned(),
         ));
     }
     if !arguments.no_jail {
@@ -192,56 +176,6 @@ fn run(folder: Folder, arguments: RunArguments) -> Result<(), CollectorError> {
     // A read of standard input cannot be called off: it would keep the process until its sender closes the pipe.
     runtime.shutdown_background();
     outcome
-}
-
-impl RunArguments {
-    fn inputs(&self) -> Vec<Input> {
-        let format = match self.format {
-            FormatWord::Auto => Format::Auto,
-            FormatWord::Hex => Format::Hex,
-            FormatWord::RtlWmbus => Format::RtlWmbus,
-        };
-        let files = self.file.iter().cloned().map(From::File);
-        let followed = self.follow.iter().cloned().map(From::Follow);
-        let listened = self.listen.iter().cloned().map(From::Listen);
-        let connected = self.connect.iter().cloned().map(From::Connect);
-        let stdin = self.stdin.then_some(From::Stdin);
-        let all = files.chain(followed).chain(listened).chain(connected).chain(stdin);
-        all.map(|from| Input { from, format, frames: Frames::Auto }).collect()
-    }
-}
-
-/// Its own folder, the files that it reads, the resolver's files, and TCP.
-fn shut_in(folder: &Folder, config: &Config) -> Result<(), CollectorError> {
-    let mut read: Vec<PathBuf> = [
-        "/etc/resolv.conf",
-        "/etc/hosts",
-        "/etc/nsswitch.conf",
-        "/etc/ld.so.cache",
-        "/lib",
-        "/lib64",
-        "/usr/lib",
-        "/proc/sys/kernel/random",
-    ]
-    .map(PathBuf::from)
-    .to_vec();
-    for input in &config.input {
-        match &input.from {
-            From::File(path) => read.push(path.clone()),
-            // A file that is replaced is another one under the same folder.
-            From::Follow(path) => read.extend(path.parent().map(PathBuf::from)),
-            From::Stdin | From::Listen(_) | From::Connect(_) => {}
-        }
-    }
-    std::fs::create_dir_all(&folder.0).map_err(CollectorError::io(&folder.0))?;
-    let profile = jail::Profile { read, write: vec![folder.0.clone()], network: jail::Network::Open };
-    let enforced = jail::enter(&profile).map_err(|e| CollectorError::Config(e.to_string()))?;
-    if enforced.is_full() {
-        tracing::info!(%enforced, "shut in");
-    } else {
-        tracing::warn!(%enforced, "this kernel does not enforce the whole jail");
-    }
-    Ok(())
 }
 
 fn status(folder: &Folder) -> Result<(), CollectorError> {

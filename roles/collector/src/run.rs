@@ -18,7 +18,7 @@ use crate::batch::Builder;
 use crate::config::{Config, Folder};
 use crate::health::Health;
 use crate::identity::Enrolled;
-use crate::input::source::{self, Ear, Input};
+use crate::input::{Ear, Input, source};
 use crate::keyring::KeyRing;
 use crate::repeats::Repeats;
 use crate::sealing::Sealer;
@@ -175,6 +175,7 @@ impl Collector {
                     counters: Arc::clone(&counters),
                     limits: BatchLimits { telegrams: config.batch.telegrams, millis: config.batch.millis },
                     repeats: Repeats::new(i64::from(config.repeats.window_s).saturating_mul(1000), config.repeats.remember),
+                    names: names(&listeners),
                     newest: newest_tx,
                     builder: Builder::default(),
                     unsynced: Vec::new(),
@@ -216,17 +217,36 @@ async fn hear(
     let thread =
         std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run(waiting, &runtime));
     let thread = thread.map_err(CollectorError::io(std::path::Path::new("writer")))?;
-    let ear =
-        Ear { clock: Arc::clone(clock), counters: Arc::clone(counters), chunks, shutdown: shutdown.clone() };
     let mut inputs = JoinSet::new();
-    for (input, listener) in listeners {
-        inputs.spawn(source::listen(input, listener, ear.clone()));
+    let names = names(&listeners);
+    for (n, ((input, listener), name)) in listeners.into_iter().zip(names).enumerate() {
+        let ear = Ear {
+            clock: Arc::clone(clock),
+            counters: Arc::clone(counters),
+            chunks: chunks.clone(),
+            shutdown: shutdown.clone(),
+            input: u16::try_from(n).unwrap_or(u16::MAX),
+            name: name.into(),
+        };
+        inputs.spawn(source::listen(input, listener, ear));
     }
-    drop(ear);
+    drop(chunks);
     while inputs.join_next().await.is_some() {}
     let joined = tokio::task::spawn_blocking(move || thread.join()).await;
     joined.ok().and_then(Result::ok).ok_or(CollectorError::Part("the writer"))?;
     Ok(!shutdown.is_cancelled())
+}
+
+/// The inputs' names, each once: a second one of a name gets `-2`.
+fn names(listeners: &[(Input, Option<TcpListener>)]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (input, _) in listeners {
+        let label = input.label();
+        let more = (2..).map(|n: u32| format!("{label}-{n}"));
+        let name = std::iter::once(label.clone()).chain(more).find(|name| !names.contains(name));
+        names.push(name.unwrap_or(label));
+    }
+    names
 }
 
 /// Waits until the stated end, or until shutdown.

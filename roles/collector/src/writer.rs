@@ -11,21 +11,25 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use crate::CollectorError;
-use crate::batch::{Builder, Meta};
+use crate::batch::{Builder, Heard, Meta};
 use crate::keyring::KeyRing;
 use crate::repeats::Repeats;
 use crate::sealing::{Place, Sealer};
 use crate::spool::{NO_BATCH_KEY, SPOOL_FULL, Spool};
 
 /// What one read of an input gave, all heard at the same moment.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
     /// When.
     pub(crate) at: Moment,
+    /// By which input, in the order of the settings.
+    pub(crate) input: u16,
     /// The frames, one after the other, link-layer checksums removed.
     pub(crate) frames: Vec<u8>,
     /// Length of each.
     pub(crate) lengths: Vec<u16>,
+    /// Signal strength of each, 0 where unknown.
+    pub(crate) rssi_dbm: Vec<i16>,
 }
 
 /// When a batch is closed.
@@ -64,6 +68,8 @@ pub(crate) struct Writer {
     pub(crate) counters: Arc<Counters>,
     pub(crate) limits: BatchLimits,
     pub(crate) repeats: Repeats,
+    /// The inputs' names, in the order of the settings.
+    pub(crate) names: Vec<String>,
     /// Tells the sender the newest durable number.
     pub(crate) newest: watch::Sender<u64>,
     pub(crate) builder: Builder,
@@ -133,14 +139,16 @@ impl Writer {
     pub(crate) fn take(&mut self, chunk: &Chunk) {
         let mut rest = chunk.frames.as_slice();
         let mut repeats = 0;
-        for len in &chunk.lengths {
+        for (len, rssi_dbm) in chunk.lengths.iter().zip(&chunk.rssi_dbm) {
             let Some((frame, after)) = rest.split_at_checked(usize::from(*len)) else { break };
             rest = after;
-            if self.repeats.seen(frame, chunk.at.monotonic_ms) {
+            let heard = Heard { at: chunk.at, input: chunk.input, rssi_dbm: *rssi_dbm };
+            if let Some(row) = self.repeats.seen(frame, chunk.at.monotonic_ms, self.builder.next_row()) {
                 repeats += 1;
+                self.builder.hear_again(row, heard);
                 continue;
             }
-            self.builder.push(frame, chunk.at, 0);
+            self.builder.push(frame, heard);
             if self.builder.len() >= self.limits.telegrams || self.builder.bytes() >= FULL {
                 self.close();
             }
@@ -170,7 +178,7 @@ impl Writer {
         if self.builder.is_empty() {
             return;
         }
-        let (body, meta) = self.builder.close(self.clock.boot_id());
+        let (body, meta) = self.builder.close(self.clock.boot_id(), &self.names);
         // Whatever the disk says, this batch is either spooled or stated as lost before the next one.
         loop {
             match self.offer(&body, meta) {

@@ -10,7 +10,10 @@ use base::{BatchPosition, BatchSeq, CollectorId, Epoch, UtcMillis};
 use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
-use wire::batch::{Body, Header, MAX_BATCH_BYTES, MAX_GAP_COUNTS, MAX_TELEGRAMS, SIGNATURE_DOMAIN, Signed};
+use telegram::dlms::MAX_UNIT;
+use wire::batch::{
+    Body, Header, MAX_BATCH_BYTES, MAX_GAP_COUNTS, MAX_RECEIVERS, MAX_TELEGRAMS, SIGNATURE_DOMAIN, Signed,
+};
 
 use crate::batchkeys::BatchKeys;
 use crate::collectors::{Collectors, Standing};
@@ -188,11 +191,21 @@ fn telegrams(body: Vec<u8>, count: u32, key_from: UtcMillis) -> Option<Telegrams
     if columns != [n; 3] || !(body.rssi_dbm.is_empty() || body.rssi_dbm.len() == n) {
         return None;
     }
+    // Who heard them, how often: not stored yet, but it has to fit.
+    let fits = |column: &[u32]| column.is_empty() || column.len() == n;
+    let known = |by: &u32| usize::try_from(*by).is_ok_and(|by| by < body.receivers.len());
+    if body.receivers.len() > MAX_RECEIVERS
+        || !fits(&body.heard_by)
+        || !fits(&body.times_heard)
+        || !body.heard_by.iter().all(known)
+    {
+        return None;
+    }
     let mut ranges = Vec::with_capacity(n);
     let mut from = 0usize;
     for length in &body.lengths {
-        // A wireless frame has an L field of one byte; ten bytes are the least that names a sender.
-        let length = usize::try_from(*length).ok().filter(|l| (1..=256).contains(l))?;
+        // A wireless frame has an L field of one byte; an electricity meter's unit may be much longer.
+        let length = usize::try_from(*length).ok().filter(|l| (1..=MAX_UNIT).contains(l))?;
         let to = from.checked_add(length)?;
         ranges.push(from..to);
         from = to;

@@ -57,6 +57,9 @@ fn body(frames: &[&[u8]]) -> Body {
         wall_ms: differences(NOW.0),
         synchronised_flips: if frames.len() > 1 { vec![1] } else { Vec::new() },
         rssi_dbm: Vec::new(),
+        receivers: Vec::new(),
+        heard_by: Vec::new(),
+        times_heard: Vec::new(),
     }
 }
 
@@ -152,6 +155,11 @@ fn what_is_signed_but_wrong_is_counted_whole() {
         Body { synchronised_flips: vec![1], ..body(&[frame]) },
         Body { wall_ms: vec![], ..body(&[frame]) },
         Body { rssi_dbm: vec![1, 2], ..body(&[frame]) },
+        Body { heard_by: vec![0], ..body(&[frame]) },
+        Body { receivers: vec!["roof".to_owned()], heard_by: vec![1], ..body(&[frame]) },
+        Body { receivers: vec!["roof".to_owned()], heard_by: vec![0, 0], ..body(&[frame]) },
+        Body { receivers: vec![String::new(); 65], ..body(&[frame]) },
+        Body { times_heard: vec![1, 1], ..body(&[frame]) },
     ];
     for (n, bad) in bad_bodies.iter().enumerate() {
         assert_eq!(refuse(&header(1), bad), "malformed-batch", "{n}");

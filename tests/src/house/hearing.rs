@@ -40,8 +40,7 @@ async fn hear(folder: PathBuf, telegrams: &[(UtcMillis, Vec<u8>)]) -> u64 {
     let clock = Arc::new(ManualClock::booted(UtcMillis::now()));
     clock.synchronise(UtcMillis::now());
     let key = Folder(folder.clone()).batch_key();
-    let input =
-        Input { from: From::File(pipe.clone()), format: Default::default(), frames: Default::default() };
+    let input = Input::new(From::File(pipe.clone()));
     let batch = BatchConfig { millis: 10, ..BatchConfig::default() };
     let config = Config { input: vec![input], batch, ..Config::default() };
     let opened = Opened::open(config, Folder(folder), Arc::clone(&clock) as Arc<dyn Clock>).await;

@@ -31,10 +31,11 @@ fn the_probe() {
     let profile = Profile {
         read: vec![folder.join("public")],
         write: vec![folder.join("own")],
+        devices: if network == "ports" { vec![PathBuf::from("/dev")] } else { Vec::new() },
         network: match network {
             "none" => Network::None,
             "listen" => Network::Listen(vec![port]),
-            _ => Network::Open,
+            _ => Network::Ports { listen: vec![port], connect: vec![port] },
         },
     };
     let enforced = jail::enter(&profile).unwrap();
@@ -54,6 +55,11 @@ fn the_probe() {
     say("tcp listen elsewhere", TcpListener::bind(("127.0.0.1", 0)).is_ok());
     let refused = |e: &std::io::Error| e.kind() == std::io::ErrorKind::PermissionDenied;
     say("tcp connect", !TcpStream::connect(("127.0.0.1", 9)).is_err_and(|e| refused(&e)));
+    let called = TcpStream::connect(("127.0.0.1", port));
+    say("tcp connect to its port", !called.is_err_and(|e| refused(&e)));
+    let null = fs::OpenOptions::new().read(true).write(true).open("/dev/null");
+    say("device", null.is_ok());
+    say("new device", fs::write("/dev/shm/meterkeep-probe", "x").is_ok());
     say("udp", std::net::UdpSocket::bind("127.0.0.1:0").is_ok());
     say("thread", std::thread::spawn(move || fs::read(folder.join("other/key")).is_ok()).join().unwrap());
 }
@@ -93,7 +99,8 @@ fn a_room_reaches_its_own_files_and_nothing_else() {
         println!("skipped: this kernel does not enforce all rules ({said:?})");
         return;
     }
-    for line in ALWAYS.iter().chain(&["tcp listen no", "tcp connect no", "udp no", "thread no"]) {
+    for line in ALWAYS.iter().chain(&["tcp listen no", "tcp connect no", "udp no", "thread no", "device no"])
+    {
         assert!(said.iter().any(|s| s == line), "`{line}` missing in {said:?}");
     }
 }
@@ -107,6 +114,26 @@ fn a_listener_listens_on_its_port_only_and_calls_nobody() {
         return;
     }
     for line in ALWAYS.iter().chain(&["tcp listen yes", "tcp listen elsewhere no", "tcp connect no"]) {
+        assert!(said.iter().any(|s| s == line), "`{line}` missing in {said:?}");
+    }
+}
+
+#[test]
+fn a_collector_uses_its_ports_and_devices_and_no_others() {
+    let folder = folder();
+    let said = probe("ports", folder.path(), free_port());
+    if said.first().map(String::as_str) != Some("enforced yes") {
+        println!("skipped: this kernel does not enforce all rules ({said:?})");
+        return;
+    }
+    for line in ALWAYS.iter().chain(&[
+        "tcp listen yes",
+        "tcp listen elsewhere no",
+        "tcp connect no",
+        "tcp connect to its port yes",
+        "device yes",
+        "new device no",
+    ]) {
         assert!(said.iter().any(|s| s == line), "`{line}` missing in {said:?}");
     }
 }

@@ -1,43 +1,16 @@
-//! What comes in: bytes from a file, standard input or the network, read as one of the line formats.
-//!
-//! [`Reader`] is a pure state machine from bytes to frames; `source` feeds it.
+//! What comes in: bytes of receivers, read by their state machines (`meterkeep-receiver`), from files, pipes, serial
+//! ports, the network and MQTT brokers.
 
-mod frame;
-mod lines;
-mod reader;
+mod backoff;
+mod conversation;
+mod ear;
+mod mqtt;
+mod serial;
+mod settings;
 pub(crate) mod source;
+#[cfg(test)]
+mod tests;
 
-pub use frame::Frames;
-pub use reader::{Format, Reader};
-
-/// Why something that came in is no telegram. Each has its own counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Refused {
-    /// A line without an end within 4,096 bytes.
-    TooLong,
-    /// Characters that are not hexadecimal digits, or an odd number of them.
-    NotHex,
-    /// A link-layer checksum failed, here or in the receiver (its flags say so).
-    CrcFailed,
-    /// The bytes do not fit their length field, or are too few, or the line has not the fields it must have.
-    Damaged,
-    /// A frame of the wired bus.
-    Wired,
-}
-
-impl Refused {
-    /// All reasons.
-    pub const ALL: [Self; 5] = [Self::TooLong, Self::NotHex, Self::CrcFailed, Self::Damaged, Self::Wired];
-
-    /// The name of its counter.
-    #[must_use]
-    pub const fn counter(self) -> &'static str {
-        match self {
-            Self::TooLong => "refused.too-long",
-            Self::NotHex => "refused.not-hex",
-            Self::CrcFailed => "refused.crc-failed",
-            Self::Damaged => "refused.damaged",
-            Self::Wired => "refused.wired",
-        }
-    }
-}
+pub use ear::Ear;
+pub use receiver::{Frames, Kind, Mode, Parity};
+pub use settings::{From, Input, Mqtt, Payload, Poll};

@@ -20,6 +20,10 @@ pub(crate) struct Telegram {
     pub(crate) monotonic_ms: i64,
     pub(crate) wall_ms: i64,
     pub(crate) synchronised: bool,
+    /// Who heard it best, how strongly, and how often it was heard.
+    pub(crate) heard_by: Option<String>,
+    pub(crate) rssi_dbm: i32,
+    pub(crate) times_heard: u32,
 }
 
 /// What stands at a number of an epoch.
@@ -195,7 +199,17 @@ fn telegrams(body: &Body) -> Vec<Telegram> {
             synchronised ^= body.synchronised_flips.contains(&u32::try_from(i).unwrap());
             let frame = body.frames[at..at + body.lengths[i] as usize].to_vec();
             at += frame.len();
-            Telegram { frame, boot: body.boot_id.clone(), monotonic_ms, wall_ms, synchronised }
+            let by = body.heard_by.get(i).map(|by| body.receivers[*by as usize].clone());
+            Telegram {
+                frame,
+                boot: body.boot_id.clone(),
+                monotonic_ms,
+                wall_ms,
+                synchronised,
+                heard_by: by,
+                rssi_dbm: body.rssi_dbm.get(i).copied().unwrap_or(0),
+                times_heard: body.times_heard.get(i).copied().unwrap_or(1),
+            }
         })
         .collect()
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::UtcMillis;
-use collector::input::{Format, Frames};
 use collector::{Config, From, Input, RepeatsConfig, Until};
 use journal::faulty::FaultyDisk;
 use link::{Client, Target, Trust};
@@ -64,7 +63,7 @@ async fn several_inputs_at_once_and_health_on_the_local_socket() {
     // Another program that gives lines away to whoever connects.
     let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let there = server.local_addr().unwrap();
-    let input = |from| Input { from, format: Format::Auto, frames: Frames::Auto };
+    let input = Input::new;
     let config = Config {
         input: vec![
             input(From::Follow(growing.clone())),
@@ -120,8 +119,7 @@ async fn a_computer_that_boots_in_1970_says_so_and_nothing_is_rewritten() {
     let which = scene.enrol(&running).await;
     let disk = FaultyDisk::new(2);
     scene.clock.reboot(UtcMillis(5_000));
-    let listening =
-        Input { from: From::Listen("127.0.0.1:0".to_owned()), format: Format::Auto, frames: Frames::Auto };
+    let listening = Input::new(From::Listen("127.0.0.1:0".to_owned()));
     let config = Config { input: vec![listening], ..Config::default() };
     let collecting = scene.start(which, &disk, config, Until::Stopped).await.unwrap();
     let mut stream = TcpStream::connect(collecting.listening[0]).unwrap();
@@ -160,8 +158,7 @@ async fn a_batch_is_closed_by_time_too() {
     let mut scene = Scene::new().await;
     let running = scene.gateway(&FaultyDisk::new(1)).await;
     let which = scene.enrol(&running).await;
-    let listening =
-        Input { from: From::Listen("127.0.0.1:0".to_owned()), format: Format::Auto, frames: Frames::Auto };
+    let listening = Input::new(From::Listen("127.0.0.1:0".to_owned()));
     let repeats = RepeatsConfig { window_s: 0, ..RepeatsConfig::default() };
     let config = Config { input: vec![listening], repeats, ..Config::default() };
     let collecting = scene.start(which, &FaultyDisk::new(2), config, Until::Stopped).await.unwrap();

@@ -14,6 +14,7 @@
 mod core;
 mod delivery;
 mod enrolment;
+mod hearing;
 mod outage;
 mod refusals;
 mod scene;

@@ -206,11 +206,7 @@ async fn a_collector_killed_between_append_and_answer_sends_nothing_twice() {
     let which = scene.enrol(&running).await;
     let mute = Arc::new(AtomicBool::new(false));
     let address = mute_proxy(scene.address, Arc::clone(&mute)).await;
-    let input = collector::Input {
-        from: collector::From::Listen("127.0.0.1:0".to_owned()),
-        format: collector::input::Format::Auto,
-        frames: collector::input::Frames::Auto,
-    };
+    let input = collector::Input::new(collector::From::Listen("127.0.0.1:0".to_owned()));
     let gateway = collector::GatewayConfig { address: Some(address.to_string()) };
     let config = Config { input: vec![input], gateway, ..Config::default() };
     let collecting = scene.start(which, &disk, config, Until::Stopped).await.unwrap();

@@ -289,10 +289,6 @@ pub(crate) fn rtl(frame: &[u8], flags: &str) -> String {
 }
 
 pub(crate) fn reading(path: PathBuf) -> Config {
-    let input = collector::Input {
-        from: collector::From::File(path),
-        format: collector::input::Format::Auto,
-        frames: collector::input::Frames::Auto,
-    };
+    let input = collector::Input::new(collector::From::File(path));
     Config { input: vec![input], ..Config::default() }
 }
