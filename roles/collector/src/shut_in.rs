@@ -97,7 +97,7 @@ mod tests {
             jail::Network::Ports { listen: vec![7371], connect: vec![7370, 53, 4000] }
         );
         assert!(profile.devices.iter().all(|d| d == Path::new("/dev")) && !profile.devices.is_empty());
-        assert_eq!(profile.write, [folder.0.clone()]);
+        assert_eq!(profile.write, std::slice::from_ref(&folder.0));
         let plain = Config { input: vec![Input::new(From::Stdin)], ..Config::default() };
         let profile = super::profile(&folder, &plain, "h:1").unwrap();
         assert!(profile.devices.is_empty());
