@@ -122,7 +122,7 @@ fn begins(rest: &[u8]) -> Option<bool> {
         return if after.len() < 3 { None } else { Some(false) };
     };
     let control = after.get(digits)?;
-    Some(len <= MAX_LEN && len >= 5 && control & 0x0f <= 2 && control & 0xc0 == 0 && control & 0x30 != 0)
+    Some((5..=MAX_LEN).contains(&len) && control & 0x0f <= 2 && control & 0xc0 == 0 && control & 0x30 != 0)
 }
 
 #[cfg(test)]
