@@ -1,7 +1,7 @@
 //! Ciphered units that follow each other on a line without frames around them, as Sagemcom T210-D pushes them: nothing
 //! but their own head says where one begins and ends, so that a damaged one is noticed by its tag alone.
 
-use super::apdu::length;
+use super::apdu::{TAG_LEN, length};
 use super::hdlc::{Dropped, MAX_PENDING, Reason};
 
 /// The longest unit that is waited for: three times a P1 telegram.
@@ -122,7 +122,10 @@ fn begins(rest: &[u8]) -> Option<bool> {
         return if after.len() < 3 { None } else { Some(false) };
     };
     let control = after.get(digits)?;
-    Some((5..=MAX_LEN).contains(&len) && control & 0x0f <= 2 && control & 0xc0 == 0 && control & 0x30 != 0)
+    // control, counter, and room for the tag that is named
+    let least = if control & 0x10 == 0 { 5 } else { 5 + TAG_LEN };
+    let protected = control & 0x0f <= 2 && control & 0xc0 == 0 && control & 0x30 != 0;
+    Some(protected && (least..=MAX_LEN).contains(&len))
 }
 
 #[cfg(test)]
@@ -193,7 +196,9 @@ mod tests {
         endless.splice(10..11, [0x82, 0xff, 0xff]);
         let mut reserved = unit(1, 20);
         reserved[11] = 0x3f;
-        for bad in [endless, reserved] {
+        let mut no_room_for_a_tag = unit(1, 20);
+        no_room_for_a_tag[10] = 16;
+        for bad in [endless, reserved, no_room_for_a_tag] {
             assert_eq!(read([bad.as_slice()]), (vec![], bad.len()));
         }
     }
