@@ -4,6 +4,7 @@ use base::{Secret, UtcMillis};
 use seal::meter::dlms::{Header, Keys, open};
 use sim::electricity::{Cover, ElectricityMeter, hdlc};
 use telegram::MAX_RECORDS;
+use telegram::dlms::bare::Units;
 use telegram::dlms::hdlc::{Hdlc, MAX_PENDING, write};
 use telegram::dlms::{Apdu, Assembler, KeyKind, MAX_UNIT, decode_push, mbus};
 
@@ -13,6 +14,18 @@ const KEY: [u8; 16] = [0x5a; 16];
 /// what is joined of them is bounded.
 pub(crate) fn stream(data: &[u8]) {
     assert_eq!(units([data]), units(data.chunks(7)), "another cut of the stream gives other units");
+    let bare = |size| {
+        let (mut units, mut given) = (Units::new(), Vec::new());
+        for chunk in data.chunks(size) {
+            units.feed(chunk);
+            while let Some(next) = units.next_unit() {
+                given.extend(next.map(<[u8]>::to_vec));
+            }
+        }
+        given
+    };
+    let whole = bare(data.len().max(1));
+    assert!(whole.iter().all(|unit| telegram::dlms::sender(unit).is_some()), "a bare unit does not read");
     let mut assembler = Assembler::new();
     let mut rest = data;
     while let Some((frame, after)) = mbus::split_frame(rest) {
@@ -107,7 +120,7 @@ pub(crate) fn streams() -> Vec<Vec<u8>> {
         };
         (0u8..).zip(&parts).flat_map(segment).collect::<Vec<u8>>()
     });
-    units.iter().map(framed).chain(segments).collect()
+    units.iter().map(framed).chain(segments).chain([units.concat()]).collect()
 }
 
 /// The simulator's list, one that brings its units, one that describes itself, and a P1 telegram.

@@ -1,7 +1,8 @@
 //! DLMS/COSEM as electricity meters push it (IEC 62056): bytes of a line to frames, frames to application units,
 //! units to values with OBIS codes. It knows no keys.
 //!
-//! 1. [`hdlc::Hdlc`] finds frames in a stream; [`mbus::Segment`] reads frames of the wired M-Bus.
+//! 1. [`hdlc::Hdlc`] finds frames in a stream; [`mbus::Segment`] reads frames of the wired M-Bus; [`bare::Units`] finds
+//!    units that come without frames.
 //! 2. [`Assembler`] joins segments and blocks to application units.
 //! 3. [`Apdu::read`] says whose a unit is and how it is protected; decryption is another crate's work.
 //! 4. [`decode_push`] reads the values of a unit in clear.
@@ -9,6 +10,7 @@
 mod apdu;
 mod assemble;
 mod axdr;
+pub mod bare;
 mod control;
 mod fcs;
 pub mod hdlc;
