@@ -170,13 +170,7 @@ pub(crate) async fn import(
     plan: &Plan<'_>,
 ) -> Result<Vec<Outcome>, Problem> {
     let vault = vault_key(layout)?;
-    let keyed: Vec<Keyed<'_>> = devices
-        .iter()
-        .flat_map(|device| {
-            let key = move |(file, vault)| device.key(file).map(|key| Keyed { device, role: vault, key });
-            ROLES.iter().map(|(file, vault)| (file, *vault)).filter_map(key)
-        })
-        .collect();
+    let keyed = keyed(devices);
     let mut outcomes = Vec::with_capacity(keyed.len());
     for part in keyed.chunks(KEYS_A_CALL) {
         let body = seal(&vault, part, plan)?;
@@ -197,6 +191,12 @@ pub(crate) async fn import(
 /// The keys that the vault takes, by their names in key files and by its own.
 const ROLES: [(KeyRole, &str); 3] =
     [(KeyRole::Dek, "DEK"), (KeyRole::Gpk60, "GUEK"), (KeyRole::Gpk61, "GAK")];
+
+/// The keys of these devices that the vault takes, meter by meter.
+fn keyed(devices: &[Device]) -> Vec<Keyed<'_>> {
+    let all = devices.iter().flat_map(|device| ROLES.iter().map(move |(file, vault)| (device, file, *vault)));
+    all.filter_map(|(device, file, role)| device.key(file).map(|key| Keyed { device, role, key })).collect()
+}
 
 /// A key on its way.
 struct Keyed<'a> {
@@ -346,4 +346,44 @@ fn refuse(source: &str, refused: &KeyFileError, told: bool, format: Format) -> R
     };
     Err(Problem::new(format!("`{source}` is refused: {refused} ({})", refused.name()))
         .help(format!("no key was imported and nothing was changed; {counted}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Secret;
+    use keyfile::Key;
+
+    use super::*;
+
+    #[test]
+    fn keys_of_the_customer_port_go_to_the_vault_under_its_own_names() {
+        let device = |serial: &str, roles: &[KeyRole]| Device {
+            manufacturer: "KAM".into(),
+            serial: serial.into(),
+            customer_no: None,
+            model: None,
+            consumption: None,
+            config_no: None,
+            type_no: None,
+            order_no: None,
+            keys: roles
+                .iter()
+                .map(|role| Key { role: role.clone(), bytes: KeyBytes::Aes128(Secret::new([7; 16])) })
+                .collect(),
+        };
+        let devices = [
+            device("10000001", &[KeyRole::Dek]),
+            device("27581522", &[KeyRole::Kek, KeyRole::Gpk60, KeyRole::Gpk61]),
+            device("10000003", &[KeyRole::Kek]),
+        ];
+        let named: Vec<_> = keyed(&devices).iter().map(|k| (k.device.name(), k.role)).collect();
+        assert_eq!(
+            named,
+            [
+                ("KAM-10000001".to_owned(), "DEK"),
+                ("KAM-27581522".into(), "GUEK"),
+                ("KAM-27581522".into(), "GAK")
+            ]
+        );
+    }
 }

@@ -105,7 +105,7 @@ pub(crate) fn streams() -> Vec<Vec<u8>> {
                 .write()
                 .unwrap_or_default()
         };
-        (0u8..).zip(&parts).flat_map(segment).collect()
+        (0u8..).zip(&parts).flat_map(segment).collect::<Vec<u8>>()
     });
     units.iter().map(framed).chain(segments).collect()
 }

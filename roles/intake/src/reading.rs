@@ -117,7 +117,7 @@ fn grows(record: &Record) -> Option<Register> {
     let counts = matches!(record.quantity, Quantity::Energy | Quantity::Volume | Quantity::Mass);
     let present = record.storage == 0 && record.function == Function::Instantaneous;
     let Value::Number(value) = record.value else { return None };
-    if !counts || !present || record.modifiers.iter().any(telegram::Modifier::is_error) {
+    if !counts || !present || record.modifiers.iter().any(|m| m.is_error() || m.starts_anew()) {
         return None;
     }
     let mut id = 0x811c_9dc5u32;
@@ -169,6 +169,19 @@ mod tests {
         assert_eq!(signs.meter_time, Some(time.0 / 1000));
         let values: Vec<Decimal> = signs.registers.iter().flatten().map(|r| r.value).collect();
         assert_eq!(values, [Decimal::new(2859, -3)]);
+    }
+
+    #[test]
+    fn neither_an_invalid_clock_nor_what_starts_anew_is_a_sign() {
+        let mut records = records();
+        records[0].modifiers = telegram::Modifiers::of(telegram::Modifier::SINCE_BILLING);
+        if let Value::DateTime(moment) = &mut records[2].value {
+            moment.invalid = true;
+        }
+        let signs = signs(&records);
+        assert_eq!((signs.meter_time, signs.registers.iter().flatten().count()), (None, 0));
+        let marked = record(&records[2], false);
+        assert_eq!(marked.modifiers, [u32::from(telegram::Modifier::CLOCK_INVALID.0)]);
     }
 
     #[test]

@@ -40,6 +40,11 @@ fn mode7() -> Vec<u8> {
     protected(&[header, RECORDS, FILLER])
 }
 
+/// All of the data encrypted, a tag of eight bytes.
+fn mode10() -> Vec<u8> {
+    protected(&["7a 63 00 ff2a 1001 c39a0200", RECORDS, "0000000000000000"])
+}
+
 fn ell(inner: &str) -> Vec<u8> {
     protected(&["8d 20 17 57d2ed31 0000", inner])
 }
@@ -99,7 +104,7 @@ fn assert_values(answer: &Value, authenticated: bool) {
     assert_eq!(
         records[1],
         json!({"quantity": "volume", "value": 1.001, "unit": "m3", "function": "instantaneous",
-               "storage": 1, "tariff": 0, "subunit": 0, "at": at + 6, "len": 6})
+               "storage": 1, "tariff": 0, "subunit": 0, "obis": "8-0:1.2.0", "at": at + 6, "len": 6})
     );
     assert_eq!((&records[0]["value"], &records[2]["value"]), (&json!(2.859), &json!("2023-12-31")));
 }
@@ -111,6 +116,7 @@ fn good_telegrams_of_each_mode_are_decoded() {
         ("clear", clear(), None, "none", false),
         ("mode 5", mode5, Some(&KEY[..]), "mode5", false),
         ("mode 7", mode7(), Some(&KEY[..]), "mode7", true),
+        ("mode 10", mode10(), Some(&KEY[..]), "mode10", true),
         ("link", ell(&format!("78 {RECORDS}")), Some(&KEY[..]), "ell-ctr", false),
     ] {
         let answer = one(&[], &line(name, &frame, key));
@@ -121,7 +127,7 @@ fn good_telegrams_of_each_mode_are_decoded() {
 
 #[test]
 fn encrypted_telegrams_without_their_key_are_told_apart() {
-    for frame in [protected(&mode5_parts()), mode7(), ell(&format!("78 {RECORDS}"))] {
+    for frame in [protected(&mode5_parts()), mode7(), mode10(), ell(&format!("78 {RECORDS}"))] {
         let answer = one(&["--accept-clear"], &line("a", &frame, None));
         assert_eq!(answer["status"], "no-key");
         assert!(messages(&answer).contains("no key was given"), "{answer}");
@@ -135,6 +141,84 @@ fn encrypted_telegrams_without_their_key_are_told_apart() {
     let answer = one(&[], &line("a", &protected(&mode5_parts()), Some(b"8 bytes!")));
     assert_eq!(answer["status"], "wrong-key");
     assert!(messages(&answer).contains("16"), "{answer}");
+}
+
+/// A frame of the wired bus around what begins with the C field.
+fn wired(parts: &[&str]) -> Vec<u8> {
+    let inner = hex::decode(parts.concat().replace(' ', "")).unwrap();
+    let l = u8::try_from(inner.len()).unwrap();
+    let sum = inner.iter().fold(0u8, |acc, b| acc.wrapping_add(*b));
+    [&[0x68, l, l, 0x68][..], &inner, &[sum, 0x16]].concat()
+}
+
+#[test]
+fn wired_frames_are_read_and_say_when_there_is_more() {
+    let clear = wired(&["08 05 72 78563412 2d2c 1b 16 05 00 0000", RECORDS, "1f 01"]);
+    let answer = one(&[], &line("a", &clear, None));
+    assert_values(&answer, false);
+    assert_eq!(answer["records"][0]["at"], 19);
+    assert!(messages(&answer).contains("more records"), "{answer}");
+    let mut secret = wired(&["08 05 72 78563412 2d2c 1b 16 05 00 2005 2f2f", RECORDS, FILLER]);
+    seal::meter::protect(&mut secret, &KEY).unwrap();
+    assert_values(&one(&[], &line("a", &secret, Some(&KEY))), false);
+    assert_eq!(one(&[], &line("a", &secret, None))["status"], "no-key");
+    let mut damaged = clear;
+    damaged[20] ^= 1;
+    assert_eq!(one(&[], &line("a", &damaged, None))["status"], "damaged");
+}
+
+/// A message cut in two: the first fragment says what is said of the whole, the second carries the MAC.
+fn fragments(whole: &[u8], cut: usize) -> [Vec<u8>; 2] {
+    // link layer, then 90, length, FCL, MCL, MCR, MAC, ML, then the message
+    let (link, message) = (&whole[..10], &whole[29..]);
+    let (mcl_mcr, mac, ml) = (&whole[14..19], &whole[19..27], &whole[27..29]);
+    let frame = |layer: &[&[u8]], part: &[u8]| {
+        let layer = layer.concat();
+        let mut frame = [link, &[0x90, u8::try_from(layer.len()).unwrap()], &layer, part].concat();
+        frame[0] = u8::try_from(frame.len() - 1).unwrap();
+        frame
+    };
+    // the second repeats the message control field, which tells how long the MAC is
+    let second = [&[0x02, 0x24][..], &mcl_mcr[..1], mac];
+    [frame(&[&[0x01, 0x78], mcl_mcr, ml], &message[..cut]), frame(&second, &message[cut..])]
+}
+
+#[test]
+fn fragments_of_a_message_are_joined_and_its_mac_covers_all_of_it() {
+    // ML counts the message: header of 6, two blocks
+    let whole =
+        protected(&["90 11 003c 65 c39a0200 0000000000000000 2600 7a 63 00 2007 10 2f2f", RECORDS, FILLER]);
+    assert_values(&one(&[], &line("whole", &whole, Some(&KEY))), true);
+    for cut in [3, 6, 20] {
+        let [first, second] = fragments(&whole, cut);
+        let lines = |frames: &[&Vec<u8>]| {
+            let lines = frames.iter().map(|frame| line("a", frame, Some(&KEY)).to_string() + "\n");
+            answers(&[], lines.collect::<String>().as_bytes())
+        };
+        let read = lines(&[&first, &second]);
+        assert!(messages(&read[0]).contains("fragment 1"), "{read:?}");
+        assert_values(&read[1], true);
+        assert!(messages(&read[1]).contains("joined"), "{read:?}");
+        let lost = lines(&[&second]);
+        assert_eq!(lost[0]["status"], "damaged");
+        assert!(messages(&lost[0]).contains("not heard"), "{lost:?}");
+        let mut forged = second.clone();
+        let last = forged.len() - 1;
+        forged[last] ^= 1;
+        assert_eq!(lines(&[&first, &forged])[1]["status"], "wrong-key", "the MAC covers all fragments");
+    }
+}
+
+#[test]
+fn a_clock_that_the_meter_does_not_trust_is_shown_with_a_mark() {
+    let frame = framed(&["7a 05 00 0000 046d b2 90 62 28 04 6d 32 10 62 28"]);
+    let answer = one(&[], &line("a", &frame, None));
+    let record = &answer["records"][0];
+    assert_eq!(
+        (&record["value"], &record["clock_invalid"], &record["summer_time"]),
+        (&json!("2019-08-02T16:50"), &json!(true), &json!(true))
+    );
+    assert!(answer["records"][1].get("clock_invalid").is_none());
 }
 
 #[test]

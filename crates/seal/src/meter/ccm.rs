@@ -85,17 +85,20 @@ pub(super) fn protect(
     }
 }
 
-/// Associated data, data, tag.
-type Parts<'f> = (&'f [u8], &'f mut [u8], &'f mut [u8]);
+/// The parts of a frame around the encrypted range.
+struct Parts<'f> {
+    associated: &'f [u8],
+    data: &'f mut [u8],
+    tag: &'f mut [u8],
+}
 
-/// The parts of a frame around the encrypted range: associated data, data, tag.
 fn parts<'f>(frame: &'f mut [u8], span: &Range<usize>, seal: &Mode10) -> Result<Parts<'f>, Damage> {
     let cut = Damage::Truncated(seal.tag.end);
     let (before, rest) = frame.split_at_mut_checked(span.start).ok_or(cut)?;
     let (data, rest) = rest.split_at_mut_checked(span.len()).ok_or(cut)?;
     let tag = rest.get_mut(..seal.tag.len()).ok_or(cut)?;
     let associated = before.get(seal.associated.clone()).ok_or(cut)?;
-    Ok((associated, data, tag))
+    Ok(Parts { associated, data, tag })
 }
 
 fn open_as<T: TagSize + ArraySize>(
@@ -105,7 +108,7 @@ fn open_as<T: TagSize + ArraySize>(
     seal: &Mode10,
 ) -> Result<bool, Damage> {
     let key = derive(master, Purpose::Encrypt, seal.counter, seal.id);
-    let (associated, data, tag) = parts(frame, span, seal)?;
+    let Parts { associated, data, tag } = parts(frame, span, seal)?;
     let Ok(tag) = (&*tag).try_into() else { return Err(Damage::Truncated(seal.tag.end)) };
     // a tag that does not fit wipes the data, which the caller wants back; only joined messages are longer
     let (mut sent, mut long) = ([0; MAX_FRAME], Vec::new());
@@ -133,7 +136,7 @@ fn protect_as<T: TagSize + ArraySize>(
     seal: &Mode10,
 ) -> Result<(), Damage> {
     let key = derive(master, Purpose::Encrypt, seal.counter, seal.id);
-    let (associated, data, tag) = parts(frame, span, seal)?;
+    let Parts { associated, data, tag } = parts(frame, span, seal)?;
     let cipher = Ccm::<Aes128, T, U13>::new((&*key).into());
     let made = cipher
         .encrypt_inout_detached(&seal.nonce.into(), associated, data.into())

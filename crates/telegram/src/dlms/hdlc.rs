@@ -265,7 +265,7 @@ fn look(bytes: &[u8]) -> Seen {
         return Seen::Bad(Reason::NotClosed);
     }
     // without information there is one checksum, which was the header's
-    if header != len && (len < header + 2 || !fits(whole)) {
+    if header != len && (len < header + 3 || !fits(whole)) {
         return Seen::Bad(Reason::Checksum);
     }
     Seen::Frame(len + 2)

@@ -80,7 +80,7 @@ impl Layers {
             let mut r = Reader::new(frame.get(..end).unwrap_or_default(), end - inner.len());
             let [control, bus] = r.array()?;
             let nobody = MeterAddress::from_link_order([0; 8]);
-            let mut layers = Self::read_layers(&mut r, control, nobody, plain)?;
+            let mut layers = Self::inner(&mut r, control, nobody, plain)?;
             // only the long header says whose telegram it is
             if layers.ci.map(ci::header) != Some(Header::Long) {
                 return Err(LayerError::Unsupported("a wired telegram without a long header"));
@@ -90,7 +90,7 @@ impl Layers {
         }
         let mut r = Reader::new(frame, 0);
         let (control, link) = link_layer(&mut r)?;
-        Self::read_layers(&mut r, control, link, plain)
+        Self::inner(&mut r, control, link, plain)
     }
 
     fn outer(r: &mut Reader<'_>, control: u8, link: MeterAddress, plain: bool) -> Result<Self, LayerError> {
@@ -131,12 +131,7 @@ impl Layers {
         Ok(layers)
     }
 
-    fn read_layers(
-        r: &mut Reader<'_>,
-        control: u8,
-        link: MeterAddress,
-        plain: bool,
-    ) -> Result<Self, LayerError> {
+    fn inner(r: &mut Reader<'_>, control: u8, link: MeterAddress, plain: bool) -> Result<Self, LayerError> {
         let mut layers = Self::outer(r, control, link, plain)?;
         let hidden = layers.ell.as_ref().and_then(|ell| ell.session).is_some_and(|s| s.encryption() != 0);
         // further fragments begin amid the message

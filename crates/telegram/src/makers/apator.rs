@@ -19,7 +19,10 @@ pub(super) const MAKER: Maker = Maker {
         Format { models: Models { versions: &[0x09, 0x0d], devices: &[0x08] }, ci: &[0xa0], read: eitn_40 },
         Format { models: Models { versions: &[0x14], devices: &[0x07] }, ci: &[0xa0, 0xa1], read: na_1 },
     ],
-    errors: &[Errors { models: Models { versions: &[0x15], devices: &[0x07] }, flags: MBUS_NA }],
+    errors: &[
+        Errors { models: Models { versions: &[0x15], devices: &[0x07] }, flags: MBUS_NA },
+        Errors { models: Models { versions: &[0x01, 0x20], devices: &[0x16] }, flags: ULTRIMIS },
+    ],
     ..Maker::new(&[b"APA", b"APT"])
 };
 
@@ -220,6 +223,23 @@ fn moment_at(seconds: i64) -> Value {
     };
     at().map_or(Value::None, Value::DateTime)
 }
+
+/// Each state has its bit, one for this month and one for the month before.
+macro_rules! states {
+    ($($bit:literal $month:literal $before:literal $name:literal),*) => {
+        &[$(
+            Flag::bit($bit, $name),
+            Flag::bit($month, concat!($name, " this month")),
+            Flag::bit($before, concat!($name, " last month")),
+        )*]
+    };
+}
+
+/// Source: wmbusmeters (driver ultrimisv2).
+const ULTRIMIS: &[Flag] = states![
+    0 8 16 "tamper", 1 9 17 "low battery", 2 10 18 "dry", 3 11 19 "no consumption", 4 12 20 "high temperature",
+    5 13 21 "burst", 6 14 22 "reverse flow", 7 15 23 "leak"
+];
 
 /// Of the wired NA, bits 0 to 15 of the past and 16 to 23 of the present.
 const MBUS_NA: &[Flag] = &[

@@ -185,6 +185,57 @@ fn bfw_keeps_two_months_in_three_bytes() {
 }
 
 #[test]
+fn alarm_bits_have_plain_names() {
+    let flags = |meter: &str, record: &str| {
+        let read = all(&frame(meter, &format!("7a 01 00 0000 {record}")));
+        read.join(" ").split_once(' ').map(|(_, flags)| flags.to_owned())
+    };
+    for (meter, record, expected) in [
+        (
+            "APA-12345678-20-16",
+            "03fd17 004008",
+            "540672 {no consumption last month} {reverse flow this month}",
+        ),
+        ("EFE-12345678-00-04", "01fd17 10", "16 {flow sensor error}"),
+        ("EFE-12345678-70-07", "01fd17 40", "64 {leak or no consumption}"),
+        ("DWZ-12345678-02-06", "02fd17 8000", "128 {reverse flow}"),
+        ("ZRI-12345678-01-16", "02fd17 a000", "160 {leak} {burst}"),
+        ("GSS-12345678-01-02", "04fd17 60000201", "16908384 {low battery} {magnetic tamper}"),
+        ("EIE-12345678-0C-1A", "8440ff2c 00100002", "33558528 {low battery} {covered}"),
+        ("ABC-12345678-01-07", "02fd17 a000", "160"),
+    ] {
+        assert_eq!(flags(meter, record).as_deref(), Some(expected), "{meter}");
+    }
+}
+
+#[test]
+fn an_e_itn_40_tells_months_and_seasons() {
+    let months: String = (1..=16).map(|n| format!("{n:02x}00")).collect();
+    let sent = format!("a0 0000 a100 6001 5001 {months} 6400 c800 2c01 9001 1f2d 0300 ffff");
+    let read = all(&frame("APA-12345678-0D-08", &sent));
+    assert_eq!(
+        read[..4],
+        [
+            "date --05-01 s1",
+            "flow-temperature 22.0000 °C",
+            "external-temperature 21.0000 °C",
+            "heat-cost 1 HCA [change over the month] s4"
+        ]
+    );
+    assert_eq!(
+        read[19..],
+        [
+            "heat-cost 100 HCA",
+            "heat-cost 200 HCA s1",
+            "heat-cost 300 HCA s2",
+            "heat-cost 400 HCA s3",
+            "date 2022-08-31",
+            "error-flags 65535 {seal broken}"
+        ]
+    );
+}
+
+#[test]
 fn codes_of_several_bytes_and_subunits_are_told_apart() {
     let conto =
         frame("IME-12345678-66-02", "7a 01 00 0000 04ff80843b 362a0c00 04ff81843c 06000000 02ff8a48 f401");

@@ -8,15 +8,19 @@ mod apator;
 mod bfw;
 mod bmeters;
 mod diehl;
+mod ei;
 mod engelmann;
 mod esys;
 mod field;
+mod gran_system;
 mod gwf;
 mod ime;
 mod kamstrup;
+mod lorenz;
 mod qundis;
 mod schneider;
 mod techem;
+mod zenner;
 
 use base::{MeterAddress, Quantity, Unit};
 
@@ -157,6 +161,10 @@ const MAKERS: &[Maker] = &[
     bfw::MAKER,
     ime::MAKER,
     schneider::MAKER,
+    zenner::MAKER,
+    lorenz::MAKER,
+    ei::MAKER,
+    gran_system::MAKER,
 ];
 
 /// A maker's two bytes as sent, from its letters (EN 13757-3 clause 5.5).

@@ -51,6 +51,13 @@ impl Modifier {
     /// Between the third and the first phase.
     pub const PHASES_3_1: Self = Self(0x107);
 
+    /// Whether a register that has it goes back to zero in ordinary use, so that a smaller value is no sign of an old
+    /// telegram.
+    #[must_use]
+    pub const fn starts_anew(self) -> bool {
+        matches!(self, Self::MONTHS_CHANGE | Self::SINCE_BILLING | Self::PARTIAL)
+    }
+
     /// Whether it reports an error of the record (table 18). What was sent beside it is not to be relied on.
     #[must_use]
     pub const fn is_error(self) -> bool {
@@ -190,7 +197,9 @@ impl Modifiers {
     /// No modifier.
     pub const EMPTY: Self = Self { len: 0, items: [0; MAX_VIFE] };
 
-    pub(crate) const fn one(modifier: Modifier) -> Self {
+    /// One modifier.
+    #[must_use]
+    pub const fn of(modifier: Modifier) -> Self {
         Self { len: 1, items: [modifier.0, 0, 0, 0, 0, 0, 0, 0, 0, 0] }
     }
 

@@ -1,7 +1,7 @@
 //! Frames in, verdicts and plaintext out; each verdict by name.
 
 use super::*;
-use frames::{clear, ell, mode5, mode7, stripped};
+use frames::{clear, ell, mode5, mode7, mode10, stripped};
 use wire::vault::Security;
 
 fn with_keys() -> House {
@@ -39,9 +39,9 @@ fn refused_telegrams_have_a_name_and_no_plaintext() {
         frame[at] ^= 1;
         frame
     };
-    let mode10 = {
+    let mode9 = {
         let mut f = mode5(1, 1, &[]);
-        f[14] = 0x0a;
+        f[14] = 0x09;
         f
     };
     let cases = [
@@ -49,7 +49,7 @@ fn refused_telegrams_have_a_name_and_no_plaintext() {
         (Verdict::MacMismatch, changed(mode7(6, 1), 40)),
         (Verdict::Downgrade, mode5(1, 1, &[])),
         (Verdict::ClearRefused, stripped(1)),
-        (Verdict::UnsupportedMode, mode10),
+        (Verdict::UnsupportedMode, mode9),
         (Verdict::Duplicate, mode7(5, 1)),
         (Verdict::Conflict, mode7(5, 2)),
         (Verdict::Fresh, ell(1000, 0, 1)),
@@ -74,6 +74,29 @@ fn refused_telegrams_have_a_name_and_no_plaintext() {
     let (again, plain) = house.decrypt(at(1), &frames);
     assert_eq!(again, verdicts);
     assert_eq!(plain.frames, answer.frames);
+}
+
+#[test]
+fn the_counter_of_mode_10_is_judged_as_that_of_mode_7_is() {
+    let mut house = with_keys();
+    let mut changed = mode10(6, 1);
+    changed[30] ^= 1;
+    let cases = [
+        (Verdict::Fresh, mode10(5, 1)),
+        (Verdict::MacMismatch, changed),
+        (Verdict::Duplicate, mode10(5, 1)),
+        (Verdict::Conflict, mode10(5, 2)),
+        (Verdict::Downgrade, mode5(1, 1, &[])),
+        (Verdict::Fresh, mode10(6, 3)),
+    ];
+    let frames: Vec<_> = cases.iter().map(|(_, f)| f.clone()).collect();
+    let (verdicts, answer) = house.decrypt(at(1), &frames);
+    assert_eq!(verdicts, cases.iter().map(|(v, _)| *v).collect::<Vec<_>>());
+    assert_eq!(answer.security[0], Security { mode: 10, check: 2, counter: Some(5), from: 24, to: 40 });
+    assert_eq!(house.commit(&[at(1)]), []);
+    house.restart();
+    let heard = [(mode10(9, 4), NOW), (mode10(9, 4), NOW.plus(60_000))];
+    assert_eq!(house.decrypt_heard(at(2), &heard).0, [Verdict::Fresh, Verdict::Duplicate]);
 }
 
 #[test]

@@ -37,6 +37,11 @@ pub(super) fn mode7(counter: u32, litres: u32) -> Vec<u8> {
     protected(frame(ELS, &[&[0x8c, 0x20, 0x75], &afl, &tpl, &records(litres)]), ELS_KEY)
 }
 
+pub(super) fn mode10(counter: u32, litres: u32) -> Vec<u8> {
+    let tpl = [&[0x7a, 0x75, 0, 0xff, 0x2a, 0x10, 0x01][..], &counter.to_le_bytes()].concat();
+    protected(frame(ELS, &[&[0x8c, 0x20, 0x75], &tpl, &records(litres), &[0; 8]]), ELS_KEY)
+}
+
 pub(super) fn ell(minutes: u32, within: u32, litres: u32) -> Vec<u8> {
     let session = (1u32 << 29 | minutes << 4 | within).to_le_bytes();
     let records = [&[0x78, 0x04, 0x13][..], &litres.to_le_bytes()].concat();

@@ -98,7 +98,7 @@ impl Vib {
 
     /// The same with a modifier.
     pub(crate) const fn with(mut self, modifier: Modifier) -> Self {
-        self.modifiers = Modifiers::one(modifier);
+        self.modifiers = Modifiers::of(modifier);
         self
     }
 
