@@ -2,8 +2,8 @@
 //! time; a collector feeds it, and sends what [`Receiver::setup`] asks for.
 //!
 //! One file a receiver. Each finds its way back after noise, names what it refuses, and holds a bounded number of
-//! bytes: 4,096 for a line, 1,024 for a binary protocol, and one message or unit of at most 16 KiB for a bridge or an electricity meter. How a
-//! stream was cut into reads makes no difference to what is heard.
+//! bytes: 4,096 for a line, 1,024 for a binary protocol, and one message or unit of at most 16 KiB for a bridge or an
+//! electricity meter. How a stream was cut into reads makes no difference to what is heard.
 //!
 //! ```
 //! use receiver::{Event, Kind, Options, Refused};

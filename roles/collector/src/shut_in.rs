@@ -10,6 +10,9 @@ use crate::{CollectorError, Input};
 /// Name service over TCP, when an answer is too long for UDP.
 const DNS: u16 = 53;
 
+/// Where sticks appear.
+const DEVICES: &str = "/dev";
+
 /// Enters the jail.
 pub(crate) fn shut_in(folder: &Folder, config: &Config) -> Result<(), CollectorError> {
     std::fs::create_dir_all(&folder.0).map_err(CollectorError::io(&folder.0))?;
@@ -53,8 +56,12 @@ fn profile(folder: &Folder, config: &Config, gateway: &str) -> Result<jail::Prof
             From::Serial(path) => {
                 let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
                 devices.extend(
-                    [path.as_path(), real.as_path()].iter().filter_map(|p| p.parent()).map(Path::to_owned),
+                    [path.as_path(), real.as_path()].into_iter().filter_map(Path::parent).map(Path::to_owned),
                 );
+                if !real.exists() && path.starts_with(DEVICES) {
+                    // not plugged in yet: nobody knows where its name will point
+                    devices.push(DEVICES.into());
+                }
             }
             From::Stdin => {}
             From::Listen(at) => listen.push(port(at)?),
@@ -102,5 +109,32 @@ mod tests {
         let profile = super::profile(&folder, &plain, "h:1").unwrap();
         assert!(profile.devices.is_empty());
         assert!(super::profile(&folder, &plain, "h").is_err());
+    }
+
+    /// The jail is the thread's, so that a thread of this test can be shut in.
+    #[test]
+    fn a_serial_port_is_opened_and_set_from_within_the_jail_and_nothing_else() {
+        use tokio_serial::SerialPortBuilderExt as _;
+        let pair = nix::pty::openpty(None, None).unwrap();
+        let port = nix::unistd::ttyname(&pair.slave).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let secret = tempfile::NamedTempFile::new().unwrap();
+        let config = Config { input: vec![Input::new(From::Serial(port.clone()))], ..Config::default() };
+        let profile = profile(&Folder(folder.path().to_owned()), &config, "127.0.0.1:9").unwrap();
+        let other = secret.path().to_owned();
+        let shut = std::thread::spawn(move || {
+            let enforced = jail::enter(&profile).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let opened = runtime
+                .block_on(async { tokio_serial::new(port.to_string_lossy(), 57_600).open_native_async() });
+            (enforced, opened.map(drop), std::fs::read(other))
+        });
+        let (enforced, opened, read) = shut.join().unwrap();
+        assert!(opened.is_ok(), "{opened:?}");
+        if enforced.files == "none" {
+            println!("skipped: this kernel enforces no rules on files");
+            return;
+        }
+        assert!(read.is_err());
     }
 }

@@ -118,6 +118,24 @@ impl Ear {
         self.counters.set(format!("input.{}.open", self.name), u64::from(open));
     }
 
+    /// Says that the input cannot be opened: people are told when that begins, not at every try.
+    pub(crate) fn not_opened(&self, why: impl std::fmt::Display) {
+        let tries = format!("input.{}.tries", self.name);
+        self.set_open(false);
+        self.count("not-opened", 1);
+        if self.counters.get(&tries) == 0 {
+            self.note(why);
+        }
+        self.counters.add(tries, 1);
+    }
+
+    /// Says that the input is open.
+    pub(crate) fn opened(&self) {
+        self.set_open(true);
+        self.count("opened", 1);
+        self.counters.set(format!("input.{}.tries", self.name), 0);
+    }
+
     /// Tells people something about the input.
     pub(crate) fn note(&self, text: impl std::fmt::Display) {
         self.counters.note(format!("input `{}`: {text}", self.name));

@@ -30,18 +30,16 @@ pub(crate) async fn hear(input: &Input, mqtt: &Mqtt, ear: &Ear) {
     let mut backoff = Backoff::new();
     loop {
         match options(mqtt).await {
-            Ok(options) => {
-                let ended = session(input, mqtt, options, ear, &mut backoff).await;
-                ear.set_open(false);
-                if ended == Ended::Unwanted {
-                    return;
+            Ok(options) => match session(input, mqtt, options, ear, &mut backoff).await {
+                Ok(Ended::Unwanted) => return,
+                Ok(ended) => {
+                    ear.set_open(false);
+                    missed(input, ended, ear);
                 }
-                missed(input, ended, ear);
-            }
+                Err(why) => ear.not_opened(why),
+            },
             Err(why) => {
-                ear.set_open(false);
-                ear.count("not-opened", 1);
-                ear.note(why);
+                ear.not_opened(why);
             }
         }
         tokio::time::sleep(backoff.wait()).await;
@@ -89,34 +87,36 @@ async fn options(mqtt: &Mqtt) -> Result<MqttOptions, String> {
     Ok(options)
 }
 
-/// One connection, from its beginning to its end.
+/// One connection, from its beginning to its end; an error where it did not begin.
 async fn session(
     input: &Input,
     mqtt: &Mqtt,
     options: MqttOptions,
     ear: &Ear,
     backoff: &mut Backoff,
-) -> Ended {
-    let Ok((client, mut events)) = AsyncClient::builder(options).capacity(WAITING).try_build() else {
-        ear.note("the broker's settings do not fit together");
-        return Ended::Gone;
-    };
+) -> Result<Ended, String> {
+    let (client, mut events) =
+        AsyncClient::builder(options).capacity(WAITING).try_build().map_err(|e| e.to_string())?;
+    let mut open = false;
     let mut messages = Messages::new(mqtt.bridge(), input.frames);
     let silent = input.silent_after().map_or(NEVER, |s| Duration::from_secs(s.into()));
     let mut last = Instant::now();
     loop {
         let packet = match timeout_at(last + silent, next(&mut events)).await {
-            Err(_) => return Ended::Silent,
-            Ok(Err(error)) => {
+            Err(_) => return Ok(Ended::Silent),
+            Ok(Err(error)) if open => {
                 ear.note(format_args!("the connection failed: {}", plain(&error)));
-                return Ended::Gone;
+                return Ok(Ended::Gone);
+            }
+            Ok(Err(error)) => {
+                return Err(format!("cannot connect to {}: {}; trying again", mqtt.url, plain(&error)));
             }
             Ok(Ok(packet)) => packet,
         };
         match packet {
             Packet::ConnAck(_) => {
-                ear.set_open(true);
-                ear.count("opened", 1);
+                ear.opened();
+                open = true;
                 for topic in &mqtt.topics {
                     if let Err(error) = client.subscribe(topic.as_str(), QoS::AtLeastOnce).await {
                         ear.note(format_args!("`{topic}` cannot be subscribed to: {error}"));
@@ -146,10 +146,10 @@ async fn session(
                 let mut sifted = Sifted::new(ear.clock.now(), ear.input);
                 messages.take(&publish.payload, &mut |event| sifted.put(event));
                 if !ear.hand_on(sifted).await.goes_on {
-                    return Ended::Unwanted;
+                    return Ok(Ended::Unwanted);
                 }
             }
-            Packet::Disconnect(_) => return Ended::Gone,
+            Packet::Disconnect(_) => return Ok(Ended::Gone),
             _ => {}
         }
     }

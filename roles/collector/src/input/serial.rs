@@ -31,8 +31,7 @@ pub(crate) async fn hear(input: &Input, path: &Path, ear: &Ear) {
     loop {
         match open(input, path) {
             Ok(port) => {
-                ear.set_open(true);
-                ear.count("opened", 1);
+                ear.opened();
                 let heard = ear.counters.get(&format!("input.{}.heard", ear.name));
                 let ended = talk(input, port, ear).await;
                 ear.set_open(false);
@@ -45,9 +44,7 @@ pub(crate) async fn hear(input: &Input, path: &Path, ear: &Ear) {
                 }
             }
             Err(error) => {
-                ear.set_open(false);
-                ear.count("not-opened", 1);
-                ear.note(format_args!("`{}` cannot be opened: {error}; trying again", path.display()));
+                ear.not_opened(format_args!("`{}` cannot be opened: {error}; trying again", path.display()));
             }
         }
         tokio::time::sleep(backoff.wait()).await;

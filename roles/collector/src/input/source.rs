@@ -63,8 +63,7 @@ async fn connect(input: &Input, to: &str, ear: &Ear) {
     loop {
         match TcpStream::connect(to).await {
             Ok(stream) => {
-                ear.set_open(true);
-                ear.count("opened", 1);
+                ear.opened();
                 let begun = Instant::now();
                 let ended = talk(input, stream, ear).await;
                 ear.set_open(false);
@@ -77,9 +76,7 @@ async fn connect(input: &Input, to: &str, ear: &Ear) {
                 }
             }
             Err(error) => {
-                ear.set_open(false);
-                ear.count("not-opened", 1);
-                ear.note(format_args!("cannot connect to {to}: {error}; trying again"));
+                ear.not_opened(format_args!("cannot connect to {to}: {error}; trying again"));
             }
         }
         tokio::time::sleep(backoff.wait()).await;

@@ -299,7 +299,8 @@ async fn ordeal(seed: u64) {
         let from = next;
         next += 2000;
         let path = scene.file("round.txt", &lines(from, next));
-        disk.cut_after(5 + pick(40));
+        // opening the spool fills its reserve, in 32 appends
+        disk.cut_after(40 + pick(60));
         if round % 3 == 1 {
             gateway_disk.cut_after(3 + pick(17));
         }

@@ -220,7 +220,8 @@ async fn a_client_certificate_opens_the_broker_and_without_one_it_stays_shut() {
     hearing.stop().await;
     let unknown = Mqtt { certificate: None, key: None, ..known };
     let hearing = Hearing::start(Input::new(From::Mqtt(unknown))).await;
-    hearing.until("input.it.gone", 1).await;
+    hearing.until("input.it.not-opened", 2).await;
+    assert_eq!(hearing.notes().matches("cannot connect").count(), 1, "{}", hearing.notes());
     assert_eq!(hearing.counters.get("input.it.subscribed"), 0);
     hearing.stop().await;
 }
