@@ -243,6 +243,9 @@ fn codes_of_several_bytes_and_subunits_are_told_apart() {
         all(&conto),
         ["energy 7972.38 kWh [forward]", "reactive-energy 0.06 kvarh [backward]", "frequency 50.0 Hz"]
     );
+    let nominal =
+        frame("SEC-12345678-15-02", "7a 01 00 0000 03ff24 320000 06ff20 76b3090c0000 05ff0b 00004842");
+    assert_eq!(all(&nominal), ["frequency 50 Hz [nominal]", "operating-time 201962358 s", "frequency 50 Hz"]);
     let iem =
         frame("SEC-12345678-13-02", "7a 01 00 0000 844003 d4d90000 0483ff0d 01000000 8440 83ff0d 02000000");
     assert_eq!(

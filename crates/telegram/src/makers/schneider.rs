@@ -29,7 +29,9 @@ pub(super) const MAKER: Maker = Maker {
         Code::new(0x7d, 0x06, Also(Modifier::PHASES_2_3)),
         Code::new(0x7d, 0x07, Also(Modifier::PHASES_3_1)),
         Code::new(0x7d, 0x08, Also(Modifier::AVERAGE)),
-        Code::new(0x7f, 0x0b, Is(Vib::number(Quantity::Frequency, Unit::Hertz, 0, 0))),
+        Code::new(0x7f, 0x0b, Is(HERTZ)),
+        Code::new(0x7f, 0x20, Is(Vib::number(Quantity::OperatingTime, Unit::Second, 0, 0))),
+        Code::new(0x7f, 0x24, Is(HERTZ.with(Modifier::NOMINAL))),
     ],
     subunits: &[
         subunit(1, Quantity::Energy, Quantity::ReactiveEnergy, Unit::KilovarHour),
@@ -38,6 +40,8 @@ pub(super) const MAKER: Maker = Maker {
     ],
     ..Maker::new(&[b"SEC"])
 };
+
+const HERTZ: Vib = Vib::number(Quantity::Frequency, Unit::Hertz, 0, 0);
 
 const fn subunit(subunit: u16, from: Quantity, to: Quantity, unit: Unit) -> Subunit {
     let models = Models { versions: &[0x13, 0x15, 0x18], devices: &[0x02] };

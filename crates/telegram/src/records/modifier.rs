@@ -42,6 +42,8 @@ impl Modifier {
     pub const SUMMER_TIME: Self = Self(0x204);
     /// The meter does not rely on its clock ([`Record::marks`](crate::Record::marks)).
     pub const CLOCK_INVALID: Self = Self(0x205);
+    /// What it should be, not what it is (makers' own formats).
+    pub const NOMINAL: Self = Self(0x206);
     /// In the neutral conductor.
     pub const NEUTRAL: Self = Self(0x104);
     /// Between the first and the second phase.
@@ -172,6 +174,7 @@ impl Modifier {
             0x203 => "partial",
             0x204 => "summer time",
             0x205 => "clock invalid",
+            0x206 => "nominal",
             _ => "reserved modifier",
         }
     }
