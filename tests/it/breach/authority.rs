@@ -309,7 +309,10 @@ async fn a_person_who_is_not_of_the_house_gets_in_nowhere() {
     rooms().for_each(|room| open(&house.layout.socket(room), 0o666));
     // Programs and files in places that others can read.
     let (program, authority) = (house.outside("somebody"), house.outside("house-ca.pem"));
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    // By another process: one that is forked here meanwhile would hold the file open for writing, and nobody could run it.
+    let copied =
+        std::process::Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status();
+    assert!(copied.unwrap().success());
     std::fs::copy(house.layout.house_authority(), &authority).unwrap();
     open(&program, 0o755);
     open(&authority, 0o644);
