@@ -46,6 +46,8 @@ impl Site {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut said = lines.filter_map(|l| Some(l.strip_prefix("said ")?.to_owned()));
         let mut all: Vec<String> = said.by_ref().take(enough).collect();
+        // Right after a word nothing is under way to the disk yet; the moments of the kill shall differ.
+        std::thread::sleep(std::time::Duration::from_micros(700 * (enough as u64 % 5)));
         child.kill().unwrap();
         child.wait().unwrap();
         all.extend(said);
