@@ -84,7 +84,7 @@ pub(super) fn unit(record: &Record) -> String {
 /// Which register of the quantity it is.
 pub(super) fn which(answer: &Answer, record: &Record) -> String {
     let mut words: Vec<String> =
-        answer.meter.and_then(|m| record.code(&m)).iter().map(ToString::to_string).collect();
+        record.obis.or_else(|| record.code(&answer.meter?)).iter().map(ToString::to_string).collect();
     if record.function != Function::Instantaneous {
         words.push(match record.function {
             Function::Error => "during an error".to_owned(),

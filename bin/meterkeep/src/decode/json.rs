@@ -132,7 +132,7 @@ fn json_record<'a>(record: &'a Record, answer: &Answer) -> JsonRecord<'a> {
         subunit: record.subunit,
         at: record.at,
         len: record.len,
-        obis: answer.meter.and_then(|meter| record.code(&meter)).map(|code| code.to_string()),
+        obis: record.obis.or_else(|| record.code(&answer.meter?)).map(|code| code.to_string()),
         modifiers: record.modifiers.iter().map(telegram::Modifier::name).collect(),
         flags: record.set_flags().collect(),
         summer_time: matches!(record.value, Value::DateTime(moment) if moment.summer),

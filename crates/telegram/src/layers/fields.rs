@@ -247,7 +247,7 @@ mod tests {
         let layers = Layers::read(&hidden).unwrap();
         let fields = without_gaps(&hidden, &layers);
         assert_eq!(fields.last().unwrap().name, "ELL: CRC");
-        assert!(fields.iter().any(|f| f.meaning.starts_with("AES-128-CTR, minute 18800933")), "{fields:?}");
+        assert!(fields.iter().any(|f| f.meaning.starts_with("AES-128-CTR, minute 18799909")), "{fields:?}");
     }
 
     proptest! {
