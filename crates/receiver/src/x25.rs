@@ -1,24 +1,6 @@
 //! CRC-16/X-25 (ISO/IEC 13239): the check of IMST's serial protocols.
 
-use std::sync::LazyLock;
-
-static TABLE: LazyLock<[u16; 256]> = LazyLock::new(|| {
-    let mut next = 0u16;
-    [(); 256].map(|()| {
-        let entry = (0..8).fold(next, |c, _| if c & 1 == 0 { c >> 1 } else { (c >> 1) ^ 0x8408 });
-        next = next.wrapping_add(1);
-        entry
-    })
-});
-
-/// Polynomial 1021 reflected, start FFFF, inverted at the end; sent low byte first.
-pub(crate) fn x25(bytes: &[u8]) -> u16 {
-    let table: &[u16; 256] = &TABLE;
-    !bytes.iter().fold(0xffff, |crc: u16, byte| {
-        let [low, _] = crc.to_le_bytes();
-        (crc >> 8) ^ table.get(usize::from(low ^ byte)).copied().unwrap_or_default()
-    })
-}
+pub(crate) use telegram::dlms::fcs as x25;
 
 /// Whether the last two bytes are the check of those before; what stands before them.
 pub(crate) fn checked(message: &[u8]) -> Option<&[u8]> {
