@@ -8,7 +8,7 @@ use bytes::Bytes;
 use link::{Caller, Service, answer};
 use prost::Message;
 use wire::batch::{Header, Signed};
-use wire::gateway::{AnswerEnrolment, Confirm, Done, Enrol, Enrolments, Publish, Pull, Pulled};
+use wire::gateway::{AnswerEnrolment, Confirm, Done, Enrol, Enrolments, Position, Publish, Pull, Pulled};
 use wire::{Method, Refused};
 
 type Place = (u32, u64, u64);
@@ -27,6 +27,14 @@ pub(crate) struct State {
     /// Refuses everything.
     pub(crate) down: bool,
     pub(crate) pulls: u64,
+}
+
+impl State {
+    /// What is confirmed stays so: a word that was longer under way takes nothing back.
+    fn confirm(&mut self, position: &Position) {
+        let confirmed = self.confirmed.entry((position.collector, position.epoch)).or_default();
+        *confirmed = position.seq.max(*confirmed);
+    }
 }
 
 #[derive(Default)]
@@ -87,9 +95,7 @@ impl Gateway {
     fn publish(&self, publish: Publish) {
         let mut state = self.state();
         let first = state.published.is_empty();
-        for p in &publish.confirmed {
-            state.confirmed.insert((p.collector, p.epoch), p.seq);
-        }
+        publish.confirmed.iter().for_each(|p| state.confirm(p));
         let mut again: Vec<Place> = publish
             .wanted
             .iter()
@@ -144,9 +150,7 @@ impl Service for Gateway {
             Method::GatewayConfirm => {
                 answer(body, async |confirm: Confirm| {
                     let mut state = self.state();
-                    for p in confirm.positions {
-                        state.confirmed.insert((p.collector, p.epoch), p.seq);
-                    }
+                    confirm.positions.iter().for_each(|p| state.confirm(p));
                     Ok(Done {})
                 })
                 .await

@@ -249,6 +249,8 @@ impl Running {
     /// Waits until a fault ended it.
     pub(crate) async fn ended(self) {
         tokio::time::timeout(PATIENCE, self.task).await.expect("the fault point was never passed").unwrap();
+        // A commit that was under way runs to its end; a dead process has none, so it must not end in the next one's life.
+        self.shared.store.commit(store::Commit::default()).await.unwrap();
     }
 
     pub(crate) fn has_ended(&self) -> bool {
