@@ -18,7 +18,8 @@
 
 use std::collections::HashMap;
 use std::hint::black_box;
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aes::cipher::{Array, BlockModeDecrypt as _, KeyIvInit as _, StreamCipher as _};
@@ -208,6 +209,12 @@ fn speed() {
             other / 1e6,
             ours / other
         );
+        match python_parser(&plain[..1_000], sort) {
+            Some(other) => {
+                println!("  pyMeterBus 0.8.5 reads them: {:.4} M: {:.0} to 1", other / 1e6, ours / other)
+            }
+            None => println!("  pyMeterBus is not there for comparison: `pip install pyMeterBus==0.8.5`"),
+        }
         for meters in [1_000, 1_000_000] {
             let load = Load::new(sort, meters, TELEGRAMS);
             let mut desk = Desk::new();
@@ -258,10 +265,38 @@ fn decode_plain(frames: &[Vec<u8>]) {
     }
 }
 
-fn other_parser(frames: &[Vec<u8>], sort: Sort) {
-    let begin = if sort == Sort::Ell { 20 } else { 17 };
+/// The records of the frame of a sort, without what only fills it up.
+fn records(frame: &[u8], sort: Sort) -> &[u8] {
+    let frame = &frame[if sort == Sort::Ell { 20 } else { 17 }..];
+    let filled = frame.iter().rev().take_while(|b| **b == 0x2f).count();
+    &frame[..frame.len() - filled]
+}
+
+/// A parser in Python, which knows the wired frame only: the records in such a frame, each telegram once.
+fn python_parser(frames: &[Vec<u8>], sort: Sort) -> Option<f64> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/pymeterbus.py");
+    let (input, output, log) = (Stdio::piped(), Stdio::piped(), Stdio::null());
+    let mut python =
+        Command::new("python3").arg(script).stdin(input).stdout(output).stderr(log).spawn().ok()?;
+    let mut input = python.stdin.take()?;
     for frame in frames {
-        for record in m_bus_application_layer::parse_data_records(&frame[begin..]) {
+        let body = [&[8, 1, 0x72], &frame[4..8], &frame[2..4], &frame[8..10], &[0; 4], records(frame, sort)]
+            .concat();
+        let (len, sum) =
+            (u8::try_from(body.len()).ok()?, body.iter().fold(0u8, |sum, b| sum.wrapping_add(*b)));
+        let whole = [&[0x68, len, len, 0x68], body.as_slice(), &[sum, 0x16]].concat();
+        if writeln!(input, "{}", hex::encode(whole)).is_err() {
+            break;
+        }
+    }
+    drop(input);
+    let said = python.wait_with_output().ok()?;
+    String::from_utf8_lossy(&said.stdout).trim().parse().ok()
+}
+
+fn other_parser(frames: &[Vec<u8>], sort: Sort) {
+    for frame in frames {
+        for record in m_bus_application_layer::parse_data_records(records(frame, sort)) {
             // Fillers and what it does not know end its reading.
             let Ok(record) = record else { break };
             black_box(record.value());

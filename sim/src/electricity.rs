@@ -70,6 +70,12 @@ impl ElectricityMeter {
         self.title
     }
 
+    /// Its printed serial number.
+    #[must_use]
+    pub const fn serial(&self) -> u32 {
+        self.serial
+    }
+
     /// The key that encrypts (GUEK).
     #[must_use]
     pub fn encryption_key(&self) -> &[u8; 16] {
@@ -172,7 +178,7 @@ pub fn hdlc(unit: &[u8], room: usize) -> Vec<u8> {
     out
 }
 
-/// CRC-16/X-25, bit by bit.
+/// CRC-16/X-25, bit by bit: not the reader's own, which tests hold against this.
 fn x25(bytes: &[u8]) -> u16 {
     !bytes.iter().fold(0xffff, |crc: u16, byte| {
         (0..8).fold(crc ^ u16::from(*byte), |c, _| if c & 1 == 0 { c >> 1 } else { (c >> 1) ^ 0x8408 })

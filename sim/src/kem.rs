@@ -9,6 +9,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::electricity::ElectricityMeter;
 use crate::meter::Meter;
 
 const XENC: &str = "http://www.w3.org/2001/04/xmlenc#";
@@ -33,30 +34,71 @@ pub enum KemError {
     Io(#[from] std::io::Error),
 }
 
+/// A meter of a key file.
+struct Entry<'a> {
+    serial: String,
+    maker: String,
+    model: &'a str,
+    consumption: &'a str,
+    /// The names that the format has for keys, and the keys.
+    keys: Vec<(&'static str, &'a [u8; 16])>,
+}
+
 /// A `.zip.kem` file with the keys of these meters.
 ///
 /// # Errors
 /// See [`KemError`].
 pub fn write<'a>(meters: impl Iterator<Item = &'a Meter>, password: &str) -> Result<Vec<u8>, KemError> {
+    let entry = |meter: &'a Meter| Entry {
+        serial: meter.address().serial().to_string(),
+        maker: meter.address().manufacturer().to_string(),
+        model: meter.kind().model,
+        consumption: meter.kind().consumption,
+        keys: vec![("DEK", meter.key())],
+    };
+    pack(meters.map(entry), password)
+}
+
+/// The same for electricity meters: the key that encrypts, and the one of the tag where there is one.
+///
+/// # Errors
+/// See [`KemError`].
+pub fn write_electricity<'a>(
+    meters: impl Iterator<Item = &'a ElectricityMeter>,
+    password: &str,
+) -> Result<Vec<u8>, KemError> {
+    let entry = |meter: &'a ElectricityMeter| Entry {
+        serial: format!("{:08}", meter.serial()),
+        maker: "KAM".to_owned(),
+        model: "OMNIPOWER",
+        consumption: "Electricity",
+        keys: [("GPK60", Some(meter.encryption_key())), ("GPK61", meter.authentication_key())]
+            .into_iter()
+            .filter_map(|(name, key)| Some((name, key?)))
+            .collect(),
+    };
+    pack(meters.map(entry), password)
+}
+
+fn pack<'a>(entries: impl Iterator<Item = Entry<'a>>, password: &str) -> Result<Vec<u8>, KemError> {
     if password.is_empty() || password.len() > 16 {
         return Err(KemError::Password(password.len()));
     }
     let mut document = Zeroizing::new(String::from("<MetersInOrder orderid=\"SIM\" schemaVersion=\"2.0\">"));
     let mut count = 0;
-    for meter in meters {
+    for Entry { serial, maker, model, consumption, keys } in entries {
         count += 1;
-        let (serial, kind) = (meter.address().serial(), meter.kind());
-        let key = Zeroizing::new(hex::encode_upper(meter.key()));
+        document
+            .push_str(&format!("<Meter><MeterNo>{serial}</MeterNo><SerialNo>{serial}</SerialNo><EncKeys>"));
+        for (name, key) in keys {
+            let key = Zeroizing::new(hex::encode_upper(key));
+            for part in ["<", name, ">", key.as_str(), "</", name, ">"] {
+                document.push_str(part);
+            }
+        }
         document.push_str(&format!(
-            "<Meter><MeterNo>{serial}</MeterNo><SerialNo>{serial}</SerialNo><EncKeys><DEK>"
-        ));
-        document.push_str(&key);
-        document.push_str(&format!(
-            "</DEK></EncKeys><MeterName>{}</MeterName><ConsumptionType>{}</ConsumptionType><ConfigNo /><TypeNo />\
-             <VendorId>{}</VendorId></Meter>",
-            kind.model,
-            kind.consumption,
-            meter.address().manufacturer()
+            "</EncKeys><MeterName>{model}</MeterName><ConsumptionType>{consumption}</ConsumptionType><ConfigNo />\
+             <TypeNo /><VendorId>{maker}</VendorId></Meter>"
         ));
     }
     if count > MAX_METERS {

@@ -32,7 +32,7 @@ fn build_programs(root: &Path) -> Outcome {
 }
 
 /// Where the programs lie: beside this one.
-fn programs() -> Result<PathBuf, String> {
+pub(crate) fn programs() -> Result<PathBuf, String> {
     let here = std::env::current_exe().map_err(|e| format!("where this program lies is unknown: {e}"))?;
     here.parent().map(Path::to_owned).ok_or_else(|| "this program lies nowhere".to_owned())
 }

@@ -3,6 +3,7 @@
 mod claims;
 mod errands;
 mod files;
+mod fuzz;
 mod graph;
 mod mutants;
 mod plain;
@@ -20,6 +21,8 @@ cargo xtask <errand>
   format | lint | graph | files | doc
                          one of the checks alone
   fuzz-smoke [..]        mutate the fuzzers' seeds for a while; what follows goes to the runner (--seconds N)
+  fuzz [--seconds N] [TARGET ..]
+                         fuzz for long, by coverage, and keep the inputs that are worth it in `fuzz/corpus`
   mutants [NAME ..]      take one check of the walls out at a time; the tests have to notice (minutes each)
   ci                     everything that has to hold before a change goes in
 ";
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         "files" => errands::files(&root),
         "doc" => errands::doc(&root),
         "fuzz-smoke" => errands::fuzz_smoke(&root, &rest),
+        "fuzz" => fuzz::fuzz(&root, &rest),
         "mutants" => mutants::check(&root, &rest),
         "ci" => errands::ci(&root),
         "" | "help" | "-h" | "--help" => {

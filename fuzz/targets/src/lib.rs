@@ -1,9 +1,10 @@
 //! What the fuzzers call. Each target takes any bytes and panics when a parser breaks a promise: no parser may
 //! panic, and what two parsers say about one frame has to agree.
 //!
-//! `cargo fuzz run <target>` (nightly) drives them by coverage; the `smoke` program of this package mutates their
-//! seeds for a while with the stable compiler, which is what the build server does.
+//! `cargo xtask fuzz` drives them by coverage, for long runs; the `smoke` program of this package mutates their seeds and
+//! what long runs have kept for a while, which is what the build server does.
 
+pub mod corpus;
 mod dlms;
 mod keys;
 mod messages;
@@ -22,6 +23,16 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// Inputs that get far.
     pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+impl Target {
+    /// Its seeds and what long runs have kept.
+    #[must_use]
+    pub fn starts(&self) -> Vec<Vec<u8>> {
+        let mut inputs = (self.seeds)();
+        inputs.extend(corpus::kept(self.name));
+        inputs
+    }
 }
 
 /// All targets.
@@ -62,12 +73,12 @@ pub fn target(name: &str) -> Option<Target> {
 mod tests {
     use super::*;
 
-    /// Every seed, and a few thousand mutations of each target's, on every test run.
+    /// Every seed and kept input, and a few thousand mutations of each target's, on every test run.
     #[test]
     fn no_target_panics_on_its_seeds_or_near_them() {
         for target in TARGETS {
-            let seeds = (target.seeds)();
-            assert!(!seeds.is_empty(), "{} has no seed", target.name);
+            assert!(!(target.seeds)().is_empty(), "{} has no seed", target.name);
+            let seeds = target.starts();
             seeds.iter().for_each(|seed| (target.run)(seed));
             (target.run)(&[]);
             let mut mutator = Mutator::new(7, seeds);

@@ -1,5 +1,6 @@
 //! The way of a telegram to a person who reads it.
 
+mod electricity;
 mod key_files;
 mod restart;
 mod telegrams;

@@ -23,7 +23,11 @@ pub(super) fn answer(
         _ => return None,
     };
     match unit {
-        Ok(unit) => read(unit, input, accept_clear, &mut answer, records),
+        Ok(mut unit) => {
+            read(&mut unit, input, accept_clear, &mut answer, records);
+            answer.frame = unit;
+            answer.is_unit = true;
+        }
         Err(why) => answer.fail(Status::Damaged, why),
     }
     Some(answer)
@@ -63,14 +67,8 @@ fn from_mbus(bytes: &[u8]) -> Result<Vec<u8>, String> {
     Err("the segments end before the message does".to_owned())
 }
 
-fn read(
-    mut unit: Vec<u8>,
-    input: &Input,
-    accept_clear: bool,
-    answer: &mut Answer,
-    records: &mut Vec<Record>,
-) {
-    let (content, title) = match Apdu::read(&unit) {
+fn read(unit: &mut [u8], input: &Input, accept_clear: bool, answer: &mut Answer, records: &mut Vec<Record>) {
+    let (content, title) = match Apdu::read(unit) {
         Ok(Apdu::DataNotification | Apdu::P1) => {
             answer.security = Some(Security { mode: "none".to_owned(), authenticated: false, opened: false });
             if !matches!(input.key, Key::None) && !accept_clear {
@@ -83,7 +81,7 @@ fn read(
             (0..unit.len(), None)
         }
         Ok(Apdu::Ciphered(ciphered)) => {
-            let authenticated = match decrypt(&mut unit, &ciphered, input, answer) {
+            let authenticated = match decrypt(unit, &ciphered, input, answer) {
                 Some(authenticated) => authenticated,
                 None => return,
             };
@@ -97,7 +95,7 @@ fn read(
         }
         Err(error) => return answer.fail(Status::Damaged, error.to_string()),
     };
-    match decode_push(&unit, content, title, records) {
+    match decode_push(unit, content, title, records) {
         Ok(push) => {
             if push.checksum == Some(false) {
                 if answer.security.as_ref().is_some_and(|s| s.authenticated) {

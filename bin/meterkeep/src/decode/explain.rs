@@ -95,13 +95,23 @@ fn main_register(records: &[Record]) -> Option<&Record> {
 fn rows(answer: &Answer, records: &[Record]) -> Vec<Row> {
     let frame = answer.frame.as_slice();
     let plain = answer.status == Status::Decoded || answer.security.as_ref().is_some_and(|s| s.opened);
-    let layers = if plain { Layers::read_plain(frame) } else { Layers::read(frame) };
-    let mut rows: Vec<Row> = layers
-        .as_ref()
-        .map(|layers| layers.fields(frame))
-        .unwrap_or_default()
+    let headers = if answer.is_unit {
+        telegram::dlms::fields(frame, plain)
+    } else {
+        let layers = if plain { Layers::read_plain(frame) } else { Layers::read(frame) };
+        layers.as_ref().map(|layers| layers.fields(frame)).unwrap_or_default()
+    };
+    // A time in a head can be a record at once.
+    let is_record = |at: usize| records.iter().any(|r| r.len > 0 && r.at == at);
+    let mut rows: Vec<Row> = headers
         .into_iter()
-        .map(|f| Row { at: f.at, len: f.len, name: f.name.to_owned(), meaning: f.meaning })
+        .filter(|f| !is_record(f.at))
+        .map(|f| Row {
+            at: f.at,
+            len: f.len,
+            name: f.name.to_owned(),
+            meaning: crate::output::shown(&f.meaning),
+        })
         .collect();
     rows.extend(records.iter().filter(|r| r.len > 0).map(|r| record_row(answer, r)));
     rows.sort_by_key(|row| row.at);

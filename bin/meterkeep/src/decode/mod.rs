@@ -88,6 +88,8 @@ struct Answer {
     waits_for: Option<FormatKey>,
     /// The frame without link-layer checksums, decrypted as far as the key went. It holds readings, never keys.
     frame: Vec<u8>,
+    /// Whether these bytes are an application unit of DLMS rather than a frame.
+    is_unit: bool,
 }
 
 /// How a telegram is protected.
@@ -113,6 +115,7 @@ impl Answer {
             clear_from: usize::MAX,
             waits_for: None,
             frame: Vec::new(),
+            is_unit: false,
         }
     }
 

@@ -6,19 +6,19 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-const KEY: [u8; 16] = *b"0123456789abcdef";
+pub(crate) const KEY: [u8; 16] = *b"0123456789abcdef";
 /// The sender of all telegrams here: a cold water meter of Kamstrup's.
 const LINK: &str = "44 2d2c 78563412 1b 16";
 /// Present volume 2.859 m3, and 1.001 m3 on 2023-12-31.
 const RECORDS: &str = "0413 2b0b0000 4413 e9030000 426c ff2c";
 
-fn framed(parts: &[&str]) -> Vec<u8> {
+pub(crate) fn framed(parts: &[&str]) -> Vec<u8> {
     let mut frame = hex::decode(format!("00{LINK}{}", parts.concat()).replace(' ', "")).unwrap();
     frame[0] = u8::try_from(frame.len() - 1).unwrap();
     frame
 }
 
-fn protected(parts: &[&str]) -> Vec<u8> {
+pub(crate) fn protected(parts: &[&str]) -> Vec<u8> {
     let mut frame = framed(parts);
     seal::meter::protect(&mut frame, &KEY).unwrap();
     frame
@@ -35,7 +35,7 @@ fn mode5_parts() -> [&'static str; 4] {
     ["7a 05 04 2005 2f2f", RECORDS, FILLER, ""]
 }
 
-fn mode7() -> Vec<u8> {
+pub(crate) fn mode7() -> Vec<u8> {
     let header = "90 0f 002c 25 c39a0200 0000000000000000 7a 63 00 2007 10 2f2f";
     protected(&[header, RECORDS, FILLER])
 }
@@ -45,11 +45,11 @@ fn mode10() -> Vec<u8> {
     protected(&["7a 63 00 ff2a 1001 c39a0200", RECORDS, "0000000000000000"])
 }
 
-fn ell(inner: &str) -> Vec<u8> {
+pub(crate) fn ell(inner: &str) -> Vec<u8> {
     protected(&["8d 20 17 57d2ed31 0000", inner])
 }
 
-fn run(args: &[&str], input: &[u8]) -> Output {
+pub(crate) fn run(args: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_meterkeep"))
         .arg("decode")
         .args(args)
@@ -83,7 +83,7 @@ pub(crate) fn one(args: &[&str], line: &Value) -> Value {
     answers.remove(0)
 }
 
-fn line(id: &str, frame: &[u8], key: Option<&[u8]>) -> Value {
+pub(crate) fn line(id: &str, frame: &[u8], key: Option<&[u8]>) -> Value {
     json!({"id": id, "telegram": hex::encode(frame), "key": key.map(hex::encode), "dll_crc": null})
 }
 
@@ -144,7 +144,7 @@ fn encrypted_telegrams_without_their_key_are_told_apart() {
 }
 
 /// A frame of the wired bus around what begins with the C field.
-fn wired(parts: &[&str]) -> Vec<u8> {
+pub(crate) fn wired(parts: &[&str]) -> Vec<u8> {
     let inner = hex::decode(parts.concat().replace(' ', "")).unwrap();
     let l = u8::try_from(inner.len()).unwrap();
     let sum = inner.iter().fold(0u8, |acc, b| acc.wrapping_add(*b));

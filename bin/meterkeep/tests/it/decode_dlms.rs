@@ -7,8 +7,8 @@ use telegram::dlms::{SecurityControl, hdlc, mbus, write_blocks, write_global};
 
 use crate::decode::one;
 
-const KEY: [u8; 16] = *b"0123456789abcdef";
-const AUTHENTICATION: [u8; 16] = *b"fedcba9876543210";
+pub(crate) const KEY: [u8; 16] = *b"0123456789abcdef";
+pub(crate) const AUTHENTICATION: [u8; 16] = *b"fedcba9876543210";
 const TITLE: SystemTitle = SystemTitle(*b"KAM\x45\x01\xa4\xdc\x52");
 
 /// Active energy 8666.36 kWh under its code, in the maker's list.
@@ -18,13 +18,13 @@ fn plain() -> Vec<u8> {
     hex::decode([head, list].concat().replace(' ', "")).unwrap()
 }
 
-fn unit(control: u8, key: &[u8], authentication: Option<&[u8]>) -> Vec<u8> {
+pub(crate) fn unit(control: u8, key: &[u8], authentication: Option<&[u8]>) -> Vec<u8> {
     let mut unit = write_global(TITLE, SecurityControl(control), 7, &plain());
     protect(&mut unit, &Keys { encryption: key, authentication }).unwrap();
     unit
 }
 
-fn line(telegram: &[u8], key: Option<&[u8]>, authentication: Option<&[u8]>) -> Value {
+pub(crate) fn line(telegram: &[u8], key: Option<&[u8]>, authentication: Option<&[u8]>) -> Value {
     json!({"id": "e", "telegram": hex::encode(telegram), "key": key.map(hex::encode),
            "auth_key": authentication.map(hex::encode)})
 }

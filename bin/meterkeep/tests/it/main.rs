@@ -10,6 +10,8 @@ mod decode_dlms;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod init;
 #[cfg(test)]
 mod manual;

@@ -255,7 +255,7 @@ fn words(bytes: &[u8]) -> Option<Box<str>> {
 }
 
 /// Six bytes that may be a code: media beyond 15 do not exist, and texts begin with letters.
-fn is_code(bytes: &[u8]) -> bool {
+pub(super) fn is_code(bytes: &[u8]) -> bool {
     matches!(bytes, [0..=15, _, _, _, _, _])
 }
 

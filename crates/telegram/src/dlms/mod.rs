@@ -13,6 +13,7 @@ mod axdr;
 pub mod bare;
 mod control;
 mod fcs;
+mod fields;
 pub mod hdlc;
 mod known;
 mod lists;
@@ -25,6 +26,7 @@ pub use assemble::{Assembler, Lost, MAX_UNIT, write_blocks};
 pub use axdr::{AxdrError, MAX_DEPTH, MAX_VALUES};
 pub use control::SecurityControl;
 pub use fcs::fcs;
+pub use fields::fields;
 pub use push::{Push, PushError, decode_push};
 
 /// Who sent a unit under the meter's own key; none for anything else.

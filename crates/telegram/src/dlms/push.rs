@@ -92,7 +92,7 @@ pub(super) fn is_notification(bytes: &[u8]) -> bool {
 
 /// `0F | long invoke id and priority (4) | time`: the time and where the values begin (IEC 62056-5-3 clause 7.3.13).
 /// Older meters of Kamstrup and Kaifa write the time with its tag.
-fn head(bytes: &[u8], at: usize) -> Option<(Option<DateTime>, usize)> {
+pub(super) fn head(bytes: &[u8], at: usize) -> Option<(Option<DateTime>, usize)> {
     let rest = bytes.get(at..)?;
     let (_, rest) = rest.split_at_checked(5)?;
     let (len, skip) = match rest {

@@ -1,13 +1,13 @@
 //! Mutates the seeds of every target for a while and stops at the first panic or slow input:
-//! `smoke [--seconds N] [--seed N] [--target NAME] [INPUT..]`. With inputs it runs just those; `smoke --corpus` writes
-//! the seeds where cargo-fuzz looks for them, and ends.
+//! `smoke [--seconds N] [--seed N] [--target NAME] [INPUT..]`. With inputs it runs just those. For `cargo xtask fuzz`,
+//! `--lay-out FOLDER` writes what a target starts from into a folder, and `--keep FOLDER` keeps a folder's inputs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use fuzz_targets::{Mutator, TARGETS, Target, target};
+use fuzz_targets::{Mutator, TARGETS, Target, corpus, target};
 use nix::sys::resource::{Resource, setrlimit};
 
 /// An input that takes longer is a way to stop a room.
@@ -22,7 +22,8 @@ struct Wishes {
     seed: u64,
     targets: Vec<Target>,
     inputs: Vec<PathBuf>,
-    corpus: bool,
+    lay_out: Option<PathBuf>,
+    keep: Option<PathBuf>,
 }
 
 /// What is running now, for the watchdog.
@@ -46,14 +47,21 @@ fn main() -> ExitCode {
 }
 
 fn wishes() -> Result<Wishes, String> {
-    let mut wishes =
-        Wishes { seconds: 30, seed: 1, targets: TARGETS.to_vec(), inputs: Vec::new(), corpus: false };
+    let mut wishes = Wishes {
+        seconds: 30,
+        seed: 1,
+        targets: TARGETS.to_vec(),
+        inputs: Vec::new(),
+        lay_out: None,
+        keep: None,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` needs a value"));
         let number = |text: String| text.parse::<u64>().map_err(|_| format!("`{text}` is no number"));
         match argument.as_str() {
-            "--corpus" => wishes.corpus = true,
+            "--lay-out" => wishes.lay_out = Some(value()?.into()),
+            "--keep" => wishes.keep = Some(value()?.into()),
             "--seconds" => wishes.seconds = number(value()?)?,
             "--seed" => wishes.seed = number(value()?)?,
             "--target" => {
@@ -77,10 +85,16 @@ fn run(wishes: &Wishes) -> Result<(), String> {
     watch(Arc::clone(&now));
     let share = Duration::from_secs(wishes.seconds) / u32::try_from(wishes.targets.len()).unwrap_or(1).max(1);
     for target in &wishes.targets {
-        if wishes.corpus {
-            for (number, seed) in (target.seeds)().iter().enumerate() {
-                keep("corpus", target.name, &format!("seed-{number}"), seed).map_err(|e| e.to_string())?;
+        if let Some(folder) = &wishes.lay_out {
+            for (number, start) in target.starts().iter().enumerate() {
+                write(&folder.join(target.name), &format!("start-{number}"), start)
+                    .map_err(|e| e.to_string())?;
             }
+            continue;
+        }
+        if let Some(folder) = &wishes.keep {
+            let kept = corpus::keep(target.name, &folder.join(target.name)).map_err(|e| e.to_string())?;
+            println!("{:16} {kept:9} inputs kept", target.name);
             continue;
         }
         if !wishes.inputs.is_empty() {
@@ -90,7 +104,7 @@ fn run(wishes: &Wishes) -> Result<(), String> {
             }
             continue;
         }
-        let seeds = (target.seeds)();
+        let seeds = target.starts();
         for seed in &seeds {
             one(target, seed, &now)?;
         }
@@ -141,16 +155,15 @@ fn watch(now: Arc<Now>) {
 
 /// Writes a bad input down, or shows it where that fails.
 fn write_down(target: &str, kind: &str, input: &[u8]) -> String {
-    match keep("artifacts", target, &format!("{kind}-{}-bytes", input.len()), input) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).with_file_name("artifacts").join(target);
+    match write(&folder, &format!("{kind}-{}-bytes", input.len()), input) {
         Ok(file) => format!("`{}`", file.display()),
         Err(_) => input.iter().map(|b| format!("{b:02x}")).collect(),
     }
 }
 
-/// Writes an input into the folder where cargo-fuzz has its own of that kind.
-fn keep(kind: &str, target: &str, name: &str, input: &[u8]) -> std::io::Result<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).with_file_name(kind).join(target);
-    std::fs::create_dir_all(&folder)?;
+fn write(folder: &Path, name: &str, input: &[u8]) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
     let file = folder.join(name);
     std::fs::write(&file, input).map(|()| file)
 }
