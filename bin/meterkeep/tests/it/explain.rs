@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::decode::{KEY, ell, framed, line, mode7, protected, run, wired};
+use crate::decode::{KEY, ell, line, mode7, protected, run, wired};
 use crate::decode_dlms;
 
 /// The explanation of a telegram, its table's rows taken apart.
@@ -17,17 +17,28 @@ fn explain(telegram: &Value) -> Explained {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let mut rows: Vec<[String; 4]> = Vec::new();
-    for row in text.lines() {
-        let cells: Vec<&str> = row.split(['│', '┆', '|']).map(str::trim).collect();
-        let [_, at, bytes, field, meaning, ..] = *cells.as_slice() else { continue };
+    let heads = ["at", "bytes", "field", "meaning"];
+    let head = text.lines().find(|row| row.split_whitespace().eq(heads)).unwrap_or_else(|| panic!("{text}"));
+    let columns = heads.map(|word| head.find(word).unwrap());
+    for row in text.lines().skip_while(|row| *row != head).skip(1) {
+        let row: Vec<char> = row.chars().collect();
+        let cell = |n: usize| {
+            let end = columns.get(n + 1).map_or(row.len(), |end| *end).min(row.len());
+            let cell: String = row[columns[n].min(end)..end].iter().collect();
+            cell.trim().to_owned()
+        };
+        let [at, bytes, field, meaning] = std::array::from_fn(cell);
+        if bytes.starts_with(['─', '═']) {
+            continue;
+        }
         match rows.last_mut() {
             // a long row goes on in the next line
             Some(last) if at.is_empty() => {
-                for (cell, more) in last.iter_mut().zip([at, bytes, field, meaning]) {
+                for (cell, more) in last.iter_mut().zip([&at, &bytes, &field, &meaning]) {
                     cell.extend((!more.is_empty()).then(|| format!(" {more}")));
                 }
             }
-            _ => rows.push([at, bytes, field, meaning].map(str::to_owned)),
+            _ => rows.push([at, bytes, field, meaning]),
         }
     }
     rows.retain(|row| row[0].parse::<usize>().is_ok());
@@ -65,7 +76,7 @@ impl Explained {
 #[test]
 fn a_water_meter_of_mode_5_with_a_low_battery_and_bytes_of_its_makers() {
     // status: power low and permanent error; then volume, the meter's time, a date, and the maker's own two bytes
-    let records = "0413 2b0b0000 046d 1e10 783b 426c ff2c 0f 0102 2f2f 2f2f2f2f 2f2f2f2f";
+    let records = "0413 2b0b0000 046d 1e10 783b 426c ff2c 0f 0102 2f2f 2f2f2f2f 2f2f2f2f 2f";
     let frame = protected(&["7a 05 0c 2005 2f2f", records]);
     let seen = explain(&line("kitchen", &frame, Some(&KEY)));
     seen.says(&[
@@ -80,7 +91,7 @@ fn a_water_meter_of_mode_5_with_a_low_battery_and_bytes_of_its_makers() {
     seen.row("M", "KAM");
     seen.row("A: number", "12345678");
     seen.row("volume", "2.859 m3");
-    assert!(seen.not_understood()[0].starts_with("0102"), "{:?}", seen.not_understood());
+    assert!(seen.not_understood()[0].starts_with("0F0102"), "{:?}", seen.not_understood());
 }
 
 #[test]
@@ -104,7 +115,7 @@ fn a_leak_and_a_burst_in_the_extended_link_layer() {
     let seen = explain(&line("ell", &frame, Some(&KEY)));
     seen.says(&[
         "KAM 12345678",
-        "security: ell-aes-ctr",
+        "security: ell-ctr",
         "main register: volume 1.234 m3",
         "alarms: leak, burst",
     ]);
@@ -140,7 +151,7 @@ fn a_push_of_an_electricity_meter() {
         "alarms: none is set",
     ]);
     seen.shows_every_byte(unit.len());
-    seen.row("system title", "KAM");
+    seen.row("system title", "KAM 27581522");
     seen.row("invocation counter", "7");
     seen.row("OBIS code", "1-1:1.8.0");
     seen.row("energy", "8666.36 kWh 1-1:1.8.0");

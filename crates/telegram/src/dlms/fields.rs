@@ -49,7 +49,8 @@ fn head(unit: &Ciphered, out: &mut Vec<Field>) {
     if unit.kind == KeyKind::General {
         put(out, 1, control.saturating_sub(1), "key information", unit.title.to_string());
     } else {
-        put(out, 1, 9, "system title", unit.title.to_string());
+        let meter = unit.title.address().map(|m| format!("{} {}: ", m.manufacturer(), m.serial()));
+        put(out, 1, 9, "system title", format!("{}{}", meter.unwrap_or_default(), unit.title));
         put(out, 10, control.saturating_sub(10), "length", "of what follows");
     }
     put(out, control, 1, "security control", unit.control.to_string());
