@@ -15,12 +15,15 @@ fn file(target: &str) -> PathBuf {
 
 /// The inputs that a target keeps; none where it has no file.
 ///
-/// # Panics
-/// When a line of the file is not hexadecimal: somebody has edited it.
-#[must_use]
-pub fn kept(target: &str) -> Vec<Vec<u8>> {
-    let text = std::fs::read_to_string(file(target)).unwrap_or_default();
-    text.lines().map(|line| unhex(line).unwrap_or_else(|| panic!("{target}: `{line}` is no input"))).collect()
+/// # Errors
+/// When the file cannot be read, or a line of it is not hexadecimal: somebody has edited it.
+pub fn kept(target: &str) -> io::Result<Vec<Vec<u8>>> {
+    let text = match std::fs::read_to_string(file(target)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text?,
+    };
+    let wrong = |line| io::Error::new(io::ErrorKind::InvalidData, format!("{target}: `{line}` is no input"));
+    text.lines().map(|line| unhex(line).ok_or_else(|| wrong(line))).collect()
 }
 
 /// Keeps the inputs of a folder, the shortest first, as far as [`MOST_BYTES`] go. Gives how many.

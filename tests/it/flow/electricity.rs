@@ -93,7 +93,7 @@ fn a_replayed_a_changed_and_a_stripped_push_are_refused_by_name_and_good_ones_su
     let second = meter.unit(start.plus(10_000)).unwrap();
     let third = meter.unit(start.plus(20_000)).unwrap();
     let mut changed = third.clone();
-    *changed.iter_mut().nth(40).unwrap() ^= 1;
+    *changed.get_mut(40).unwrap() ^= 1;
     // the tag taken off and the control byte changed to go with it
     let mut stripped = third[..third.len() - 12].to_vec();
     stripped[13] = 0x20;

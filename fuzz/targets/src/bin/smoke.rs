@@ -85,8 +85,9 @@ fn run(wishes: &Wishes) -> Result<(), String> {
     watch(Arc::clone(&now));
     let share = Duration::from_secs(wishes.seconds) / u32::try_from(wishes.targets.len()).unwrap_or(1).max(1);
     for target in &wishes.targets {
+        let starts = || target.starts().map_err(|e| e.to_string());
         if let Some(folder) = &wishes.lay_out {
-            for (number, start) in target.starts().iter().enumerate() {
+            for (number, start) in starts()?.iter().enumerate() {
                 write(&folder.join(target.name), &format!("start-{number}"), start)
                     .map_err(|e| e.to_string())?;
             }
@@ -104,7 +105,7 @@ fn run(wishes: &Wishes) -> Result<(), String> {
             }
             continue;
         }
-        let seeds = target.starts();
+        let seeds = starts()?;
         for seed in &seeds {
             one(target, seed, &now)?;
         }
