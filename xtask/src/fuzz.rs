@@ -1,8 +1,8 @@
 //! Long fuzzing, driven by coverage: `cargo xtask fuzz [--seconds N] [TARGET ..]`.
 //!
 //! libFuzzer needs its counters in the code, which the compiler puts there for flags that the stable toolchain takes;
-//! the project has no unsafe code outside `jail`, so no sanitizer of memory is asked for. Overflow checks are on, as they
-//! are in the programs that run.
+//! no parser of the project has unsafe code, so no sanitizer of memory is asked for. Overflow checks are on, as they are in
+//! the programs that run.
 
 use std::fs;
 use std::path::Path;

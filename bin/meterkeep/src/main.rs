@@ -6,6 +6,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod collect;
 mod collectors;
+mod custody;
 mod decode;
 mod demo;
 mod init;
@@ -43,6 +44,7 @@ enum Command {
     Up(up::Args),
     Status(status::Args),
     Keys(keys::Args),
+    Vault(custody::Args),
     Meters(meters::Args),
     Readings(readings::Args),
     Collector(collectors::Args),
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Up(args) => up::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Keys(args) => keys::run(&args),
+        Command::Vault(args) => custody::run(&args),
         Command::Meters(args) => meters::run(&args),
         Command::Readings(args) => readings::run(&args),
         Command::Collector(args) => collectors::run(&args),

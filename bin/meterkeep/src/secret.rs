@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use base::SecretBytes;
+use house::Layout;
+use seal::shares::Share;
 use zeroize::Zeroizing;
 
 use crate::problem::{Problem, USAGE};
@@ -40,24 +42,114 @@ impl PassphraseArg {
         }
     }
 
-    /// The passphrase of a new house: long enough, and typed twice.
+    /// The passphrase of a new house.
     pub(crate) fn new_one(&self) -> Result<SecretBytes, Problem> {
-        let passphrase = match &self.passphrase_file {
-            Some(file) => first_line(file, "passphrase")?,
-            None => {
-                let first = ask("Passphrase for the new house: ", "--passphrase-file")?;
-                check_new(&first)?;
-                let again = ask("Once more: ", "--passphrase-file")?;
-                if first.expose() != again.expose() {
-                    return Err(
-                        Problem::new("the two passphrases differ").help("nothing was made; start again")
-                    );
-                }
-                first
+        new_passphrase(self.passphrase_file.as_deref(), "Passphrase for the new house: ", "--passphrase-file")
+    }
+}
+
+/// A passphrase that is made now: long enough, and typed twice.
+pub(crate) fn new_passphrase(
+    file: Option<&Path>,
+    prompt: &str,
+    option: &str,
+) -> Result<SecretBytes, Problem> {
+    let passphrase = match file {
+        Some(file) => first_line(file, "passphrase")?,
+        None => {
+            let first = ask(prompt, option)?;
+            check_new(&first)?;
+            let again = ask("Once more: ", option)?;
+            if first.expose() != again.expose() {
+                return Err(Problem::new("the two passphrases differ").help("nothing was made; start again"));
             }
-        };
-        check_new(&passphrase)?;
-        Ok(passphrase)
+            first
+        }
+    };
+    check_new(&passphrase)?;
+    Ok(passphrase)
+}
+
+/// What opens the vault of a house that exists: its passphrase, or officers' shares.
+#[derive(clap::Args)]
+pub(crate) struct OpeningArg {
+    #[command(flatten)]
+    passphrase: PassphraseArg,
+    /// Open the vault with officers' shares; the terminal asks one officer after the other.
+    #[arg(long)]
+    shares: bool,
+    /// A share is the first line of this file, which only its owner may read. Give as many as have to come together.
+    #[arg(long, value_name = "FILE")]
+    share_file: Vec<PathBuf>,
+}
+
+impl OpeningArg {
+    /// What the vault reads: a line with the passphrase, or a line a share.
+    pub(crate) fn lines(&self, layout: &Layout) -> Result<SecretBytes, Problem> {
+        if !self.wants_shares(layout)? {
+            return self.passphrase.existing();
+        }
+        let texts: Vec<Zeroizing<String>> = self.gather(layout)?.iter().map(Share::to_text).collect();
+        let mut lines = Zeroizing::new(Vec::with_capacity(texts.iter().map(|t| t.len() + 1).sum()));
+        for text in &texts {
+            lines.extend_from_slice(text.as_bytes());
+            lines.push(b'\n');
+        }
+        Ok(SecretBytes::new(std::mem::take(&mut *lines)))
+    }
+
+    /// The same for the vault's files.
+    pub(crate) fn proof(&self, layout: &Layout) -> Result<vault::Proof, Problem> {
+        if self.wants_shares(layout)? {
+            self.gather(layout).map(vault::Proof::Shares)
+        } else {
+            self.passphrase.existing().map(vault::Proof::Passphrase)
+        }
+    }
+
+    /// Shares are asked for when they are wanted, and where nothing else opens the vault.
+    fn wants_shares(&self, layout: &Layout) -> Result<bool, Problem> {
+        if self.shares || !self.share_file.is_empty() {
+            return Ok(true);
+        }
+        if self.passphrase.passphrase_file.is_some() {
+            return Ok(false);
+        }
+        let providers = vault::providers(layout).map_err(Problem::during("cannot open the vault"))?;
+        Ok(!providers.iter().any(|p| p.kind == vault::ProviderKind::Passphrase))
+    }
+
+    /// Shares until there are enough, each checked as it comes.
+    fn gather(&self, layout: &Layout) -> Result<Vec<Share>, Problem> {
+        let mut gathered: Vec<Share> = Vec::new();
+        loop {
+            let next = gathered.len();
+            let (from, text) = match self.share_file.get(next) {
+                Some(file) => (format!("`{}`", file.display()), first_line(file, "share")?),
+                None if self.share_file.is_empty() => {
+                    let prompt = format!("Officer's share {}: ", next + 1);
+                    (format!("share {}", next + 1), ask(&prompt, "--share-file")?)
+                }
+                None => {
+                    let need = gathered.first().map_or(2, |share| share.threshold().0);
+                    return Err(Problem::new(format!("{} of {need} shares are there", gathered.len()))
+                        .help("give one more `--share-file FILE` for each that is missing"));
+                }
+            };
+            let share = Share::from_text(text.expose()).map_err(|e| Problem::new(format!("{from}: {e}")))?;
+            let need =
+                vault::check_share(layout, &share).map_err(|e| Problem::new(format!("{from}: {e}")))?;
+            if let Some(same) = gathered.iter().find(|g| g.number() == share.number()) {
+                return Err(Problem::new(format!("{from}: share {} is there already", same.number())));
+            }
+            if gathered.first().is_some_and(|first| first.set() != share.set()) {
+                return Err(Problem::new(format!("{from}: it is of another set than the shares before it")));
+            }
+            gathered.push(share);
+            if gathered.len() >= usize::from(need) {
+                return Ok(gathered);
+            }
+        }
     }
 }
 
@@ -72,6 +164,9 @@ pub(crate) fn check_new(passphrase: &SecretBytes) -> Result<(), Problem> {
         ))
         .help("it protects every key of the house; five random words are a good one")
         .exit(USAGE));
+    }
+    if seal::shares::is_share(passphrase.expose()) {
+        return Err(Problem::new("the passphrase looks like an officer's share").exit(USAGE));
     }
     let plain = text.to_lowercase();
     let repeated = text.chars().next().is_some_and(|first| text.chars().all(|c| c == first));

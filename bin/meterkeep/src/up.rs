@@ -9,7 +9,7 @@ use crate::operator::Operator;
 use crate::output::say;
 use crate::place::{HouseArg, open};
 use crate::problem::Problem;
-use crate::secret::PassphraseArg;
+use crate::secret::OpeningArg;
 
 /// Bring up all rooms of a house and keep them up.
 ///
@@ -17,22 +17,23 @@ use crate::secret::PassphraseArg;
 /// all rooms in reverse order; a second Ctrl-C stops them at once.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  meterkeep up --house ./house\n  \
-                        meterkeep up --house /var/lib/meterkeep --passphrase-file /run/credentials/passphrase")]
+                        meterkeep up --house /var/lib/meterkeep --passphrase-file /run/credentials/passphrase\n  \
+                        meterkeep up --house ./house --shares")]
 pub(crate) struct Args {
     #[command(flatten)]
     house: HouseArg,
     #[command(flatten)]
-    passphrase: PassphraseArg,
+    opening: OpeningArg,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     let (layout, config) = open(&Layout::new(&args.house.house))?;
-    let passphrase = args.passphrase.existing()?;
+    let opening = args.opening.lines(&layout)?;
     Operator::runtime()?.block_on(async {
         let mut launcher = Launcher::new(&layout)?;
         let signals = Signals::listen(launcher.killer())?;
         let started = tokio::select! {
-            started = launcher.start(passphrase) => started,
+            started = launcher.start(opening) => started,
             () = signals.stop() => Ok(()),
         };
         if started.is_ok() && !signals.stopped() {

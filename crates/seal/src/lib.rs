@@ -10,6 +10,7 @@ pub mod mac;
 pub mod meter;
 pub mod passphrase;
 mod place;
+pub mod shares;
 pub mod sign;
 
 pub use aead::SealError;

@@ -19,7 +19,9 @@ const CHECK: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ShareError {
     /// A set that makes no sense.
-    #[error("{threshold} of {shares} shares cannot be: at least 2 have to come together, of at most {MAX_SHARES}")]
+    #[error(
+        "{threshold} of {shares} shares cannot be: at least 2 have to come together, of at most {MAX_SHARES}"
+    )]
     Numbers {
         /// How many were to come together.
         threshold: u8,
@@ -122,7 +124,8 @@ impl Share {
         let mut bytes = Zeroizing::new([0u8; LEN]);
         let mut digits = 0usize;
         for c in rest.iter().filter(|c| !matches!(c, b'-' | b' ' | b'\r' | b'\n' | b'\t')) {
-            let digit = char::from(*c).to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or(ShareError::Form)?;
+            let digit =
+                char::from(*c).to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or(ShareError::Form)?;
             let byte = bytes.get_mut(digits / 2).ok_or(ShareError::Form)?;
             *byte = *byte << 4 | digit;
             digits = digits.saturating_add(1);
@@ -146,6 +149,12 @@ impl Share {
         }
         Ok(share)
     }
+}
+
+/// Whether a line is meant as a share, be it right or wrong.
+#[must_use]
+pub fn is_share(line: &[u8]) -> bool {
+    line.trim_ascii().strip_prefix(HEAD.as_bytes()).is_some_and(|rest| matches!(rest, [b'-' | b' ', ..]))
 }
 
 fn check(body: &[u8]) -> [u8; CHECK] {
@@ -210,7 +219,8 @@ pub fn join<'a>(shares: impl IntoIterator<Item = &'a Share>) -> Result<Secret<32
             blahaj::Share::try_from(bytes.as_slice()).ok()
         })
         .collect();
-    let joined = Sharks(need).recover(&dealt).map(Zeroizing::new);
+    let sharks = Sharks(need);
+    let joined = sharks.recover(&dealt).map(Zeroizing::new);
     joined.ok().and_then(|bytes| Secret::from_slice(&bytes)).ok_or(ShareError::Form)
 }
 
@@ -227,7 +237,8 @@ mod tests {
             let n = k + more;
             let shares = split(&secret, k, n).unwrap();
             let chosen: Vec<&Share> = shares.iter().cycle().skip(skip).take(k.into()).collect();
-            prop_assert_eq!(join(chosen.iter().copied()).ok().unwrap().expose(), secret.expose());
+            let joined = join(chosen.iter().copied()).ok().unwrap();
+            prop_assert_eq!(joined.expose(), secret.expose());
             let few = &chosen[..usize::from(k) - 1];
             let error = join(few.iter().copied().chain(few.iter().copied())).err();
             prop_assert_eq!(error, Some(ShareError::TooFew { have: usize::from(k) - 1, need: k }));
@@ -259,7 +270,8 @@ mod tests {
 
     #[test]
     fn sets_are_not_mixed_and_absurd_ones_not_made() {
-        let (a, b) = (split(&Secret::new([1; 32]), 2, 2).unwrap(), split(&Secret::new([1; 32]), 2, 2).unwrap());
+        let (a, b) =
+            (split(&Secret::new([1; 32]), 2, 2).unwrap(), split(&Secret::new([1; 32]), 2, 2).unwrap());
         assert_eq!(join([&a[0], &b[1]]).err(), Some(ShareError::OtherSet));
         for (k, n) in [(0, 0), (1, 3), (3, 2), (2, 33)] {
             let error = split(&Secret::new([1; 32]), k, n).err();

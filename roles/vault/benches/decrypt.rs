@@ -141,12 +141,12 @@ fn main() {
     layout.folders().iter().for_each(|f| std::fs::create_dir_all(f).expect("a folder"));
     let passphrase = SecretBytes::new(b"bench".to_vec());
     vault::create(&layout, &passphrase).expect("a vault");
+    let proof = vault::Proof::Passphrase(passphrase);
     let (warden, ledger) = (Signer::generate().expect("randomness"), Signer::generate().expect("randomness"));
     let open = || {
         let pinned = Pinned { warden: warden.verifier(), ledger: ledger.verifier() };
         let counters = Arc::new(Counters::new());
-        Vault::open(Arc::new(RealDisk), &layout, &passphrase, pinned, Limits::default(), counters)
-            .expect("opened")
+        Vault::open(Arc::new(RealDisk), &layout, &proof, pinned, Limits::default(), counters).expect("opened")
     };
     let before = memory_mb();
     let vault = open();

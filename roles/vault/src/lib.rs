@@ -1,7 +1,7 @@
 //! Meter keys and data-key roots; decrypts telegrams and judges their freshness.
 //!
 //! The smallest room, because it holds the most: no network, no parser but that of telegram headers, no readings.
-//! It starts sealed. With the passphrase (first line of standard input) it opens its root key, under which
+//! It starts sealed. With a passphrase or officers' shares (lines of standard input) it opens its root key, under which
 //! everything else lies sealed:
 //!
 //! - `table`: meter keys, tenancies and their roots, period roots: a journal, and memory that is zeroed.
@@ -13,12 +13,14 @@
 //! archive, there only against a grant of the warden and a receipt of the ledger.
 
 mod codec;
+mod custody;
 mod decrypt;
 mod fresh;
 mod handover;
 mod keys;
 mod limits;
 mod number;
+mod providers;
 mod releases;
 mod root;
 mod service;
@@ -30,8 +32,10 @@ mod unseal;
 mod vault;
 mod witness;
 
+pub use custody::{Custody, ProviderInfo, ProviderKind, check_share, providers};
 pub use fresh::{FreshError, Limits};
 pub use number::MeterNumber;
+pub use providers::{Proof, ProviderError};
 pub use root::{IMPORT_PUBLIC, RootError, create};
 pub use service::VaultRoom;
 pub use table::TableError;
@@ -45,10 +49,10 @@ use journal::RealDisk;
 use wire::Room;
 
 /// Runs the room until it is told to stop, or the disk fails. It answers `health` at once, and everything else
-/// once the passphrase has come.
+/// once the passphrase or enough shares have come.
 ///
 /// # Errors
-/// A wrong passphrase, damaged files, a failing disk.
+/// A wrong passphrase or share, damaged files, a failing disk.
 pub async fn run(context: Context) -> Result<(), StartError> {
     let pinned = Pinned {
         warden: context.layout.verifier(Room::Warden)?,
@@ -58,7 +62,7 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     let room = Arc::new(VaultRoom::sealed(Arc::clone(&counters), context.shutdown.clone()));
     let door = context.door()?;
     let serving = tokio::spawn(link::serve(door, Room::Vault, Arc::clone(&room), context.shutdown.clone()));
-    tracing::info!("sealed; waiting for the passphrase on standard input");
+    tracing::info!("sealed; waiting for the passphrase or shares on standard input");
     let unsealed = tokio::select! {
         () = context.shutdown.cancelled() => Ok(()),
         unsealed = unseal(&context, pinned, counters, &room) => unsealed,
@@ -87,22 +91,22 @@ async fn unseal(
     room: &VaultRoom,
 ) -> Result<(), StartError> {
     // a thread of its own: a read that never ends must not keep the runtime from stopping
-    let (sender, passphrase) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || sender.send(unseal::read_passphrase()));
-    let passphrase = match passphrase.await {
-        Ok(Ok(Some(passphrase))) => passphrase,
+    let (sender, proof) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || sender.send(unseal::read_proof()));
+    let proof = match proof.await {
+        Ok(Ok(Some(proof))) => proof,
         Ok(Ok(None)) => {
             counters.note(
-                "no passphrase came on standard input; the vault stays sealed until it is started with one",
+                "nothing came on standard input; the vault stays sealed until it is started with a passphrase or shares",
             );
             return Ok(());
         }
-        Ok(Err(error)) => return Err(StartError(format!("cannot read the passphrase: {error}"))),
-        Err(_) => return Err(StartError("cannot read the passphrase".to_owned())),
+        Ok(Err(error)) => return Err(StartError(format!("cannot read what opens the vault: {error}"))),
+        Err(_) => return Err(StartError("cannot read what opens the vault".to_owned())),
     };
     let layout = context.layout.clone();
     let opened = tokio::task::spawn_blocking(move || {
-        Vault::open(Arc::new(RealDisk), &layout, &passphrase, pinned, Limits::default(), counters)
+        Vault::open(Arc::new(RealDisk), &layout, &proof, pinned, Limits::default(), counters)
     });
     let vault = opened
         .await

@@ -62,7 +62,7 @@ impl VaultRoom {
         work: impl FnOnce(&Vault, Q) -> Result<Bytes, Failure> + Send + 'static,
     ) -> Result<Bytes, Refused> {
         let vault = self.opened().ok_or_else(|| {
-            Refused::new("sealed", "the vault is sealed; give it its passphrase on standard input")
+            Refused::new("sealed", "the vault is sealed; start it with its passphrase or officers' shares")
         })?;
         let question = Q::decode(body)
             .map_err(|e| Refused::new("malformed", format!("the message cannot be read: {e}")))?;

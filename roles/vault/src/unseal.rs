@@ -1,23 +1,50 @@
-//! The passphrase, as the launcher or a person gives it.
+//! What opens the vault, as the launcher or people give it: a line with a passphrase, or a line a share.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 
 use base::SecretBytes;
+use seal::shares::{self, Share, ShareError};
 use zeroize::Zeroizing;
 
-/// Longer passphrases are refused.
+use crate::providers::Proof;
+
+/// Longer lines are refused.
 const MAX: usize = 1024;
 
-/// Reads the first line of standard input; `None` when there is none. It does not go through the standard
+/// Reads standard input until there is enough; `None` when there is nothing. It does not go through the standard
 /// library's buffer, which would keep a copy.
-pub(crate) fn read_passphrase() -> io::Result<Option<SecretBytes>> {
-    let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    first_line(&mut input)
+pub(crate) fn read_proof() -> io::Result<Option<Proof>> {
+    proof(&mut File::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
-fn first_line(input: &mut impl Read) -> io::Result<Option<SecretBytes>> {
+fn proof(input: &mut impl Read) -> io::Result<Option<Proof>> {
+    let Some(first) = line(input)? else { return Ok(None) };
+    if !shares::is_share(first.expose()) {
+        return Ok(Some(Proof::Passphrase(first)));
+    }
+    let mut brought = vec![share(&first)?];
+    while let Some(next) = missing(&brought) {
+        let Some(line) = line(input)? else { return Err(io::Error::other(next)) };
+        brought.push(share(&line)?);
+    }
+    Ok(Some(Proof::Shares(brought)))
+}
+
+fn share(line: &SecretBytes) -> io::Result<Share> {
+    Share::from_text(line.expose()).map_err(io::Error::other)
+}
+
+/// Why the shares are not enough yet. Those of another set are no reason to wait: the vault refuses them.
+fn missing(brought: &[Share]) -> Option<ShareError> {
+    match shares::join(brought) {
+        Err(error @ ShareError::TooFew { .. }) => Some(error),
+        _ => None,
+    }
+}
+
+fn line(input: &mut impl Read) -> io::Result<Option<SecretBytes>> {
     let mut line = Zeroizing::new(Vec::with_capacity(MAX));
     let mut byte = Zeroizing::new([0]);
     loop {
@@ -42,10 +69,11 @@ fn first_line(input: &mut impl Read) -> io::Result<Option<SecretBytes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base::Secret;
 
     #[test]
     fn the_first_line_is_the_passphrase_and_the_rest_is_left() {
-        let line = |mut bytes: &[u8]| first_line(&mut bytes).map(|l| l.map(|l| l.expose().to_vec()));
+        let line = |mut bytes: &[u8]| line(&mut bytes).map(|l| l.map(|l| l.expose().to_vec()));
         assert_eq!(line(b"four words\nrest").unwrap().unwrap(), b"four words");
         assert_eq!(line(b"no line end").unwrap().unwrap(), b"no line end");
         assert_eq!(line(b"windows\r\n").unwrap().unwrap(), b"windows");
@@ -53,5 +81,26 @@ mod tests {
         assert_eq!(line(b"").unwrap(), None);
         assert!(line(&[b'a'; MAX + 1]).is_err());
         assert_eq!(line(&[b'a'; MAX]).unwrap().unwrap().len(), MAX);
+    }
+
+    #[test]
+    fn shares_are_read_until_there_are_enough_and_no_further() {
+        let shares = shares::split(&Secret::new([3; 32]), 2, 3).unwrap();
+        let text: Vec<String> = shares.iter().map(|s| s.to_text().to_string()).collect();
+        let read = |lines: &str| {
+            let mut rest = lines.as_bytes();
+            let number = match proof(&mut rest) {
+                Ok(Some(Proof::Shares(shares))) => Ok(shares.len()),
+                Ok(_) => panic!("no shares"),
+                Err(error) => Err(error.to_string()),
+            };
+            (number, rest.len())
+        };
+        assert_eq!(read(&format!("{}\n{}\nrest", text[0], text[2])), (Ok(2), 4));
+        // the same officer twice is one officer
+        let again = format!("{}\n{}\n{}\n", text[0], text[0], text[1]);
+        assert_eq!(read(&again), (Ok(3), 0));
+        assert_eq!(read(&text[0]).0, Err("1 of 2 shares are there".to_owned()));
+        assert!(read(&format!("{}\nno share\n", text[0])).0.unwrap_err().contains("this is no share"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::{BatchPosition, BatchSeq, CollectorId, Epoch, MeterId, SecretBytes, UtcMillis};
+use base::{BatchPosition, BatchSeq, CollectorId, Epoch, MeterId, UtcMillis};
 use house::{Counters, Layout};
 use journal::Disk;
 use seal::hybrid::KeyPair;
@@ -14,6 +14,7 @@ use wire::{Refused, Room};
 use crate::decrypt::{self, Hasher};
 use crate::fresh::{FreshError, Freshness, Limits, Presented};
 use crate::handover::Ceilings;
+use crate::providers::Proof;
 use crate::releases::Releases;
 use crate::root::{self, RootError};
 use crate::table::{Table, TableError};
@@ -26,7 +27,7 @@ const MAX_POSITIONS: usize = 65_536;
 /// Why the vault does not open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Root key or passphrase.
+    /// The root key and what opens it.
     #[error(transparent)]
     Root(#[from] RootError),
     /// The key table or the count of releases.
@@ -102,19 +103,19 @@ pub(crate) fn malformed(what: impl Into<String>) -> Failure {
 }
 
 impl Vault {
-    /// Opens the vault of a house with its passphrase. Takes as long as the passphrase is meant to take to try.
+    /// Opens the vault of a house. With a passphrase it takes as long as one is meant to take to try.
     ///
     /// # Errors
-    /// A wrong passphrase, or files that are damaged or of another vault.
+    /// A wrong passphrase or share, or files that are damaged or of another vault.
     pub fn open(
         disk: Arc<dyn Disk>,
         layout: &Layout,
-        passphrase: &SecretBytes,
+        proof: &Proof,
         pinned: Pinned,
         limits: Limits,
         counters: Arc<Counters>,
     ) -> Result<Self, OpenError> {
-        let (root, import) = root::open(disk.as_ref(), layout, passphrase)?;
+        let (root, import) = root::open(disk.as_ref(), layout, proof)?;
         let folder = layout.room(Room::Vault);
         let hasher = Hasher::new(&root.hash_key());
         let fresh = Freshness::open(Arc::clone(&disk), &folder.join("fresh"), root.fresh_key(), limits)?;

@@ -4,3 +4,4 @@ mod electricity;
 mod key_files;
 mod restart;
 mod telegrams;
+mod unseal;

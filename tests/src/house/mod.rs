@@ -250,8 +250,16 @@ impl House {
     /// # Panics
     /// When that fails.
     pub fn up(&mut self) {
+        self.up_with(&["--passphrase-file".into(), self.outside("passphrase").into()]);
+    }
+
+    /// The same where something else opens the vault, as these arguments say.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn up_with(&mut self, opening: &[OsString]) {
         let mut command = self.command("up").0;
-        command.arg("--passphrase-file").arg(self.outside("passphrase"));
+        command.args(opening);
         self.dress(&mut command);
         self.up = Some(Process::start("meterkeep up", &mut command, &self.outside("up.log")));
         self.wait_until_ready();

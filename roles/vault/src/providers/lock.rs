@@ -13,18 +13,14 @@ pub(crate) enum Lock {
     Passphrase(SealedRoot),
     /// Shamir shares, of which as many as the threshold says come together.
     Shares { set: [u8; 8], threshold: u8, commitments: Vec<[u8; 32]>, envelope: Vec<u8> },
-    /// A key in a token that never leaves it.
-    Token { token: String, key: String, wrapped: Vec<u8> },
 }
 
-/// What somebody brings to open a lock.
-pub(crate) enum Proof {
+/// What somebody brings to open the vault.
+pub enum Proof {
     /// A passphrase.
     Passphrase(SecretBytes),
-    /// Shares.
+    /// Officers' shares.
     Shares(Vec<Share>),
-    /// The seed itself, unwrapped by the token.
-    Seed(Secret<32>),
 }
 
 impl Proof {
@@ -32,7 +28,6 @@ impl Proof {
         match self {
             Self::Passphrase(_) => "the passphrase",
             Self::Shares(_) => "what the shares make",
-            Self::Seed(_) => "what the token gave",
         }
     }
 }
@@ -60,26 +55,16 @@ impl Lock {
         Ok((Self::Shares { set, threshold, commitments, envelope }, all))
     }
 
-    /// Its kind, as people read it.
-    pub(crate) const fn kind(&self) -> &'static str {
-        match self {
-            Self::Passphrase(_) => "passphrase",
-            Self::Shares { .. } => "shares",
-            Self::Token { .. } => "token",
+    /// Whether a proof is meant for it.
+    pub(super) fn takes(&self, proof: &Proof) -> bool {
+        match (self, proof) {
+            (Self::Passphrase(_), Proof::Passphrase(_)) => true,
+            (Self::Shares { set, .. }, Proof::Shares(shares)) => shares.iter().any(|s| s.set() == *set),
+            _ => false,
         }
     }
 
-    /// Whether a proof is of its kind.
-    pub(super) const fn takes(&self, proof: &Proof) -> bool {
-        matches!(
-            (self, proof),
-            (Self::Passphrase(_), Proof::Passphrase(_))
-                | (Self::Shares { .. }, Proof::Shares(_))
-                | (Self::Token { .. }, Proof::Seed(_))
-        )
-    }
-
-    pub(super) fn open(&self, id: u32, proof: &Proof) -> Result<Secret<32>, ProviderError> {
+    pub(super) fn open(&self, proof: &Proof) -> Result<Secret<32>, ProviderError> {
         match (self, proof) {
             (Self::Passphrase(sealed), Proof::Passphrase(passphrase)) => {
                 sealed.open(passphrase).map_err(|error| match error {
@@ -96,10 +81,7 @@ impl Lock {
                 aead::open_secret(&key, &share_place(*set), envelope)
                     .map_err(|_| ProviderError::Wrong(proof.name()))
             }
-            (Self::Token { .. }, Proof::Seed(seed)) => {
-                Secret::from_slice(seed.expose()).ok_or(ProviderError::Form)
-            }
-            _ => Err(ProviderError::OtherKind(id)),
+            _ => Err(ProviderError::NoSuch(proof.name())),
         }
     }
 

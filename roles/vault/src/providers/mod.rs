@@ -1,5 +1,5 @@
-//! Who can open the vault: providers of the root key, each by itself. A passphrase, officers' shares of whom some have
-//! to come together, or a token (HSM).
+//! Who can open the vault: providers of the root key, each by itself. A passphrase, or officers' shares, of which some
+//! have to come together.
 //!
 //! Each has a key pair whose private seed is under its own lock; the root key is sealed to the public half. So a new root
 //! key reaches every provider without asking for its passphrase, and one that was removed opens only what was sealed
@@ -12,7 +12,9 @@ use base::{Secret, UtcMillis};
 use seal::hybrid::{KeyPair, PublicKey, Sealed};
 use seal::shares::Share;
 
-pub(crate) use lock::{Lock, Proof};
+pub(crate) use lock::Lock;
+pub use lock::Proof;
+pub(crate) use record::{MAX_FILE, Unproven};
 
 /// Most providers of one vault.
 const MAX_PROVIDERS: usize = 16;
@@ -28,14 +30,16 @@ pub enum ProviderError {
     #[error("the list of providers is damaged or of another edition; put back the file that was")]
     Form,
     /// The file does not belong to the root key that it holds.
-    #[error("the list of providers was changed by somebody who does not hold the root key; put back the file that was")]
+    #[error(
+        "the list of providers was changed by somebody who does not hold the root key; put back the file that was"
+    )]
     Changed,
     /// No such provider.
     #[error("there is no provider {0}; `meterkeep vault providers` lists them")]
     Unknown(u32),
-    /// The proof is of another kind.
-    #[error("provider {0} is not opened in this way; `meterkeep vault providers` says how")]
-    OtherKind(u32),
+    /// Nobody opens the vault in this way.
+    #[error("{0} opens no provider of this vault; `meterkeep vault providers` lists what does")]
+    NoSuch(&'static str),
     /// The proof is wrong.
     #[error("{0} does not fit")]
     Wrong(&'static str),
@@ -89,42 +93,29 @@ impl Providers {
         &self.list
     }
 
-    /// One of them.
+    /// The root key, by whichever provider the proof belongs to.
     ///
     /// # Errors
-    /// [`ProviderError::Unknown`].
-    pub(crate) fn get(&self, id: u32) -> Result<&Provider, ProviderError> {
-        self.list.iter().find(|p| p.id == id).ok_or(ProviderError::Unknown(id))
-    }
-
-    /// The root key, by one provider.
-    ///
-    /// # Errors
-    /// [`ProviderError::Wrong`] when the proof does not open it.
-    pub(crate) fn unlock(&self, id: u32, proof: &Proof) -> Result<Secret<32>, ProviderError> {
-        let provider = self.get(id)?;
-        let seed = provider.lock.open(id, proof)?;
-        let pair = KeyPair::from_seed(seed).map_err(|_| ProviderError::Form)?;
-        if pair.public() != &provider.public {
-            return Err(ProviderError::Wrong(proof.name()));
-        }
-        let root = pair.open_secret(ROOT_INFO, &aad(self.generation, id), &provider.sealed_root);
-        root.ok().and_then(|r| Secret::from_slice(r.expose())).ok_or(ProviderError::Changed)
-    }
-
-    /// The root key by a passphrase, whichever provider it belongs to.
-    ///
-    /// # Errors
-    /// [`ProviderError::Wrong`] when it belongs to none.
-    pub(crate) fn unlock_any(&self, proof: &Proof) -> Result<Secret<32>, ProviderError> {
-        let mut result = Err(ProviderError::Wrong(proof.name()));
+    /// [`ProviderError::Wrong`] when it belongs to none, [`ProviderError::NoSuch`] when there is none of its kind.
+    fn unlock(&self, proof: &Proof) -> Result<Secret<32>, ProviderError> {
+        let mut result = Err(ProviderError::NoSuch(proof.name()));
         for provider in self.list.iter().filter(|p| p.lock.takes(proof)) {
-            result = self.unlock(provider.id, proof);
+            result = self.unlock_one(provider, proof);
             if !matches!(result, Err(ProviderError::Wrong(_))) {
                 break;
             }
         }
         result
+    }
+
+    fn unlock_one(&self, provider: &Provider, proof: &Proof) -> Result<Secret<32>, ProviderError> {
+        let seed = provider.lock.open(proof)?;
+        let pair = KeyPair::from_seed(seed).map_err(|_| ProviderError::Form)?;
+        if pair.public().as_bytes() != provider.public.as_bytes() {
+            return Err(ProviderError::Changed);
+        }
+        let root = pair.open_secret(ROOT_INFO, &aad(self.generation, provider.id), &provider.sealed_root);
+        root.ok().and_then(|r| Secret::from_slice(r.expose())).ok_or(ProviderError::Changed)
     }
 
     /// Adds a passphrase.
@@ -161,22 +152,6 @@ impl Providers {
         Ok((self.add(root, label, lock, public, now)?, shares))
     }
 
-    /// Adds a token, which made the pair and wrapped its seed.
-    ///
-    /// # Errors
-    /// As [`Self::add_passphrase`].
-    pub(crate) fn add_token(
-        &mut self,
-        root: &Secret<32>,
-        label: &str,
-        lock: Lock,
-        public: &[u8],
-        now: UtcMillis,
-    ) -> Result<u32, ProviderError> {
-        let public = PublicKey::from_bytes(public).map_err(|_| ProviderError::Form)?;
-        self.add(root, label, lock, public, now)
-    }
-
     fn add(
         &mut self,
         root: &Secret<32>,
@@ -203,7 +178,9 @@ impl Providers {
     /// # Errors
     /// [`ProviderError::Last`], [`ProviderError::Unknown`].
     pub(crate) fn remove(&mut self, id: u32) -> Result<(), ProviderError> {
-        self.get(id)?;
+        if self.list.iter().all(|p| p.id != id) {
+            return Err(ProviderError::Unknown(id));
+        }
         if self.list.len() == 1 {
             return Err(ProviderError::Last);
         }
@@ -232,7 +209,12 @@ fn public_of(seed: Secret<32>) -> Result<PublicKey, ProviderError> {
     KeyPair::from_seed(seed).map(|pair| pair.public().clone()).map_err(|_| ProviderError::Form)
 }
 
-fn seal_root(public: &PublicKey, generation: u32, id: u32, root: &Secret<32>) -> Result<Sealed, ProviderError> {
+fn seal_root(
+    public: &PublicKey,
+    generation: u32,
+    id: u32,
+    root: &Secret<32>,
+) -> Result<Sealed, ProviderError> {
     public.seal_to(ROOT_INFO, &aad(generation, id), root.expose()).map_err(|_| ProviderError::Form)
 }
 
@@ -252,44 +234,43 @@ mod tests {
         providers.add_passphrase(root, text, &passphrase, NOW).unwrap()
     }
 
-    fn again(providers: &Providers, root: &Secret<32>) -> Providers {
-        let read = Providers::read(&providers.to_bytes(root)).unwrap();
-        read.check(root).unwrap();
-        read
+    /// As the next start finds them.
+    fn opened(providers: &Providers, root: &Secret<32>, proof: &Proof) -> Result<[u8; 32], ProviderError> {
+        Providers::read(&providers.to_bytes(root))?.open(proof).map(|(_, root)| *root.expose())
     }
 
     #[test]
     fn each_provider_opens_the_root_by_itself_and_no_other_way() {
         let root = Secret::new([5; 32]);
         let mut providers = Providers::new();
-        let (a, b) = (add(&mut providers, &root, "one"), add(&mut providers, &root, "two"));
-        let (c, shares) = providers.add_shares(&root, "officers", (3, 5), NOW).unwrap();
-        let providers = again(&providers, &root);
-        for (id, proof) in [(a, phrase("one")), (b, phrase("two"))] {
-            assert_eq!(providers.unlock(id, &proof).ok().unwrap().expose(), root.expose());
-            assert_eq!(providers.unlock_any(&proof).ok().unwrap().expose(), root.expose());
+        add(&mut providers, &root, "one");
+        add(&mut providers, &root, "two");
+        let (_, shares) = providers.add_shares(&root, "officers", (3, 5), NOW).unwrap();
+        for text in ["one", "two"] {
+            assert_eq!(opened(&providers, &root, &phrase(text)), Ok([5; 32]));
         }
-        assert_eq!(providers.unlock(a, &phrase("two")).err(), Some(ProviderError::Wrong("the passphrase")));
-        assert_eq!(providers.unlock(c, &phrase("one")).err(), Some(ProviderError::OtherKind(c)));
-        assert_eq!(providers.unlock(9, &phrase("one")).err(), Some(ProviderError::Unknown(9)));
+        assert_eq!(opened(&providers, &root, &phrase("six")), Err(ProviderError::Wrong("the passphrase")));
         let mut shares = shares.into_iter();
-        let two = Proof::Shares(shares.by_ref().take(2).collect());
-        let error = providers.unlock(c, &two).err();
-        assert_eq!(error.unwrap().to_string(), "2 of 3 shares are there");
-        let Proof::Shares(mut three) = two else { panic!() };
-        three.extend(shares.next());
-        assert_eq!(providers.unlock(c, &Proof::Shares(three)).ok().unwrap().expose(), root.expose());
+        let mut brought: Vec<Share> = shares.by_ref().take(2).collect();
+        let error = opened(&providers, &root, &Proof::Shares(std::mem::take(&mut brought))).unwrap_err();
+        assert_eq!(error.to_string(), "2 of 3 shares are there");
+        brought.extend(shares);
+        assert_eq!(opened(&providers, &root, &Proof::Shares(brought)), Ok([5; 32]));
     }
 
     #[test]
-    fn shares_of_another_set_are_named() {
+    fn each_set_of_shares_is_its_own() {
         let root = Secret::new([5; 32]);
         let mut providers = Providers::new();
-        let (a, first) = providers.add_shares(&root, "officers", (2, 3), NOW).unwrap();
-        let (b, second) = providers.add_shares(&root, "the night shift", (2, 3), NOW).unwrap();
-        let proof = Proof::Shares(second);
-        assert!(matches!(providers.unlock(a, &proof).err(), Some(ProviderError::Share(_))));
-        assert!(providers.unlock(b, &proof).is_ok() && providers.unlock(a, &Proof::Shares(first)).is_ok());
+        let (_, first) = providers.add_shares(&root, "officers", (2, 3), NOW).unwrap();
+        assert!(matches!(opened(&providers, &root, &phrase("one")), Err(ProviderError::NoSuch(_))));
+        let mut other = Providers::new();
+        let (_, strange) = other.add_shares(&root, "another house", (2, 3), NOW).unwrap();
+        assert!(matches!(opened(&providers, &root, &Proof::Shares(strange)), Err(ProviderError::NoSuch(_))));
+        let (_, second) = providers.add_shares(&root, "the night shift", (2, 3), NOW).unwrap();
+        for shares in [first, second] {
+            assert_eq!(opened(&providers, &root, &Proof::Shares(shares)), Ok([5; 32]));
+        }
     }
 
     #[test]
@@ -297,14 +278,13 @@ mod tests {
         let (root, next) = (Secret::new([5; 32]), Secret::new([6; 32]));
         let mut providers = Providers::new();
         let (a, b) = (add(&mut providers, &root, "one"), add(&mut providers, &root, "two"));
+        assert_eq!(providers.remove(9), Err(ProviderError::Unknown(9)));
         providers.remove(a).unwrap();
         providers.renew(&next).unwrap();
         assert_eq!(providers.remove(b), Err(ProviderError::Last));
-        let providers = again(&providers, &next);
-        assert_eq!(providers.unlock_any(&phrase("one")).err(), Some(ProviderError::Wrong("the passphrase")));
-        assert_eq!(providers.unlock(b, &phrase("two")).ok().unwrap().expose(), next.expose());
+        assert_eq!(opened(&providers, &next, &phrase("one")), Err(ProviderError::Wrong("the passphrase")));
+        assert_eq!(opened(&providers, &next, &phrase("two")), Ok([6; 32]));
         // numbers are not used twice
-        let mut providers = providers;
         assert_eq!(add(&mut providers, &next, "three"), 3);
     }
 
@@ -314,15 +294,16 @@ mod tests {
         let mut providers = Providers::new();
         add(&mut providers, &root, "one");
         let bytes = providers.to_bytes(&root);
-        for at in 0..bytes.len() {
+        let open = |bytes: &[u8]| Providers::read(bytes)?.open(&phrase("one")).map(|_| ());
+        assert_eq!(open(&bytes), Ok(()));
+        // the lock's own bytes cost a stretched passphrase each, so not every byte of them
+        for at in (0..60).chain((60..bytes.len()).step_by(97)) {
             let mut changed = bytes.clone();
             changed[at] ^= 4;
-            let noticed = Providers::read(&changed).and_then(|p| p.check(&root));
-            assert!(noticed.is_err(), "byte {at}");
+            assert!(open(&changed).is_err(), "byte {at}");
         }
-        for cut in 0..bytes.len() {
-            assert!(Providers::read(&bytes[..cut]).and_then(|p| p.check(&root)).is_err());
+        for cut in (0..bytes.len()).step_by(31) {
+            assert!(open(&bytes[..cut]).is_err());
         }
-        assert!(Providers::read(&bytes).unwrap().check(&Secret::new([6; 32])).is_err());
     }
 }

@@ -6,7 +6,7 @@ use seal::hybrid::{PUBLIC_LEN, PublicKey, Sealed};
 use seal::passphrase::SealedRoot;
 use seal::{derive, mac};
 
-use super::{Lock, MAX_LABEL, MAX_PROVIDERS, Provider, ProviderError, Providers};
+use super::{Lock, MAX_LABEL, MAX_PROVIDERS, Proof, Provider, ProviderError, Providers};
 use crate::codec::{Fields, Malformed, put_bytes, put_varint};
 
 const MAGIC: [u8; 8] = *b"MKROOTS1";
@@ -50,11 +50,11 @@ impl Providers {
         into
     }
 
-    /// Reads the file. That nobody changed it is known only once it has given the root key: [`Self::check`].
+    /// Reads the file. That nobody changed it is known only once it has given the root key: [`Self::open`].
     ///
     /// # Errors
     /// [`ProviderError::Form`].
-    pub(crate) fn read(bytes: &[u8]) -> Result<Read, ProviderError> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Unproven, ProviderError> {
         let (body, code) = bytes.split_last_chunk::<CODE>().ok_or(ProviderError::Form)?;
         let mut fields = Fields::of(body);
         if fields.array()? != MAGIC {
@@ -67,32 +67,31 @@ impl Providers {
         }
         let list = (0..count).map(|_| provider(&mut fields)).collect::<Result<_, _>>()?;
         fields.end()?;
-        Ok(Read { providers: Self { generation, next_id, list }, body: body.to_vec(), code: *code })
+        Ok(Unproven { providers: Self { generation, next_id, list }, body: body.to_vec(), code: *code })
     }
 }
 
-/// A list that was read, and whether it is whole is not known yet.
-pub(crate) struct Read {
+/// A list as it was read; that it is whole is not known yet.
+pub(crate) struct Unproven {
     providers: Providers,
     body: Vec<u8>,
     code: [u8; CODE],
 }
 
-impl std::ops::Deref for Read {
-    type Target = Providers;
-
-    fn deref(&self) -> &Providers {
-        &self.providers
+impl Unproven {
+    /// What it says, for showing.
+    pub(crate) fn list(&self) -> &[Provider] {
+        self.providers.list()
     }
-}
 
-impl Read {
-    /// Whether who wrote it held this root key.
+    /// Gives the root key to who brings what opens it, and the list, which is then known to be whole.
     ///
     /// # Errors
-    /// [`ProviderError::Changed`].
-    pub(crate) fn check(self, root: &Secret<32>) -> Result<Providers, ProviderError> {
-        if mac::fits(&code_key(root), &self.body, &self.code) { Ok(self.providers) } else { Err(ProviderError::Changed) }
+    /// [`ProviderError::Wrong`] when it opens nothing; [`ProviderError::Changed`].
+    pub(crate) fn open(self, proof: &Proof) -> Result<(Providers, Secret<32>), ProviderError> {
+        let root = self.providers.unlock(proof)?;
+        let whole = mac::fits(&code_key(&root), &self.body, &self.code);
+        if whole { Ok((self.providers, root)) } else { Err(ProviderError::Changed) }
     }
 }
 
@@ -125,12 +124,6 @@ fn put_lock(into: &mut Vec<u8>, lock: &Lock) {
             commitments.iter().for_each(|c| into.extend_from_slice(c));
             put_bytes(into, envelope);
         }
-        Lock::Token { token, key, wrapped } => {
-            into.push(3);
-            put_bytes(into, token.as_bytes());
-            put_bytes(into, key.as_bytes());
-            put_bytes(into, wrapped);
-        }
     }
 }
 
@@ -142,10 +135,6 @@ fn lock(fields: &mut Fields<'_>) -> Result<Lock, ProviderError> {
             let count = fields.count(32)?;
             let commitments = (0..count).map(|_| fields.array()).collect::<Result<_, _>>()?;
             Ok(Lock::Shares { set, threshold, commitments, envelope: fields.bytes()?.to_vec() })
-        }
-        3 => {
-            let (token, key) = (text(fields, 256)?, text(fields, 256)?);
-            Ok(Lock::Token { token, key, wrapped: fields.bytes()?.to_vec() })
         }
         _ => Err(ProviderError::Form),
     }

@@ -77,7 +77,8 @@ impl House {
         let pinned = Pinned { warden: self.warden.verifier(), ledger: self.ledger.verifier() };
         let disk = Arc::new(self.disk.clone());
         let counters = Arc::clone(&self.counters);
-        let vault = Vault::open(disk, &self.layout, &passphrase(), pinned, Limits::default(), counters);
+        let proof = crate::Proof::Passphrase(passphrase());
+        let vault = Vault::open(disk, &self.layout, &proof, pinned, Limits::default(), counters);
         self.vault = Some(vault.unwrap());
     }
 

@@ -42,7 +42,7 @@ fn a_wrong_passphrase_opens_nothing() {
     house.vault = None;
     house.disk.kill_process();
     let pinned = Pinned { warden: house.warden.verifier(), ledger: house.ledger.verifier() };
-    let wrong = SecretBytes::new(b"four words make two".to_vec());
+    let wrong = crate::Proof::Passphrase(SecretBytes::new(b"four words make two".to_vec()));
     let disk = Arc::new(house.disk.clone());
     let opened =
         Vault::open(disk, &house.layout, &wrong, pinned, Limits::default(), Arc::clone(&house.counters));

@@ -1,0 +1,214 @@
+//! `meterkeep vault`: who can open the vault, and changing it.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use house::Layout;
+use seal::shares::Share;
+use vault::{Custody, ProviderInfo, ProviderKind, RootError};
+
+use crate::output::{Format, FormatArg, print, print_json, say, shown, table};
+use crate::place::HouseArg;
+use crate::problem::Problem;
+use crate::secret::{self, OpeningArg};
+
+/// Who can open the vault: passphrases and officers' shares, each by itself.
+///
+/// Changes work on the files of the house, on its machine; the vault takes them up at its next start.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Providers(List),
+    AddPassphrase(AddPassphrase),
+    AddShares(AddShares),
+    Remove(Remove),
+}
+
+/// List what opens the vault. Needs no passphrase.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep vault providers --house ./house\n  \
+                        meterkeep vault providers --house ./house --format json")]
+struct List {
+    #[command(flatten)]
+    house: HouseArg,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+/// Add a passphrase that opens the vault beside what opens it already.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  meterkeep vault add-passphrase --house ./house --label \"night shift\"\n  \
+                        meterkeep vault add-passphrase --label restore --new-passphrase-file new --shares"
+)]
+struct AddPassphrase {
+    #[command(flatten)]
+    house: HouseArg,
+    /// What people call it.
+    #[arg(long)]
+    label: String,
+    /// The new passphrase is the first line of this file. Without it the terminal asks.
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    opening: OpeningArg,
+}
+
+/// Add officers' shares, some of which open the vault together, and fewer learn nothing.
+///
+/// Each share goes into a file of its own. Carry each to its officer's own machine or write it on paper, and remove the
+/// file here: shares that lie together are as good as the vault's key.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  meterkeep vault add-shares --threshold 3 --shares-in-all 5 --into ./shares\n  \
+                        meterkeep vault add-shares --threshold 2 --shares-in-all 3 --into ./shares --label board"
+)]
+struct AddShares {
+    #[command(flatten)]
+    house: HouseArg,
+    /// What people call the set.
+    #[arg(long, default_value = "officers")]
+    label: String,
+    /// How many have to come together.
+    #[arg(long, value_name = "K")]
+    threshold: u8,
+    /// How many are made.
+    #[arg(long, value_name = "N")]
+    shares_in_all: u8,
+    /// The folder that the files go into; it is made when it is not there.
+    #[arg(long, value_name = "DIR")]
+    into: PathBuf,
+    #[command(flatten)]
+    opening: OpeningArg,
+}
+
+/// Take a provider's power away: the others get a new root key.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep vault remove 1 --house ./house\n  \
+                        meterkeep vault remove 2 --house ./house --shares")]
+struct Remove {
+    #[command(flatten)]
+    house: HouseArg,
+    /// Its number, as `providers` lists it.
+    provider: u32,
+    #[command(flatten)]
+    opening: OpeningArg,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
+    match &args.command {
+        Command::Providers(args) => list(args),
+        Command::AddPassphrase(args) => add_passphrase(args),
+        Command::AddShares(args) => add_shares(args),
+        Command::Remove(args) => remove(args),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl From<RootError> for Problem {
+    fn from(error: RootError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+fn list(args: &List) -> Result<(), Problem> {
+    let (layout, _) = args.house.open()?;
+    let providers = vault::providers(&layout)?;
+    match args.format.format {
+        Format::Human => {
+            let mut table = table(["number", "how", "label", "added"]);
+            for provider in &providers {
+                let added = provider.made.to_string();
+                table.add_row([provider.id.to_string(), how(provider), shown(&provider.label), added]);
+            }
+            print(&format!("{table}\n"))
+        }
+        Format::Json => print_json(&providers.iter().map(json).collect::<Vec<_>>()),
+    }
+}
+
+fn how(provider: &ProviderInfo) -> String {
+    match provider.kind {
+        ProviderKind::Passphrase => "passphrase".to_owned(),
+        ProviderKind::Shares { threshold, shares } => format!("{threshold} of {shares} shares"),
+    }
+}
+
+fn json(provider: &ProviderInfo) -> serde_json::Value {
+    let (number, label, added) = (provider.id, &provider.label, provider.made.to_string());
+    match provider.kind {
+        ProviderKind::Passphrase => {
+            serde_json::json!({"number": number, "kind": "passphrase", "label": label, "added": added})
+        }
+        ProviderKind::Shares { threshold, shares } => serde_json::json!({
+            "number": number, "kind": "shares", "label": label, "added": added,
+            "threshold": threshold, "shares": shares,
+        }),
+    }
+}
+
+fn custody(layout: &Layout, opening: &OpeningArg) -> Result<Custody, Problem> {
+    Ok(Custody::open(layout, &opening.proof(layout)?)?)
+}
+
+fn add_passphrase(args: &AddPassphrase) -> Result<(), Problem> {
+    let (layout, _) = args.house.open()?;
+    let mut custody = custody(&layout, &args.opening)?;
+    let file = args.new_passphrase_file.as_deref();
+    let passphrase = secret::new_passphrase(file, "New passphrase: ", "--new-passphrase-file")?;
+    let id = custody.add_passphrase(&args.label, &passphrase)?;
+    say(&format!("provider {id}, \"{}\", opens the vault from now on", shown(&args.label)));
+    Ok(())
+}
+
+fn add_shares(args: &AddShares) -> Result<(), Problem> {
+    let (layout, _) = args.house.open()?;
+    let mut custody = custody(&layout, &args.opening)?;
+    let mut files = Vec::new();
+    let added = custody.add_shares(&args.label, (args.threshold, args.shares_in_all), |shares| {
+        shares.iter().try_for_each(|share| write_share(&args.into, &args.label, share, &mut files))
+    });
+    if added.is_err() {
+        // a set that is not in force must not lie about and look like one that is
+        files.iter().for_each(|file| _ = std::fs::remove_file(file));
+    }
+    let id = added?;
+    let (threshold, shares) = (args.threshold, args.shares_in_all);
+    say(&format!("provider {id}: any {threshold} of these {shares} shares open the vault from now on"));
+    files.iter().for_each(|file| say(&format!("  {}", file.display())));
+    say("carry each to its officer, remove the files here, and try the shares before you need them:");
+    say(&format!("  meterkeep up --house {} --shares", layout.root().display()));
+    Ok(())
+}
+
+/// Writes a share into a new file, for its owner alone.
+fn write_share(folder: &Path, label: &str, share: &Share, written: &mut Vec<PathBuf>) -> Result<(), Problem> {
+    std::fs::create_dir_all(folder).map_err(Problem::at(folder))?;
+    let (number, (threshold, shares)) = (share.number(), share.threshold());
+    let file = folder.join(format!("share-{number}-of-{shares}.txt"));
+    let mut options = std::fs::OpenOptions::new();
+    let mut out = options.write(true).create_new(true).mode(0o600).open(&file).map_err(Problem::at(&file))?;
+    written.push(file.clone());
+    let text = share.to_text();
+    let words =
+        format!("\nShare {number} of {shares} of \"{}\". Any {threshold} open the vault.\n", shown(label));
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.write_all(words.as_bytes()))
+        .and_then(|()| out.sync_all())
+        .map_err(Problem::at(&file))
+}
+
+fn remove(args: &Remove) -> Result<(), Problem> {
+    let (layout, _) = args.house.open()?;
+    custody(&layout, &args.opening)?.remove(args.provider)?;
+    say(&format!("provider {} opens the vault no more", args.provider));
+    say("a copy of the vault's files from before still opens with it: destroy such copies");
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Who may open the vault, and changing it: adding a passphrase or officers' shares, and taking one away.
+//!
+//! It works on the closed vault's files, for who brings what opens it. One change at a time; each holds from the moment
+//! that the list of providers is on disk, and one that was cut short leaves the list as it was.
+
+use std::io;
+
+use base::{Secret, SecretBytes, UtcMillis};
+use house::Layout;
+use journal::{Disk, DiskLock, RealDisk};
+use seal::shares::Share;
+use wire::Room;
+
+use crate::providers::{Lock, Proof, Provider, ProviderError};
+use crate::root::{self, Opened, RootError};
+
+/// A provider, as people may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderInfo {
+    /// Its number; never given twice.
+    pub id: u32,
+    /// What people call it.
+    pub label: String,
+    /// When it was added.
+    pub made: UtcMillis,
+    /// How it opens the vault.
+    pub kind: ProviderKind,
+}
+
+/// How a provider opens the vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// Somebody knows it.
+    Passphrase,
+    /// So many of so many shares come together.
+    Shares {
+        /// How many have to.
+        threshold: u8,
+        /// How many there are.
+        shares: u8,
+    },
+}
+
+fn info(provider: &Provider) -> ProviderInfo {
+    let kind = match &provider.lock {
+        Lock::Passphrase(_) => ProviderKind::Passphrase,
+        Lock::Shares { threshold, commitments, .. } => ProviderKind::Shares {
+            threshold: *threshold,
+            shares: u8::try_from(commitments.len()).unwrap_or(u8::MAX),
+        },
+    };
+    ProviderInfo { id: provider.id, label: provider.label.clone(), made: provider.made, kind }
+}
+
+/// The providers of a house's vault, without opening it.
+///
+/// # Errors
+/// When there is no vault, or its list of providers cannot be read.
+pub fn providers(layout: &Layout) -> Result<Vec<ProviderInfo>, RootError> {
+    Ok(root::read_providers(&RealDisk, layout)?.list().iter().map(info).collect())
+}
+
+/// Whether a share is one of this vault's, before others are there. Gives how many have to come together.
+///
+/// # Errors
+/// [`ProviderError`] inside [`RootError::Provider`]: it is of another vault, of a set that was removed, or changed.
+pub fn check_share(layout: &Layout, share: &Share) -> Result<u8, RootError> {
+    let list = root::read_providers(&RealDisk, layout)?;
+    let mut result = Err(ProviderError::NoSuch("this share").into());
+    for provider in list.list() {
+        match provider.lock.accepts(share) {
+            Ok(()) => return Ok(share.threshold().0),
+            Err(ProviderError::Share(_)) => {}
+            Err(error) => result = Err(error.into()),
+        }
+    }
+    result
+}
+
+/// The vault's list of providers, opened for changes by one of them.
+pub struct Custody {
+    layout: Layout,
+    opened: Opened,
+    _lock: Box<dyn DiskLock>,
+}
+
+impl Custody {
+    /// Opens the list. Waits for nobody: while somebody else changes it, this is refused.
+    ///
+    /// # Errors
+    /// When the proof opens nothing, the files are damaged, or somebody else is at it.
+    pub fn open(layout: &Layout, proof: &Proof) -> Result<Self, RootError> {
+        let path = layout.room(Room::Vault).join("custody.lock");
+        root::read_providers(&RealDisk, layout)?;
+        let lock = RealDisk.lock(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => RootError::Busy,
+            _ => RootError::Io(path, error),
+        })?;
+        let opened = root::unlock(&RealDisk, layout, proof)?;
+        Ok(Self { layout: layout.clone(), opened, _lock: lock })
+    }
+
+    /// Adds a passphrase. Gives the provider's number.
+    ///
+    /// # Errors
+    /// A label or number of providers that cannot be; the disk; the machine.
+    pub fn add_passphrase(&mut self, label: &str, passphrase: &SecretBytes) -> Result<u32, RootError> {
+        let Opened { providers, root, .. } = &mut self.opened;
+        let id = providers.add_passphrase(root, label, passphrase, UtcMillis::now())?;
+        self.save()?;
+        Ok(id)
+    }
+
+    /// Adds a set of officers' shares, `threshold` of which open the vault, and hands each to `keep` before the set
+    /// holds: a set whose shares are not all kept is never in force. The vault keeps no share.
+    ///
+    /// # Errors
+    /// As [`Self::add_passphrase`]; numbers that cannot be; what `keep` says.
+    pub fn add_shares<E: From<RootError>>(
+        &mut self,
+        label: &str,
+        (threshold, shares): (u8, u8),
+        keep: impl FnOnce(&[Share]) -> Result<(), E>,
+    ) -> Result<u32, E> {
+        let Opened { providers, root, .. } = &mut self.opened;
+        let added = providers.add_shares(root, label, (threshold, shares), UtcMillis::now());
+        let (id, shares) = added.map_err(RootError::from)?;
+        keep(&shares)?;
+        self.save()?;
+        Ok(id)
+    }
+
+    /// Takes a provider's power away: the others get a new root key, and the standing key lies under that one.
+    ///
+    /// Who has kept a copy of the vault's files from before, and what opened them, still opens that copy.
+    ///
+    /// # Errors
+    /// [`ProviderError::Last`], [`ProviderError::Unknown`]; the disk; the machine.
+    pub fn remove(&mut self, id: u32) -> Result<(), RootError> {
+        let next: Secret<32> = root::random()?;
+        let Opened { providers, root, standing } = &mut self.opened;
+        providers.remove(id)?;
+        providers.renew(&next)?;
+        root::save_standing(&RealDisk, &self.layout, providers, &next, standing)?;
+        *root = next;
+        self.save()?;
+        root::drop_others(&RealDisk, &self.layout, &self.opened.providers)
+    }
+
+    fn save(&self) -> Result<(), RootError> {
+        root::save_providers(&RealDisk, &self.layout, &self.opened.providers, &self.opened.root)
+    }
+}
