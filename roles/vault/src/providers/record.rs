@@ -50,7 +50,7 @@ impl Providers {
         into
     }
 
-    /// Reads the file. That nobody changed it is known only once it has given the root key: [`Self::open`].
+    /// Reads the file. That nobody changed it is known only once it has given the root key: [`Unproven::open`].
     ///
     /// # Errors
     /// [`ProviderError::Form`].
