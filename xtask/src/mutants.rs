@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::errands;
 use crate::steps::{Outcome, cargo, output, run};
 
 /// Runs all patches, or those whose names are given.
@@ -42,8 +43,15 @@ fn all(root: &Path, copy: &Path, names: &[String]) -> Outcome {
 
 /// Builds the changed house and runs the tests of authority against it.
 fn tests_fail(copy: &Path) -> Result<bool, String> {
+    // Apart from all else that is built: cargo takes two checkouts of one workspace for the same, and a program without
+    // one of its checks must never be found where the sound ones are.
+    let target = errands::programs()?.with_file_name("mutants");
+    let cargo = |copy| {
+        let mut cargo = cargo(copy);
+        cargo.env("CARGO_TARGET_DIR", &target);
+        cargo
+    };
     run(cargo(copy).args(["build", "--release", "--workspace", "--locked", "--quiet"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| copy.join("target"), PathBuf::from);
     let tests =
         ["test", "--release", "--locked", "--quiet", "--package", "meterkeep-house-tests", "--test", "it"];
     // A test that does not build must not pass for one that notices.
