@@ -5,7 +5,6 @@
 
 use zeroize::Zeroizing;
 
-use crate::Kind;
 use crate::device::{Device, DeviceError, Key, KeyBytes, KeyRole, RefusedDevice};
 use crate::error::shown;
 use crate::xml::Element;
@@ -47,17 +46,26 @@ const KEM2: Names = Names {
     order_no: "OrderNumber",
 };
 
+/// Which edition of the document.
+#[derive(Clone, Copy)]
+pub(crate) enum Edition {
+    /// `MetersInOrder`.
+    Kem,
+    /// `Devices`.
+    Kem2,
+}
+
 /// Reads every meter of the document; the refused ones apart.
-pub(crate) fn devices(root: &Element, kind: Kind) -> (Vec<Device>, Vec<RefusedDevice>) {
-    let names = match kind {
-        Kind::Kem => &KEM,
-        Kind::Kem2 => &KEM2,
+pub(crate) fn devices(root: &Element, edition: Edition) -> (Vec<Device>, Vec<RefusedDevice>) {
+    let names = match edition {
+        Edition::Kem => &KEM,
+        Edition::Kem2 => &KEM2,
     };
     let order = root.attribute("orderid").filter(|order| !order.is_empty());
     let mut good = Vec::new();
     let mut refused = Vec::new();
     for element in root.elements().filter(|e| &*e.local == names.device) {
-        match device(element, names, kind, order) {
+        match device(element, names, edition, order) {
             Ok(device) => good.push(device),
             Err(error) => {
                 let part =
@@ -70,7 +78,12 @@ pub(crate) fn devices(root: &Element, kind: Kind) -> (Vec<Device>, Vec<RefusedDe
     (good, refused)
 }
 
-fn device(element: &Element, names: &Names, kind: Kind, order: Option<&str>) -> Result<Device, DeviceError> {
+fn device(
+    element: &Element,
+    names: &Names,
+    edition: Edition,
+    order: Option<&str>,
+) -> Result<Device, DeviceError> {
     let serial = unique(element, names.serial).ok_or(DeviceError::Serial)?;
     if serial.len() != 8 || !serial.bytes().all(|b| b.is_ascii_digit()) {
         return Err(DeviceError::Serial);
@@ -80,7 +93,7 @@ fn device(element: &Element, names: &Names, kind: Kind, order: Option<&str>) -> 
         return Err(DeviceError::Manufacturer);
     }
     let mut keys: Vec<Key> = Vec::new();
-    for (role, text) in key_texts(element, kind)? {
+    for (role, text) in key_texts(element, edition)? {
         if keys.iter().any(|key| key.role == role) {
             return Err(DeviceError::RoleTwice { role });
         }
@@ -106,7 +119,7 @@ fn device(element: &Element, names: &Names, kind: Kind, order: Option<&str>) -> 
 }
 
 /// The names and digits of a meter's keys. Empty elements stand for keys that were not ordered.
-fn key_texts(element: &Element, kind: Kind) -> Result<Vec<(KeyRole, Zeroizing<String>)>, DeviceError> {
+fn key_texts(element: &Element, edition: Edition) -> Result<Vec<(KeyRole, Zeroizing<String>)>, DeviceError> {
     let mut keys = Vec::new();
     let mut push = |name: Option<&str>, text: Option<&str>| {
         let text = text.ok_or(DeviceError::KeyName)?;
@@ -116,15 +129,15 @@ fn key_texts(element: &Element, kind: Kind) -> Result<Vec<(KeyRole, Zeroizing<St
         }
         Ok(())
     };
-    match kind {
+    match edition {
         // <EncKeys><DEK>32 digits</DEK></EncKeys>
-        Kind::Kem => {
+        Edition::Kem => {
             for key in element.all("EncKeys").flat_map(Element::elements) {
                 push(Some(&key.local), key.text())?;
             }
         }
         // <Keys><Key><Name>DEK</Name><Value>32 digits</Value></Key></Keys>, or the name as attribute `Type`
-        Kind::Kem2 => {
+        Edition::Kem2 => {
             for key in element.all("Key") {
                 let name = unique(key, "Name").or_else(|| key.attribute("Type"));
                 let has_value = key.all("Value").next().is_some();

@@ -1,4 +1,4 @@
-//! Meter key files as suppliers send them: Kamstrup KEM and KEM2.
+//! Meter key files as suppliers send them: Kamstrup KEM and KEM2, and lists in plain text.
 //!
 //! A key file is a zip archive (or its one data member) with an XML document, encrypted under a password that is
 //! the key itself. File and password together are as good as clear text: read them where the keys are kept, wrap
@@ -21,6 +21,7 @@ mod cipher;
 mod device;
 mod document;
 mod error;
+mod list;
 mod merge;
 mod signature;
 mod signer;
@@ -30,10 +31,12 @@ use base::SecretBytes;
 
 pub use device::{Device, DeviceError, Key, KeyBytes, KeyRole, RefusedDevice};
 pub use error::{KeyFileError, Part};
+pub use list::{ListError, MAX_LINES, Mapping, MappingError, is_list, read_list};
 pub use merge::SharedKey;
 pub use signature::Signature;
 pub use signer::{Signer, Trust};
 
+use document::Edition;
 use error::shown;
 use xml::Limits;
 
@@ -49,13 +52,15 @@ const INNER: Limits = Limits { elements: 600_000, depth: 12, attributes: 8, name
 const XENC: &str = "http://www.w3.org/2001/04/xmlenc#";
 const AES128_CBC: &str = "http://www.w3.org/2001/04/xmlenc#aes128-cbc";
 
-/// Which of the two formats.
+/// Which format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// `MetersInOrder`, the older one; never signed.
     Kem,
     /// `Devices`, the newer one.
     Kem2,
+    /// A list in plain text; never signed.
+    List,
 }
 
 /// A key file that was read.
@@ -95,9 +100,9 @@ pub fn read(file: &[u8], password: &SecretBytes, trust: &Trust) -> Result<KeyFil
 
     let plain = cipher::open(cipher_value, password)?;
     let inner = xml::parse(&plain, Part::Inner, INNER)?;
-    let kind = match &*inner.local {
-        "MetersInOrder" => Kind::Kem,
-        "Devices" => Kind::Kem2,
+    let (kind, edition) = match &*inner.local {
+        "MetersInOrder" => (Kind::Kem, Edition::Kem),
+        "Devices" => (Kind::Kem2, Edition::Kem2),
         _ => return Err(KeyFileError::WrongPassword),
     };
     // A signature that covers the plain document is as good as one around the cipher text.
@@ -112,7 +117,7 @@ pub fn read(file: &[u8], password: &SecretBytes, trust: &Trust) -> Result<KeyFil
         }
         _ => {}
     }
-    let (devices, mut refused) = document::devices(&inner, kind);
+    let (devices, mut refused) = document::devices(&inner, edition);
     let devices = merge::merge(devices, &mut refused);
     let shared = merge::shared_keys(&devices);
     Ok(KeyFile { kind, signature, devices, refused, shared })
@@ -123,8 +128,8 @@ pub fn read(file: &[u8], password: &SecretBytes, trust: &Trust) -> Result<KeyFil
 pub fn read_document(text: &str) {
     let Ok(root) = xml::parse(text, Part::Inner, INNER) else { return };
     let _ = signature::check(&root, &Trust::nobody(base::UtcMillis(0)));
-    for kind in [Kind::Kem, Kind::Kem2] {
-        let (devices, mut refused) = document::devices(&root, kind);
+    for edition in [Edition::Kem, Edition::Kem2] {
+        let (devices, mut refused) = document::devices(&root, edition);
         merge::shared_keys(&merge::merge(devices, &mut refused));
     }
 }

@@ -212,6 +212,9 @@ pub struct ImportKeys {
     /// are no meters and no keys, and the archive counts `refused.<word>` and records the refusal.
     #[prost(string, tag = "5")]
     pub refused: String,
+    /// Set when the keys came in plain text: why they are imported all the same. The vault marks them exposed for ever.
+    #[prost(string, tag = "6")]
+    pub plain_because: String,
 }
 
 /// Asks for the register as intake needs it.

@@ -1,7 +1,7 @@
 //! Targets on key files.
 
 use base::{SecretBytes, UtcMillis};
-use keyfile::Trust;
+use keyfile::{Mapping, Trust};
 
 const PASSWORD: &str = "fuzz";
 
@@ -19,6 +19,33 @@ pub(crate) fn file(data: &[u8]) {
 pub(crate) fn document(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     keyfile::read_document(text);
+}
+
+/// A list in plain text, by its header and with a mapping.
+pub(crate) fn list(data: &[u8]) {
+    let mut mapped = Mapping::new(Some("KAM"));
+    _ = mapped.column("key=secret");
+    for mapping in [Mapping::default(), mapped] {
+        _ = keyfile::is_list(data);
+        if let Ok(read) = keyfile::read_list(data, &mapping) {
+            for device in &read.devices {
+                assert!(
+                    device.serial.len() == 8 && device.manufacturer.len() == 3 && !device.keys.is_empty()
+                );
+            }
+        }
+    }
+}
+
+pub(crate) fn lists() -> Vec<Vec<u8>> {
+    let (a, b) = ("6D1B0C44A7F35E20918C3FDD0A57E6B2", "0x0B26C0ED 84A1C529-D913BCC2:ABEC8D73");
+    [
+        format!("KAM;90000001;{a}\r\nqds;3;{b}\n"),
+        format!("# made\nserial,maker,\"AES key\",GPK60\n1,KAM,{a},\n2,ELS,\"{b}\",{a}\n"),
+        format!("Node\tSecret\n90000001\t{a}\n"),
+    ]
+    .map(String::into_bytes)
+    .to_vec()
 }
 
 pub(crate) fn files() -> Vec<Vec<u8>> {

@@ -58,6 +58,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dlms_unit", run: dlms::unit, seeds: dlms::ciphered },
     Target { name: "push_list", run: dlms::list, seeds: dlms::lists },
     Target { name: "key_file", run: keys::file, seeds: keys::files },
+    Target { name: "key_list", run: keys::list, seeds: keys::lists },
     Target { name: "key_document", run: keys::document, seeds: keys::documents },
     Target { name: "call", run: messages::call, seeds: messages::calls },
     Target { name: "batch", run: messages::batch, seeds: messages::batches },

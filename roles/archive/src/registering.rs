@@ -19,6 +19,8 @@ use crate::vaults::{Vault, span};
 const MAX_ITEMS: usize = 10_000;
 /// Keys of an import, at most.
 const MAX_KEYS: usize = 1000;
+/// Characters of the reason for an import in plain text, at most.
+const MAX_REASON: usize = 200;
 /// Bytes of a sealed list of keys, at most.
 const MAX_SEALED: usize = 256 * 1024;
 /// Spans in one call to the vault.
@@ -146,6 +148,9 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
         {
             return Err(malformed("has no list of keys that is sealed to the vault".to_owned()));
         }
+        if asked.plain_because.chars().count() > MAX_REASON {
+            return Err(malformed(format!("has a reason of more than {MAX_REASON} characters")));
+        }
         let mut change = self.begin(asked.meters.len()).await?;
         let (mut ids, mut spans, mut new) = (Vec::new(), Vec::new(), 0u32);
         for item in &asked.meters {
@@ -157,8 +162,13 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
             ids.push(id);
             spans.extend(of_meter);
         }
-        let source: String = asked.source.chars().filter(|c| !c.is_control()).take(80).collect();
-        let detail = format!("{} keys, {new} meters new, from `{source}`", ids.len());
+        let short =
+            |text: &str, most| text.chars().filter(|c| !c.is_control()).take(most).collect::<String>();
+        let source = short(&asked.source, 80);
+        let mut detail = format!("{} keys, {new} meters new, from `{source}`", ids.len());
+        if !asked.plain_because.is_empty() {
+            detail.push_str(&format!(", in plain text because: {}", short(&asked.plain_because, MAX_REASON)));
+        }
         let passed = self.pass(request, &spans, detail, now).await?;
         self.tell(encoded, &passed, &spans).await?;
         // The register first: a meter without a key is refused until the import is repeated, but a key must

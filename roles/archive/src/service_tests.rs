@@ -581,6 +581,7 @@ fn import(addresses: &[&str]) -> ImportKeys {
         sealed: vec![6; 64],
         source: "delivery.kem\n".to_owned(),
         refused: String::new(),
+        plain_because: String::new(),
     }
 }
 

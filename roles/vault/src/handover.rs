@@ -169,7 +169,8 @@ impl Vault {
         })?;
         let mut list =
             KeyList::decode(plain.expose()).map_err(|_| malformed("the list of keys cannot be read"))?;
-        let report = self.import_list(&list, &body.meters, &question.meters);
+        let exposed = !body.plain_because.is_empty();
+        let report = self.import_list(&list, &body.meters, &question.meters, exposed);
         list.items.iter_mut().for_each(|item| item.key.zeroize());
         let outcomes = report?;
         for outcome in &outcomes {
@@ -183,6 +184,7 @@ impl Vault {
         list: &KeyList,
         meters: &[wire::archive::NewMeter],
         ids: &[u32],
+        exposed: bool,
     ) -> Result<Vec<&'static str>, Failure> {
         let mismatch = || {
             let message = "the sealed list names other meters than the request; import the file again";
@@ -199,7 +201,7 @@ impl Vault {
                 || meter.address.strip_prefix(&name).is_some_and(|r| r.starts_with('-'));
             let number = MeterNumber::from_parts(&item.manufacturer, &item.serial).filter(|_| same);
             let number = number.ok_or_else(mismatch)?;
-            keys.push(NewKey { number, meter: MeterId(*id), role: &item.role, key: &item.key });
+            keys.push(NewKey { number, meter: MeterId(*id), role: &item.role, key: &item.key, exposed });
         }
         Ok(self.table.import(&keys)?)
     }

@@ -226,6 +226,7 @@ impl Vault {
         let unproven = self.fresh.count_unproven(content.keys.numbers().chain(content.units.numbers()));
         self.counters.set("keys", (content.keys.len() + content.units.len()) as u64);
         self.counters.set("keys.unproven", unproven as u64);
+        self.counters.set("keys.exposed", content.exposed_count() as u64);
         self.counters.set("tenancies", content.tenancy_count() as u64);
         self.counters.set("fresh.meters", meters as u64);
         self.counters.set("fresh.gaps", gaps as u64);

@@ -2,6 +2,7 @@
 
 mod electricity;
 mod key_files;
+mod key_lists;
 mod restart;
 mod telegrams;
 mod unseal;

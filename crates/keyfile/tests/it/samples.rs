@@ -66,6 +66,25 @@ fn every_sample_gives_what_its_table_says() {
     }
 }
 
+#[test]
+fn the_sample_list_gives_what_its_table_says() {
+    let Some(folder) = shared() else {
+        eprintln!("skipped: no ../shared/keyfiles");
+        return;
+    };
+    let table: Value = serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
+    let expected = table["semicolon-list.txt"]["devices"].as_array().unwrap();
+    let file = std::fs::read(folder.join("semicolon-list.txt")).unwrap();
+    assert!(keyfile::is_list(&file));
+    let read = keyfile::read_list(&file, &keyfile::Mapping::default()).unwrap();
+    assert_eq!((read.devices.len(), read.refused.len()), (expected.len(), 0));
+    for (device, expected) in read.devices.iter().map(as_expected).zip(expected) {
+        for field in ["id", "manufacturer", "keys"] {
+            assert_eq!(device[field], expected[field]);
+        }
+    }
+}
+
 fn as_expected(device: &keyfile::Device) -> Value {
     let keys: serde_json::Map<String, Value> = device
         .keys

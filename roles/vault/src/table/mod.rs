@@ -57,6 +57,7 @@ pub(crate) struct Content {
     pub(crate) units: UnitKeys,
     tenancies: Tenancies,
     periods: HashMap<(Class, Month), Secret<32>>,
+    exposed: HashSet<MeterNumber>,
 }
 
 /// A key to be imported.
@@ -65,6 +66,8 @@ pub(crate) struct NewKey<'a> {
     pub(crate) meter: MeterId,
     pub(crate) role: &'a str,
     pub(crate) key: &'a [u8],
+    /// Whether it has been in plain text on its way.
+    pub(crate) exposed: bool,
 }
 
 fn record_place(position: u64) -> Place {
@@ -81,7 +84,13 @@ impl Table {
         let (journal, recovered) = Journal::open(disk, folder, options)?;
         let record_key = root.table_key();
         let (keys, units) = (KeyRing::new(root.hash_key()), UnitKeys::new(root.hash_key()));
-        let mut content = Content { keys, units, tenancies: Tenancies::default(), periods: HashMap::new() };
+        let mut content = Content {
+            keys,
+            units,
+            tenancies: Tenancies::default(),
+            periods: HashMap::new(),
+            exposed: HashSet::new(),
+        };
         let mut records = journal.read_from(Position(0));
         while let Some(record) = records.next_record() {
             let (position, sealed) = record?;
@@ -138,6 +147,11 @@ impl Table {
                 )?;
                 let (number, meter, role) = (new.number, new.meter, new.role.to_owned());
                 self.stage(&mut journal, Record::Key { number, meter, role, sealed })?;
+            }
+            // also a key that was here already: now somebody may have it
+            let known = matches!(verdict, "imported" | "unchanged");
+            if new.exposed && known && !self.read().exposed.contains(&new.number) {
+                self.stage(&mut journal, Record::Exposed { number: new.number })?;
             }
             outcomes.push(verdict);
         }
@@ -235,8 +249,16 @@ impl Content {
                 let key = aead::open_secret(root.key(), &Place::period_root(class, month), &sealed)?;
                 self.periods.insert((class, month), key);
             }
+            Record::Exposed { number } => {
+                self.exposed.insert(number);
+            }
         }
         Ok(())
+    }
+
+    /// How many meters' keys have been in plain text on their way.
+    pub(crate) fn exposed_count(&self) -> usize {
+        self.exposed.len()
     }
 
     fn judge(&self, new: &NewKey<'_>) -> &'static str {

@@ -18,6 +18,8 @@ pub(super) enum Record {
     Span { tenancy: TenancyId, meter: MeterId, span: Span },
     /// The root of a class and month.
     Period { class: Class, month: Month, sealed: Vec<u8> },
+    /// A meter's keys have been in plain text on their way; nothing takes that back.
+    Exposed { number: MeterNumber },
 }
 
 impl Record {
@@ -50,6 +52,10 @@ impl Record {
                 into.extend_from_slice(&month.number().to_le_bytes());
                 put_bytes(&mut into, sealed);
             }
+            Self::Exposed { number } => {
+                into.push(5);
+                into.extend_from_slice(number.as_bytes());
+            }
         }
         into
     }
@@ -76,6 +82,7 @@ impl Record {
                 month: Month::from_number(fields.u32()?),
                 sealed: fields.bytes()?.to_vec(),
             },
+            5 => Self::Exposed { number: MeterNumber(fields.array()?) },
             _ => return Err(Malformed),
         };
         fields.end()?;

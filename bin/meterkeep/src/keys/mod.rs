@@ -3,13 +3,15 @@
 //! The file is parsed in this process and not in the vault (decision record 0005), and nobody between here and
 //! the vault can read or change the list.
 
+mod supplied;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use base::{Resolution, SecretBytes, UtcMillis};
+use base::{Resolution, SecretBytes};
 use grant::{Action, Purpose};
 use house::Layout;
-use keyfile::{Device, KeyBytes, KeyFile, KeyFileError, KeyRole, Signature, Trust};
+use keyfile::{Device, KeyBytes, KeyFile, KeyRole, Signature};
 use seal::hybrid::PublicKey;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -22,7 +24,8 @@ use crate::operator::{Operator, Reach};
 use crate::output::{Format, FormatArg, count, print, print_json, shown, table};
 use crate::place::HouseArg;
 use crate::problem::Problem;
-use crate::secret;
+
+use supplied::{Reading, Unread};
 
 /// Keys in one call; the vault takes no more.
 const KEYS_A_CALL: usize = 1000;
@@ -42,31 +45,28 @@ enum Command {
     Import(Import),
 }
 
-/// Import a supplier's key file: Kamstrup KEM or KEM2, zipped or not.
+/// Import a supplier's key file: Kamstrup KEM or KEM2, zipped or not, or a list of keys in columns.
 ///
 /// File and password together are as good as the keys in clear: delete both when the import is done. A key is
 /// trusted only once a telegram of its meter has opened with it.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  meterkeep keys import order-900001.zip.kem --house ./house\n  \
-                        meterkeep keys import order-900002.zip.kem2 --password-file pw --format json\n\n\
+                        meterkeep keys import order-900002.zip.kem2 --password-file pw --format json\n  \
+                        meterkeep keys import list.csv --column key=\"AES key\" --plain-because \"the maker sends no other\"\n\n\
                         Exit code: 0 all keys are in, 1 the file or some of its meters were refused, 2 wrong use.")]
 struct Import {
     #[command(flatten)]
     house: HouseArg,
     /// The file, as it was downloaded.
     file: PathBuf,
-    /// The password is the first line of this file, which only its owner may read. Without it the terminal asks.
-    #[arg(long, value_name = "FILE")]
-    password_file: Option<PathBuf>,
     /// Where the meters are: an installation number or the like, never a name or a street.
     #[arg(long, value_name = "REFERENCE", default_value = "unplaced")]
     place: String,
     /// What the new meters' policy keeps; the house's default where this is left out.
     #[arg(long, value_parser = ["daily", "all"])]
     resolution: Option<String>,
-    /// A certificate that may sign key files (PEM or DER); several times. Then unsigned files are refused.
-    #[arg(long, value_name = "FILE")]
-    signer: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
     #[command(flatten)]
     format: FormatArg,
 }
@@ -82,24 +82,21 @@ fn run_import(args: &Import) -> Result<ExitCode, Problem> {
     let operator = Operator::new(&layout)?;
     let bytes = std::fs::read(&args.file).map_err(Problem::at(&args.file))?;
     let source = source_name(&args.file);
-    let trust = signers(&args.signer)?;
-    let password = match &args.password_file {
-        Some(file) => secret::first_line(file, "password")?,
-        None => secret::ask(&format!("Password of {source}: "), "--password-file")?,
-    };
+    // a copy of the file's bytes lies in this process until it ends, which is at once
+    let read = args.reading.read(&bytes, &source)?;
     let runtime = Operator::runtime()?;
-    let read = match keyfile::read(&bytes, &password, &trust) {
+    let read = match read {
         Ok(read) => read,
         Err(refused) => {
             let told = runtime.block_on(tell_refused(&operator, &source, refused.name()));
             return refuse(&source, &refused, told, args.format.format);
         }
     };
-    drop(password);
     let plan = Plan {
         source: &source,
         place: &args.place,
         resolution: args.resolution.as_deref().and_then(Resolution::from_name),
+        plain_because: args.reading.plain_because(&read),
     };
     let outcomes = runtime.block_on(async {
         for refused in read.refused.iter().take(MAX_TOLD) {
@@ -115,34 +112,14 @@ fn source_name(file: &Path) -> String {
     shown(&file.file_name().unwrap_or_default().to_string_lossy())
 }
 
-fn signers(files: &[PathBuf]) -> Result<Trust, Problem> {
-    let mut trust = Trust::nobody(UtcMillis::now());
-    for file in files {
-        let bytes = std::fs::read(file).map_err(Problem::at(file))?;
-        let der = match std::str::from_utf8(&bytes).ok().and_then(pem_body) {
-            Some(base64) => base64,
-            None => bytes,
-        };
-        trust = trust.and(der);
-    }
-    Ok(if files.is_empty() { trust } else { trust.only_signed() })
-}
-
-/// The bytes of the first certificate of a PEM text.
-fn pem_body(text: &str) -> Option<Vec<u8>> {
-    use base64::Engine as _;
-    let (_, rest) = text.split_once("-----BEGIN CERTIFICATE-----")?;
-    let (body, _) = rest.split_once("-----END CERTIFICATE-----")?;
-    let plain: String = body.split_whitespace().collect();
-    base64::engine::general_purpose::STANDARD.decode(plain).ok()
-}
-
 /// What is to be done with a key file's meters.
 pub(crate) struct Plan<'a> {
     /// For the log.
     pub source: &'a str,
     pub place: &'a str,
     pub resolution: Option<Resolution>,
+    /// Why keys that came in plain text are imported all the same; empty for others.
+    pub plain_because: &'a str,
 }
 
 /// What became of a meter's key.
@@ -241,6 +218,7 @@ fn seal(vault: &PublicKey, part: &[Keyed<'_>], plan: &Plan<'_>) -> Result<Import
         sealed: sealed.ciphertext,
         source: plan.source.to_owned(),
         refused: String::new(),
+        plain_because: plan.plain_because.to_owned(),
     })
 }
 
@@ -279,6 +257,7 @@ fn report(source: &str, read: &KeyFile, outcomes: &[Outcome], format: Format) ->
     let kind = match read.kind {
         keyfile::Kind::Kem => "KEM",
         keyfile::Kind::Kem2 => "KEM2",
+        keyfile::Kind::List => "list in plain text",
     };
     let refused: Vec<Refused> = read
         .refused
@@ -316,6 +295,11 @@ fn report(source: &str, read: &KeyFile, outcomes: &[Outcome], format: Format) ->
                 "{} in the vault; delete the file and its password now\n",
                 count(known as u64, "key")
             ));
+            if read.kind == keyfile::Kind::List {
+                text.push_str(
+                    "they are marked as exposed: have the meters' keys changed where that can be done\n",
+                );
+            }
             print(&text)?;
         }
     }
@@ -332,7 +316,7 @@ async fn tell_refused(operator: &Operator, source: &str, reason: &str) -> bool {
     told.is_ok()
 }
 
-fn refuse(source: &str, refused: &KeyFileError, told: bool, format: Format) -> Result<ExitCode, Problem> {
+fn refuse(source: &str, refused: &Unread, told: bool, format: Format) -> Result<ExitCode, Problem> {
     if format == Format::Json {
         print_json(&serde_json::json!({
             "file": source, "refused": refused.name(), "message": refused.to_string(), "counted": told,
@@ -344,8 +328,12 @@ fn refuse(source: &str, refused: &KeyFileError, told: bool, format: Format) -> R
     } else {
         "the house is not up, so that it is not in the log"
     };
-    Err(Problem::new(format!("`{source}` is refused: {refused} ({})", refused.name()))
-        .help(format!("no key was imported and nothing was changed; {counted}")))
+    Err(Problem::new(format!("`{source}` is refused: {refused} ({})", refused.name())).help(
+        match refused.way_out() {
+            Some(way) => format!("{way}. No key was imported; {counted}"),
+            None => format!("no key was imported and nothing was changed; {counted}"),
+        },
+    ))
 }
 
 #[cfg(test)]

@@ -1,0 +1,192 @@
+//! Which column of a list is which: by its header, by the caller's word, or by the order `maker;serial;key`.
+
+use crate::device::KeyRole;
+use crate::error::shown;
+
+/// What a column holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Three letters.
+    Manufacturer,
+    /// Eight digits.
+    Serial,
+    /// A key.
+    Key(KeyRole),
+}
+
+/// Headers in use, without spaces, dots and dashes: English, Danish, German.
+const NAMES: &[(&str, &[&str])] = &[
+    (
+        "manufacturer",
+        &["manufacturer", "maker", "mfr", "mfct", "vendor", "producent", "fabrikat", "hersteller"],
+    ),
+    (
+        "serial",
+        &[
+            "serial",
+            "serialno",
+            "serialnr",
+            "serialnumber",
+            "meterid",
+            "meterno",
+            "meternumber",
+            "id",
+            "idnumber",
+            "deviceid",
+            "målernr",
+            "målernummer",
+            "serienr",
+            "serienummer",
+            "zählernummer",
+        ],
+    ),
+    (
+        "key",
+        &[
+            "key",
+            "aeskey",
+            "aes128key",
+            "encryptionkey",
+            "decryptionkey",
+            "meterkey",
+            "dek",
+            "krypteringsnøgle",
+            "nøgle",
+            "schlüssel",
+        ],
+    ),
+    ("gpk60", &["gpk60", "guek", "hanencryptionkey"]),
+    ("gpk61", &["gpk61", "gak", "hanauthenticationkey", "authenticationkey"]),
+];
+
+fn role(what: &str) -> Option<Role> {
+    Some(match what {
+        "manufacturer" => Role::Manufacturer,
+        "serial" => Role::Serial,
+        "key" => Role::Key(KeyRole::Dek),
+        "gpk60" => Role::Key(KeyRole::Gpk60),
+        "gpk61" => Role::Key(KeyRole::Gpk61),
+        _ => return None,
+    })
+}
+
+fn plain(header: &str) -> String {
+    header.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// What the caller knows about a list.
+#[derive(Debug, Clone, Default)]
+pub struct Mapping {
+    columns: Vec<(Role, String)>,
+    /// The maker of all meters that the list names none for.
+    pub(super) manufacturer: Option<String>,
+}
+
+/// Why a list's columns are unclear.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MappingError {
+    /// Not `what=header`.
+    #[error(
+        "`{0}` maps no column; write manufacturer, serial, key, gpk60 or gpk61, `=`, and the column's header"
+    )]
+    Form(String),
+    /// A header that the list does not have.
+    #[error("the list has no column `{0}`; it has: {1}")]
+    NoHeader(String, String),
+    /// A column that cannot be guessed.
+    #[error("no column of the list is known to hold the {0}; name it with `--column {0}=HEADER`")]
+    Missing(&'static str),
+    /// Two columns for one thing.
+    #[error("two columns of the list may hold the {0}; name the right one with `--column {0}=HEADER`")]
+    Twice(&'static str),
+}
+
+impl Mapping {
+    /// Knows nothing about the columns, and perhaps who made the meters for which the list does not say it.
+    #[must_use]
+    pub fn new(manufacturer: Option<&str>) -> Self {
+        Self { columns: Vec::new(), manufacturer: manufacturer.map(str::to_owned) }
+    }
+
+    /// Takes one column's name, as `key=AES Key`.
+    ///
+    /// # Errors
+    /// [`MappingError::Form`].
+    pub fn column(&mut self, text: &str) -> Result<(), MappingError> {
+        let form = || MappingError::Form(shown(text));
+        let (what, header) = text.split_once('=').ok_or_else(form)?;
+        let role = role(what.trim()).ok_or_else(form)?;
+        if plain(header).is_empty() {
+            return Err(form());
+        }
+        self.columns.retain(|(r, _)| *r != role);
+        self.columns.push((role, plain(header)));
+        Ok(())
+    }
+}
+
+/// Where a list's columns are.
+pub(super) struct Columns(Vec<(Role, usize)>);
+
+impl Columns {
+    /// Finds them in the first line, and says whether that is a header.
+    pub(super) fn find(first: &[&str], mapping: &Mapping) -> Result<(Self, bool), MappingError> {
+        let headers: Vec<String> = first.iter().map(|c| plain(c)).collect();
+        let named = |names: &[&str]| headers.iter().any(|h| names.contains(&h.as_str()));
+        let is_header = !mapping.columns.is_empty() || NAMES.iter().any(|(_, names)| named(names));
+        let columns =
+            if is_header { Self::by_header(&headers, mapping)? } else { Self::by_order(first.len()) };
+        let has = |wanted: fn(&Role) -> bool| columns.0.iter().any(|(role, _)| wanted(role));
+        if !has(|r| *r == Role::Serial) {
+            return Err(MappingError::Missing("serial"));
+        }
+        if !has(|r| matches!(r, Role::Key(_))) {
+            return Err(MappingError::Missing("key"));
+        }
+        if !has(|r| *r == Role::Manufacturer) && mapping.manufacturer.is_none() {
+            return Err(MappingError::Missing("manufacturer"));
+        }
+        Ok((columns, is_header))
+    }
+
+    fn by_order(cells: usize) -> Self {
+        let key = Role::Key(KeyRole::Dek);
+        Self(match cells {
+            2 => vec![(Role::Serial, 0), (key, 1)],
+            3 => vec![(Role::Manufacturer, 0), (Role::Serial, 1), (key, 2)],
+            _ => Vec::new(),
+        })
+    }
+
+    fn by_header(headers: &[String], mapping: &Mapping) -> Result<Self, MappingError> {
+        let mut columns = Vec::new();
+        for (what, names) in NAMES {
+            let Some(role) = role(what) else { continue };
+            if let Some((_, wanted)) = mapping.columns.iter().find(|(r, _)| *r == role) {
+                let at = headers.iter().position(|h| h == wanted);
+                let missing = || MappingError::NoHeader(wanted.clone(), shown(&headers.join(", ")));
+                columns.push((role, at.ok_or_else(missing)?));
+                continue;
+            }
+            let mut found = headers.iter().enumerate().filter(|(_, h)| names.contains(&h.as_str()));
+            match (found.next(), found.next()) {
+                (Some((at, _)), None) => columns.push((role, at)),
+                (Some(_), Some(_)) => return Err(MappingError::Twice(what)),
+                _ => {}
+            }
+        }
+        Ok(Self(columns))
+    }
+
+    pub(super) fn at(&self, role: &Role) -> Option<usize> {
+        self.0.iter().find(|(r, _)| r == role).map(|(_, at)| *at)
+    }
+
+    /// The columns with keys.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&KeyRole, usize)> {
+        self.0.iter().filter_map(|(role, at)| match role {
+            Role::Key(key) => Some((key, *at)),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! A list of keys in plain text is refused, unless somebody says why it has to be: then its keys work, and are marked as
+//! exposed for ever.
+
+use std::path::Path;
+
+use house_tests::house::{House, Plan, Said};
+use wire::Room;
+
+use crate::scene::{Scene, town, town_since};
+
+fn import(house: &House, file: &Path, arguments: &[&str]) -> Said {
+    house.command("keys import").args([file]).args(["--format", "json"]).args(arguments).said()
+}
+
+#[test]
+fn a_list_in_plain_text_needs_a_reason_and_its_keys_stay_exposed() {
+    let reason = ["--plain-because", "the maker of these sends no other"];
+    let mut house = House::new(Plan::default());
+    house.start_all();
+    let town = town(&["water-mode7"], 3);
+    let known = town_since(base::UtcMillis::now(), &["water-mode5"], 2, 6);
+    house.import(known.meters().iter());
+    let mut list = "Meter no.;Maker;AES key\n".to_owned();
+    for meter in town.meters().iter().chain(known.meters().iter().take(1)) {
+        let (address, key) = (meter.address(), hex::encode(meter.key()));
+        list.push_str(&format!("{};{};{key}\n", address.serial(), address.manufacturer()));
+    }
+    list.push_str("12345678;KAM;00000000000000000000000000000000\n");
+    let file = house.outside("list.csv");
+    std::fs::write(&file, &list).unwrap();
+
+    let collector = house.enrol("mast");
+    let mut scene = Scene::of(house, town, collector);
+    let refused = import(&scene.house, &file, &[]);
+    assert_eq!(
+        (refused.code, &refused.json()["refused"]),
+        (Some(1), &"keyfile-plain-text".into()),
+        "{refused:?}"
+    );
+    scene.counted(Room::Archive, "refused.keyfile-plain-text", 1);
+    assert_eq!(scene.house.status().counter(Room::Vault, "keys.exposed"), 0);
+
+    let imported = import(&scene.house, &file, &reason);
+    let answer = imported.json();
+    let outcomes: Vec<&str> =
+        answer["meters"].as_array().unwrap().iter().map(|m| m["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["imported", "imported", "imported", "unchanged"], "{answer}");
+    assert_eq!(answer["refused"][0]["reason"], "keyfile-key-guessable", "{answer}");
+    assert_eq!(imported.code, Some(1), "one meter was refused");
+    // the one that the vault had from a better source as well
+    assert_eq!(scene.house.status().counter(Room::Vault, "keys.exposed"), 4);
+    let good = scene.good(6);
+    scene.deliver(&good);
+    scene.good_data_survived();
+    let log = scene.house.layout.room(Room::Ledger).join("log");
+    let said = std::fs::read_dir(log).unwrap().any(|file| {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        bytes.windows(reason[1].len()).any(|w| w == reason[1].as_bytes())
+    });
+    assert!(said, "the reason stands in the log");
+
+    // The same list once more changes nothing, and nothing takes the mark away.
+    let again = import(&scene.house, &file, &reason).json();
+    assert!(again["meters"].as_array().unwrap().iter().all(|m| m["outcome"] == "unchanged"), "{again}");
+    scene.house.stop_all();
+    scene.house.start_all();
+    scene.house.wait_until_ready();
+    assert_eq!(scene.house.status().counter(Room::Vault, "keys.exposed"), 4);
+}
