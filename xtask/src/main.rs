@@ -60,8 +60,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// The repository's root: the folder above this package, wherever the command was called.
+/// The repository's root: the folder above this package, wherever the command was called. Cargo says it at run time; what
+/// it said when this was compiled can be another checkout that shares the folder of built programs.
 fn root() -> PathBuf {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let here = std::env::var_os("CARGO_MANIFEST_DIR");
+    let here = here.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     here.parent().map_or_else(|| here.clone(), PathBuf::from)
 }

@@ -160,7 +160,7 @@ fn custody(layout: &Layout, opening: &OpeningArg) -> Result<Custody, Problem> {
 
 fn add_passphrase(args: &AddPassphrase) -> Result<(), Problem> {
     let (layout, _) = args.house.open()?;
-    let mut custody = custody(&layout, &args.opening)?;
+    let custody = custody(&layout, &args.opening)?;
     let file = args.new_passphrase_file.as_deref();
     let passphrase = secret::new_passphrase(file, "New passphrase: ", "--new-passphrase-file")?;
     let id = custody.add_passphrase(&args.label, &passphrase)?;
@@ -170,7 +170,7 @@ fn add_passphrase(args: &AddPassphrase) -> Result<(), Problem> {
 
 fn add_shares(args: &AddShares) -> Result<(), Problem> {
     let (layout, _) = args.house.open()?;
-    let mut custody = custody(&layout, &args.opening)?;
+    let custody = custody(&layout, &args.opening)?;
     let mut files = Vec::new();
     let added = custody.add_shares(&args.label, (args.threshold, args.shares_in_all), |shares| {
         shares.iter().try_for_each(|share| write_share(&args.into, &args.label, share, &mut files))

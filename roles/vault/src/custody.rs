@@ -77,7 +77,8 @@ pub fn check_share(layout: &Layout, share: &Share) -> Result<u8, RootError> {
     result
 }
 
-/// The vault's list of providers, opened for changes by one of them.
+/// The vault's list of providers, opened by one of them for one change: what a change that failed has left in memory must
+/// not reach the disk with the next.
 pub struct Custody {
     layout: Layout,
     opened: Opened,
@@ -104,7 +105,7 @@ impl Custody {
     ///
     /// # Errors
     /// A label or number of providers that cannot be; the disk; the machine.
-    pub fn add_passphrase(&mut self, label: &str, passphrase: &SecretBytes) -> Result<u32, RootError> {
+    pub fn add_passphrase(mut self, label: &str, passphrase: &SecretBytes) -> Result<u32, RootError> {
         let Opened { providers, root, .. } = &mut self.opened;
         let id = providers.add_passphrase(root, label, passphrase, UtcMillis::now())?;
         self.save()?;
@@ -117,7 +118,7 @@ impl Custody {
     /// # Errors
     /// As [`Self::add_passphrase`]; numbers that cannot be; what `keep` says.
     pub fn add_shares<E: From<RootError>>(
-        &mut self,
+        mut self,
         label: &str,
         (threshold, shares): (u8, u8),
         keep: impl FnOnce(&[Share]) -> Result<(), E>,
@@ -136,7 +137,7 @@ impl Custody {
     ///
     /// # Errors
     /// [`ProviderError::Last`], [`ProviderError::Unknown`]; the disk; the machine.
-    pub fn remove(&mut self, id: u32) -> Result<(), RootError> {
+    pub fn remove(mut self, id: u32) -> Result<(), RootError> {
         let next: Secret<32> = root::random()?;
         let Opened { providers, root, standing } = &mut self.opened;
         providers.remove(id)?;

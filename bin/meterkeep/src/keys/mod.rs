@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use wire::archive::{ImportKeys, NewMeter};
 use wire::vault::{ImportReport, KEY_LIST_INFO, KeyItem, KeyList};
 use wire::{Message as _, Method};
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::operator::{Operator, Reach};
 use crate::output::{Format, FormatArg, count, print, print_json, shown, table};
@@ -80,10 +80,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
 fn run_import(args: &Import) -> Result<ExitCode, Problem> {
     let (layout, _) = args.house.open()?;
     let operator = Operator::new(&layout)?;
-    let bytes = std::fs::read(&args.file).map_err(Problem::at(&args.file))?;
+    // wiped when it goes: a list in plain text is nothing but keys
+    let bytes = Zeroizing::new(std::fs::read(&args.file).map_err(Problem::at(&args.file))?);
     let source = source_name(&args.file);
-    // a copy of the file's bytes lies in this process until it ends, which is at once
     let read = args.reading.read(&bytes, &source)?;
+    drop(bytes);
     let runtime = Operator::runtime()?;
     let read = match read {
         Ok(read) => read,

@@ -153,20 +153,18 @@ impl<'a> Lines<'a> {
 
     /// Its number in the file, and its cells.
     fn next_line(&mut self) -> Result<Option<(usize, Vec<&str>)>, ListError> {
-        let (result, read, _, count) = {
-            let (mut read, mut wrote, mut ended) = (0usize, 0usize, 0usize);
-            loop {
-                let input = self.rest.get(read..).unwrap_or_default();
-                let cells = self.cells.get_mut(wrote..).unwrap_or_default();
-                let ends = self.ends.get_mut(ended..).unwrap_or_default();
-                let (result, r, w, e) = self.reader.read_record(input, cells, ends);
-                read = read.saturating_add(r);
-                wrote = wrote.saturating_add(w);
-                ended = ended.saturating_add(e);
-                // the end of the text has to be shown to the reader once
-                if !matches!(result, ReadRecordResult::InputEmpty) || input.is_empty() {
-                    break (result, read, wrote, ended);
-                }
+        let (mut read, mut wrote, mut count) = (0usize, 0usize, 0usize);
+        let result = loop {
+            let input = self.rest.get(read..).unwrap_or_default();
+            let cells = self.cells.get_mut(wrote..).unwrap_or_default();
+            let ends = self.ends.get_mut(count..).unwrap_or_default();
+            let (result, r, w, e) = self.reader.read_record(input, cells, ends);
+            read = read.saturating_add(r);
+            wrote = wrote.saturating_add(w);
+            count = count.saturating_add(e);
+            // the end of the text has to be shown to the reader once
+            if !matches!(result, ReadRecordResult::InputEmpty) || input.is_empty() {
+                break result;
             }
         };
         let taken = self.rest.get(..read).unwrap_or_default();
