@@ -1,0 +1,117 @@
+//! Signing, so that a receiver knows from whom the list is: SignedData with one signer.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, UnparsedPublicKey,
+};
+use base::UtcMillis;
+use der::asn1::{Any, OctetString, SetOfVec, UtcTime};
+use der::{Decode as _, Encode as _};
+
+use super::seal::{algorithm, sha256};
+use super::{MAX_CONTAINER, name};
+use crate::EnvelopeError;
+use crate::asn1::{
+    Attribute, CONTENT_TYPE, ContentInfo, DATA, ECDSA_SHA256, EncapsulatedContentInfo, MESSAGE_DIGEST,
+    RecipientIdentifier, SHA256, SIGNED_DATA, SIGNING_TIME, SignedData, SignerInfo,
+};
+
+/// Who signs: a P-256 key and its certificate.
+pub struct Signer {
+    pair: EcdsaKeyPair,
+    certificate: Any,
+    issuer: Vec<u8>,
+    serial: Vec<u8>,
+}
+
+impl Signer {
+    /// From a private key (PKCS #8, DER) and its certificate (DER) with the certificate's issuer and serial number.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Key`], or [`EnvelopeError::Form`] of the certificate.
+    pub fn new(
+        pkcs8: &[u8],
+        certificate: &[u8],
+        issuer: &[u8],
+        serial: &[u8],
+    ) -> Result<Self, EnvelopeError> {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8)
+            .map_err(|_| EnvelopeError::Key)?;
+        name(issuer, serial)?;
+        let certificate = Any::from_der(certificate)?;
+        Ok(Self { pair, certificate, issuer: issuer.to_vec(), serial: serial.to_vec() })
+    }
+
+    /// Signs content. Gives a SignedData that holds it, DER.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Machine`].
+    pub fn sign(&self, content: &[u8], now: UtcMillis) -> Result<Vec<u8>, EnvelopeError> {
+        let seconds = u64::try_from(now.0.div_euclid(1000)).map_err(|_| EnvelopeError::Machine)?;
+        let time = UtcTime::from_unix_duration(std::time::Duration::from_secs(seconds))?;
+        let attribute = |kind, value: Any| -> Result<Attribute, EnvelopeError> {
+            Ok(Attribute { kind, values: SetOfVec::try_from(vec![value])? })
+        };
+        let signed_attrs = SetOfVec::try_from(vec![
+            attribute(CONTENT_TYPE, Any::encode_from(&DATA)?)?,
+            attribute(SIGNING_TIME, Any::encode_from(&time)?)?,
+            attribute(MESSAGE_DIGEST, Any::encode_from(&OctetString::new(sha256(content))?)?)?,
+        ])?;
+        let signature = self.pair.sign(&SystemRandom::new(), &signed_attrs.to_der()?)?;
+        let signed = SignedData {
+            version: 1,
+            digest_algorithms: SetOfVec::try_from(vec![algorithm(SHA256, None)])?,
+            encap_content_info: EncapsulatedContentInfo {
+                content_type: DATA,
+                content: OctetString::new(content)?,
+            },
+            certificates: Some(SetOfVec::try_from(vec![self.certificate.clone()])?),
+            crls: None,
+            signer_infos: SetOfVec::try_from(vec![SignerInfo {
+                version: 1,
+                sid: RecipientIdentifier::IssuerAndSerialNumber(name(&self.issuer, &self.serial)?),
+                digest_algorithm: algorithm(SHA256, None),
+                signed_attrs,
+                signature_algorithm: algorithm(ECDSA_SHA256, None),
+                signature: OctetString::new(signature.as_ref())?,
+            }])?,
+        };
+        Ok(ContentInfo { content_type: SIGNED_DATA, content: Any::encode_from(&signed)? }.to_der()?)
+    }
+}
+
+/// Checks that a SignedData was signed with the P-256 key of this point, uncompressed, and gives its content.
+///
+/// # Errors
+/// [`EnvelopeError::Form`]; [`EnvelopeError::Signature`] when no signer is that key.
+pub fn verify(signed: &[u8], point: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
+    if signed.len() > MAX_CONTAINER {
+        return Err(EnvelopeError::Form);
+    }
+    let info = ContentInfo::from_der(signed)?;
+    if info.content_type != SIGNED_DATA {
+        return Err(EnvelopeError::Unsupported("another type than SignedData"));
+    }
+    let data = info.content.decode_as::<SignedData>()?;
+    let content = data.encap_content_info.content.as_bytes();
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
+    let good = |signer: &SignerInfo| -> Result<bool, EnvelopeError> {
+        let digest = Any::encode_from(&OctetString::new(sha256(content))?)?;
+        let kind = Any::encode_from(&data.encap_content_info.content_type)?;
+        let has = |oid, value: &Any| {
+            let mut found = signer.signed_attrs.iter().filter(|a| a.kind == oid);
+            let only = found.next().filter(|_| found.next().is_none());
+            only.is_some_and(|a| a.values.len() == 1 && a.values.get(0) == Some(value))
+        };
+        let bound = has(MESSAGE_DIGEST, &digest) && has(CONTENT_TYPE, &kind);
+        let with = signer.digest_algorithm.oid == SHA256 && signer.signature_algorithm.oid == ECDSA_SHA256;
+        let bytes = signer.signed_attrs.to_der()?;
+        Ok(bound && with && key.verify(&bytes, signer.signature.as_bytes()).is_ok())
+    };
+    for signer in data.signer_infos.iter() {
+        if good(signer)? {
+            return Ok(content.to_vec());
+        }
+    }
+    Err(EnvelopeError::Signature)
+}
