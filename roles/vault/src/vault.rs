@@ -13,7 +13,7 @@ use wire::{Refused, Room};
 
 use crate::decrypt::{self, Hasher};
 use crate::fresh::{FreshError, Freshness, Limits, Presented};
-use crate::handover::Ceilings;
+use crate::proven::Ceilings;
 use crate::providers::Proof;
 use crate::releases::Releases;
 use crate::root::{self, RootError};
