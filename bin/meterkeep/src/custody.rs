@@ -9,6 +9,7 @@ use house::Layout;
 use seal::shares::Share;
 use vault::{Custody, ProviderInfo, ProviderKind, RootError};
 
+use crate::officer;
 use crate::output::{Format, FormatArg, print, print_json, say, shown, table};
 use crate::place::HouseArg;
 use crate::problem::Problem;
@@ -29,6 +30,9 @@ enum Command {
     AddPassphrase(AddPassphrase),
     AddShares(AddShares),
     Remove(Remove),
+    Officers(Officers),
+    AddOfficer(AddOfficer),
+    RemoveOfficer(RemoveOfficer),
 }
 
 /// List what opens the vault. Needs no passphrase.
@@ -102,12 +106,54 @@ struct Remove {
     opening: OpeningArg,
 }
 
+/// List the key officers: whose signatures the vault believes.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep vault officers --house ./house\n  \
+                        meterkeep vault officers --house ./house --format json")]
+struct Officers {
+    #[command(flatten)]
+    house: HouseArg,
+    #[command(flatten)]
+    opening: OpeningArg,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+/// Pin a key officer's public key, as `meterkeep officer new` made it. Two officers are needed to hand keys over.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep vault add-officer anna.officer --house ./house\n  \
+                        meterkeep vault add-officer bo.officer --house ./house --shares")]
+struct AddOfficer {
+    #[command(flatten)]
+    house: HouseArg,
+    /// The officer's public file.
+    file: PathBuf,
+    #[command(flatten)]
+    opening: OpeningArg,
+}
+
+/// Take a key officer's power away. What they signed before stands.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep vault remove-officer anna --house ./house\n  \
+                        meterkeep vault remove-officer bo --house ./house --shares")]
+struct RemoveOfficer {
+    #[command(flatten)]
+    house: HouseArg,
+    /// The officer's name.
+    name: String,
+    #[command(flatten)]
+    opening: OpeningArg,
+}
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     match &args.command {
         Command::Providers(args) => list(args),
         Command::AddPassphrase(args) => add_passphrase(args),
         Command::AddShares(args) => add_shares(args),
         Command::Remove(args) => remove(args),
+        Command::Officers(args) => officers(args),
+        Command::AddOfficer(args) => add_officer(args),
+        Command::RemoveOfficer(args) => remove_officer(args),
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -210,5 +256,49 @@ fn remove(args: &Remove) -> Result<(), Problem> {
     custody(&layout, &args.opening)?.remove(args.provider)?;
     say(&format!("provider {} opens the vault no more", args.provider));
     say("a copy of the vault's files from before still opens with it: destroy such copies");
+    Ok(())
+}
+
+fn officers(args: &Officers) -> Result<(), Problem> {
+    let (layout, _) = args.house.open()?;
+    let officers = custody(&layout, &args.opening)?.officers()?;
+    match args.format.format {
+        Format::Human if officers.is_empty() => {
+            print("no officer yet; `meterkeep officer new` makes a key for one\n")
+        }
+        Format::Human => {
+            let mut table = table(["officer", "since", "public key"]);
+            for officer in &officers {
+                let (since, key) = (officer.since.to_string(), hex::encode(officer.key.as_bytes()));
+                table.add_row([shown(&officer.name), since, key]);
+            }
+            print(&format!("{table}\n"))
+        }
+        Format::Json => {
+            let json = |o: &vault::Officer| {
+                serde_json::json!({
+                    "officer": o.name, "since": o.since.to_string(), "public": hex::encode(o.key.as_bytes()),
+                })
+            };
+            print_json(&officers.iter().map(json).collect::<Vec<_>>())
+        }
+    }
+}
+
+fn add_officer(args: &AddOfficer) -> Result<(), Problem> {
+    let (layout, config) = args.house.open()?;
+    let officer = officer::public(&args.file)?;
+    custody(&layout, &args.opening)?.pin_officer(&config.house.name, &officer.name, officer.key)?;
+    say(&format!("officer {} is pinned; the vault believes them from its next start", shown(&officer.name)));
+    Ok(())
+}
+
+fn remove_officer(args: &RemoveOfficer) -> Result<(), Problem> {
+    let (layout, _) = args.house.open()?;
+    custody(&layout, &args.opening)?.unpin_officer(&args.name)?;
+    say(&format!(
+        "officer {} is removed; the vault believes them no more from its next start",
+        shown(&args.name)
+    ));
     Ok(())
 }

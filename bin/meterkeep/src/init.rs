@@ -11,6 +11,7 @@ use seal::sign::Signer;
 use wire::Room;
 use zeroize::Zeroizing;
 
+use crate::officer::{self, PublicOfficer};
 use crate::output::say;
 use crate::place::HouseArg;
 use crate::problem::{Problem, USAGE};
@@ -35,6 +36,9 @@ pub(crate) struct Args {
     /// What a new meter's policy keeps: one reading a day, or all.
     #[arg(long, value_parser = ["daily", "all"], default_value = "daily")]
     resolution: String,
+    /// A key officer's public file, as `meterkeep officer new` made it. Give one for each; two are needed to hand keys over.
+    #[arg(long = "officer", value_name = "FILE")]
+    officers: Vec<PathBuf>,
     #[command(flatten)]
     passphrase: PassphraseArg,
 }
@@ -42,8 +46,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     let folder = &args.house.house;
     refuse_used(folder)?;
+    let officers = args.officers.iter().map(|file| officer::public(file)).collect::<Result<Vec<_>, _>>()?;
     let passphrase = args.passphrase.new_one()?;
-    let plan = Plan { name: &args.name, listen: &args.listen, resolution: &args.resolution };
+    let plan =
+        Plan { name: &args.name, listen: &args.listen, resolution: &args.resolution, officers: &officers };
     make(folder, &plan, &passphrase)?;
     let shown = folder.display();
     say(&format!("made the house in `{shown}`"));
@@ -61,6 +67,7 @@ pub(crate) struct Plan<'a> {
     pub name: &'a str,
     pub listen: &'a str,
     pub resolution: &'a str,
+    pub officers: &'a [PublicOfficer],
 }
 
 fn refuse_used(folder: &Path) -> Result<(), Problem> {
@@ -142,7 +149,11 @@ fn build(layout: &Layout, plan: &Plan<'_>, passphrase: &SecretBytes) -> Result<(
         write(&layout.signing_key(room), seed.as_bytes())?;
         write(&layout.public_key(room), format!("{}\n", hex::encode(key.verifier().as_bytes())).as_bytes())?;
     }
-    vault::create(layout, passphrase).map_err(Problem::during("cannot make the vault"))?;
+    vault::create(layout, plan.name, passphrase).map_err(Problem::during("cannot make the vault"))?;
+    for officer in plan.officers {
+        let proof = vault::Proof::Passphrase(SecretBytes::new(passphrase.expose().to_vec()));
+        vault::Custody::open(layout, &proof)?.pin_officer(plan.name, &officer.name, officer.key)?;
+    }
     let mut config = Config::default();
     plan.name.clone_into(&mut config.house.name);
     plan.listen.clone_into(&mut config.gateway.listen);

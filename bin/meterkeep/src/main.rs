@@ -9,11 +9,13 @@ mod collectors;
 mod custody;
 mod decode;
 mod demo;
+mod handover;
 mod init;
 mod keys;
 mod launcher;
 mod manual;
 mod meters;
+mod officer;
 mod operator;
 mod output;
 mod place;
@@ -45,6 +47,8 @@ enum Command {
     Status(status::Args),
     Keys(keys::Args),
     Vault(custody::Args),
+    Officer(officer::Args),
+    Handover(handover::Args),
     Meters(meters::Args),
     Readings(readings::Args),
     Collector(collectors::Args),
@@ -70,6 +74,8 @@ fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Vault(args) => custody::run(&args),
+        Command::Officer(args) => officer::run(&args),
+        Command::Handover(args) => handover::run(&args),
         Command::Meters(args) => meters::run(&args),
         Command::Readings(args) => readings::run(&args),
         Command::Collector(args) => collectors::run(&args),

@@ -178,13 +178,19 @@ pub(crate) fn check_new(passphrase: &SecretBytes) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The first line of a file that only its owner may read.
-pub(crate) fn first_line(file: &Path, what: &str) -> Result<SecretBytes, Problem> {
+/// A file with a secret must be its owner's alone.
+pub(crate) fn refuse_open_to_others(file: &Path, what: &str) -> Result<std::fs::Metadata, Problem> {
     let facts = std::fs::metadata(file).map_err(Problem::at(file))?;
     if facts.permissions().mode() & 0o077 != 0 {
         return Err(Problem::new(format!("others may read `{}`", file.display()))
             .help(format!("it holds a {what}: `chmod 600 {}`", file.display())));
     }
+    Ok(facts)
+}
+
+/// The first line of a file that only its owner may read.
+pub(crate) fn first_line(file: &Path, what: &str) -> Result<SecretBytes, Problem> {
+    let facts = refuse_open_to_others(file, what)?;
     if facts.len() > MAX_FILE {
         return Err(Problem::new(format!("`{}` is too long to hold a {what}", file.display())));
     }

@@ -9,6 +9,8 @@ pub enum Action {
     ImportKeys,
     /// Add meters, report moves, set policies.
     ChangeRegister,
+    /// Carry officers' acts on meter keys to the vault, fetch what they released, see how hand-overs stand.
+    KeepKeys,
     /// Make a one-time token for a new collector, and have that collector certified with it. The warden does
     /// it itself: no purpose covers it, so no grant carries it elsewhere.
     EnrolCollector,
@@ -18,10 +20,11 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ReadReadings,
         Self::ImportKeys,
         Self::ChangeRegister,
+        Self::KeepKeys,
         Self::EnrolCollector,
         Self::RevokeCollector,
     ];
@@ -33,6 +36,7 @@ impl Action {
             Self::ReadReadings => "read-readings",
             Self::ImportKeys => "import-keys",
             Self::ChangeRegister => "change-register",
+            Self::KeepKeys => "keep-keys",
             Self::EnrolCollector => "enrol-collector",
             Self::RevokeCollector => "revoke-collector",
         }
@@ -60,11 +64,13 @@ pub enum Purpose {
     KeyImport,
     /// Keeping the register: meters, places, moves, policies.
     Register,
+    /// Keeping meter keys: who receives them, and handing them over. The officers' own signatures decide.
+    KeyCustody,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 3] = [Self::Operations, Self::KeyImport, Self::Register];
+    pub const ALL: [Self; 4] = [Self::Operations, Self::KeyImport, Self::Register, Self::KeyCustody];
 
     /// Its name.
     #[must_use]
@@ -73,6 +79,7 @@ impl Purpose {
             Self::Operations => "operations",
             Self::KeyImport => "key-import",
             Self::Register => "register",
+            Self::KeyCustody => "key-custody",
         }
     }
 
@@ -89,6 +96,7 @@ impl Purpose {
             Self::Operations => &[Action::ReadReadings],
             Self::KeyImport => &[Action::ImportKeys],
             Self::Register => &[Action::ChangeRegister],
+            Self::KeyCustody => &[Action::KeepKeys],
         }
     }
 

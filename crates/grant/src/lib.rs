@@ -4,7 +4,11 @@
 //! the room that answers checks both ([`check_request`]), records an [`Event`], and shows the ledger's receipt
 //! for it to whoever holds the data keys ([`check_receipt`]). The results are [`Verified`] values, which only
 //! the checks make.
+//!
+//! Key officers sign each of their acts with a key of their own ([`act`]), which the vault has pinned: on meter keys no
+//! grant of the warden is enough.
 
+pub mod act;
 mod action;
 mod chain;
 mod check;
@@ -21,8 +25,8 @@ mod tests;
 pub use action::{Action, Purpose};
 pub use chain::{HEAD_DOMAIN, Head, RECEIPT_DOMAIN, Receipt};
 pub use check::{
-    GrantError, MAX_RECEIPT_AGE_MS, ReceiptError, Recorded, RequestError, Verified, check_entry, check_grant,
-    check_receipt, check_request,
+    ActError, GrantError, MAX_RECEIPT_AGE_MS, ReceiptError, Recorded, RequestError, Verified, check_act,
+    check_entry, check_grant, check_receipt, check_request,
 };
 pub use event::{DataSpan, Event, MAX_DETAIL, MAX_SUBJECTS, Outcome, event_hash};
 pub use grant::{GRANT_DOMAIN, Grant, MAX_GRANT_LIFE_MS};

@@ -17,6 +17,7 @@
 
 mod archive;
 mod c14n;
+mod certificate;
 mod cipher;
 mod device;
 mod document;
@@ -29,6 +30,7 @@ mod xml;
 
 use base::SecretBytes;
 
+pub use certificate::{Certificate, CertificateError, MAX_CERTIFICATE, pem_part};
 pub use device::{Device, DeviceError, Key, KeyBytes, KeyRole, RefusedDevice};
 pub use error::{KeyFileError, Part};
 pub use list::{ListError, MAX_LINES, Mapping, MappingError, is_list, read_list};

@@ -9,6 +9,8 @@ use rcgen::{
 };
 use rustls_pki_types::CertificateSigningRequestDer;
 use wire::Room;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+use zeroize::Zeroizing;
 
 use crate::caller::{COLLECTOR_DOMAIN, ROOM_DOMAIN};
 
@@ -101,6 +103,40 @@ pub fn certify_collector(
     )];
     let certificate: Certificate = request.signed_by(&issuer)?;
     Ok((certificate.pem(), certificate.der().to_vec()))
+}
+
+/// A key that signs what the house hands to others, with its certificate, and what names that in a signature. No
+/// `Debug`: the key must not reach a log.
+pub struct ListSigner {
+    /// The certificate, signed with its own key: receivers pin it.
+    pub certificate: Vec<u8>,
+    /// The same, PEM.
+    pub pem: String,
+    /// The private key (PKCS #8, DER).
+    pub key: Zeroizing<Vec<u8>>,
+    /// The issuer's name as it stands in the certificate (DER).
+    pub issuer: Vec<u8>,
+    /// The certificate's serial number.
+    pub serial: Vec<u8>,
+}
+
+/// Makes a key (P-256) that signs lists for receivers outside; `name` is the house's, for people.
+///
+/// # Errors
+/// When the operating system gives no randomness.
+pub fn make_list_signer(name: &str) -> Result<ListSigner, PkiError> {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name = named(name);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let certificate = params.self_signed(&key)?;
+    let der = certificate.der().to_vec();
+    let (issuer, serial) = {
+        let (_, read) = X509Certificate::from_der(&der).map_err(|e| PkiError(e.to_string()))?;
+        (read.issuer().as_raw().to_vec(), read.raw_serial().to_vec())
+    };
+    let key = Zeroizing::new(key.serialize_der());
+    Ok(ListSigner { certificate: der, pem: certificate.pem(), key, issuer, serial })
 }
 
 #[cfg(test)]

@@ -56,12 +56,17 @@ pub const fn callers_of(method: Method) -> Grantees {
         | Method::VaultCommitted
         | Method::VaultPositions
         | Method::VaultSealingKeys => &[R(Intake)],
-        Method::VaultReleaseKeys | Method::VaultImportKeys | Method::VaultTenancy => &[R(Archive)],
+        Method::VaultReleaseKeys | Method::VaultImportKeys | Method::VaultTenancy | Method::VaultCustody => {
+            &[R(Archive)]
+        }
         Method::LedgerAppend => &[R(Intake), R(Archive), R(Warden)],
         Method::LedgerHead => &[R(Archive), R(Warden), Operator],
         Method::WardenGrant | Method::WardenCollectorToken | Method::WardenRevokeCollector => &[Operator],
         Method::WardenEnrolCollector | Method::WardenCollectors => &[R(Intake)],
-        Method::ArchiveReadings | Method::ArchiveRegister | Method::ArchiveImportKeys => &[Operator],
+        Method::ArchiveReadings
+        | Method::ArchiveRegister
+        | Method::ArchiveImportKeys
+        | Method::ArchiveCustody => &[Operator],
         Method::ArchiveMeters => &[R(Intake)],
     }
 }

@@ -8,6 +8,7 @@ pub mod archive;
 mod authority;
 pub mod batch;
 mod convert;
+pub mod custody;
 mod envelope;
 pub mod gateway;
 pub mod health;

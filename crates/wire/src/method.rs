@@ -74,6 +74,8 @@ methods! {
     VaultImportKeys = 35, Vault, "vault.import_keys";
     /// A tenancy begins or ends, as an event that the warden's grant covers.
     VaultTenancy = 36, Vault, "vault.tenancy";
+    /// An errand of key custody: an officer's act, a fetch, an acknowledgement, against grant and receipt.
+    VaultCustody = 37, Vault, "vault.custody";
 
     /// Append events and get receipts.
     LedgerAppend = 50, Ledger, "ledger.append";
@@ -99,6 +101,8 @@ methods! {
     ArchiveImportKeys = 72, Archive, "archive.import_keys";
     /// The register's meters as intake needs them: address, id, policy, tenancies; no names.
     ArchiveMeters = 73, Archive, "archive.meters";
+    /// An errand of key custody: recorded, and relayed to the vault, under a grant.
+    ArchiveCustody = 74, Archive, "archive.custody";
 }
 
 impl Method {

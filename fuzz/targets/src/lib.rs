@@ -6,6 +6,7 @@
 
 pub mod corpus;
 mod dlms;
+mod envelopes;
 mod keys;
 mod messages;
 mod mutate;
@@ -60,6 +61,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "key_file", run: keys::file, seeds: keys::files },
     Target { name: "key_list", run: keys::list, seeds: keys::lists },
     Target { name: "key_document", run: keys::document, seeds: keys::documents },
+    Target { name: "envelope_cms", run: envelopes::cms, seeds: envelopes::cms_containers },
+    Target { name: "envelope_age", run: envelopes::age, seeds: envelopes::age_containers },
+    Target { name: "officer_act", run: messages::act, seeds: messages::acts },
     Target { name: "call", run: messages::call, seeds: messages::calls },
     Target { name: "batch", run: messages::batch, seeds: messages::batches },
     Target { name: "messages", run: messages::all, seeds: messages::batches },

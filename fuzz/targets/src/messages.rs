@@ -1,6 +1,7 @@
 //! Targets on what goes over links: calls, batches, every message, events.
 
 use grant::Event;
+use grant::act::{Act, ApproveHandover, Deed, RecipientKey, RegisterRecipient, RequestHandover};
 use wire::Message;
 use wire::batch::{Body, Header, Signed};
 
@@ -47,6 +48,9 @@ pub(crate) fn all(data: &[u8]) {
     let _ = read::<wire::warden::GrantRequest>(data);
     let _ = read::<wire::archive::Asked>(data);
     let _ = read::<wire::archive::RegisterChange>(data);
+    let _ = read::<wire::custody::Errand>(data);
+    let _ = read::<wire::custody::VaultErrand>(data);
+    let _ = read::<wire::custody::ErrandAnswer>(data);
 }
 
 /// An event as it is hashed: there is one encoding only, so what decodes has to encode to the same bytes.
@@ -111,4 +115,26 @@ pub(crate) fn events() -> Vec<Vec<u8>> {
         .into_iter()
         .map(|(actor, action, outcome)| Event::new(at, actor, action, outcome).encode())
         .collect()
+}
+
+/// An officer's act. What is read keeps its bounds.
+pub(crate) fn act(data: &[u8]) {
+    let Ok((act, signed)) = Act::read(data) else { return };
+    assert!(grant::is_name(&act.officer) && signed.body.len() <= grant::act::MAX_ACT_BYTES);
+    if let Deed::Request(wish) = &act.deed {
+        assert!(!wish.meters.is_empty() && wish.meters.is_sorted());
+    }
+}
+
+pub(crate) fn acts() -> Vec<Vec<u8>> {
+    let signer = seal::sign::Signer::from_seed(&base::Secret::new([3; 32]));
+    let key = Some(RecipientKey::Age(vec![9; 32]));
+    let meters = vec!["KAM-10000001".to_owned(), "KAM-10000002".to_owned()];
+    let deeds = [
+        Deed::Register(RegisterRecipient { name: "Acme".to_owned(), key }),
+        Deed::Request(RequestHandover { recipient: 1, meters, reason: "sold".to_owned() }),
+        Deed::Approve(ApproveHandover { handover: 1, digest: vec![1; 32] }),
+    ];
+    let sign = |deed| grant::act::sign_act([1; 32], "anna", deed, base::UtcMillis(1), &signer);
+    deeds.into_iter().filter_map(|deed| sign(deed).ok()).collect()
 }

@@ -100,6 +100,14 @@ impl<R: Record> Gate<R> {
         Ok(())
     }
 
+    /// Records that a request was done. The answer is given all the same when the log does not take it now.
+    pub(crate) async fn note_done(&self, event: Event) {
+        if let Err(error) = self.recorder.record_one(event).await {
+            self.counters.add("done-not-recorded", 1);
+            self.counters.note(format!("an errand was done, and the log did not take that it was: {error}"));
+        }
+    }
+
     async fn recorded_refusal(&self, event: Event, refused: Refused) -> Refused {
         self.counters.add(format!("refused.{}", refused.code), 1);
         tracing::info!(action = %event.action, reason = refused.code, "refused");

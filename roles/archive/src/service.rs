@@ -15,10 +15,12 @@ use store::ReadingView;
 use store::register::Register;
 use tokio::sync::{RwLock, Semaphore};
 use wire::archive::{Asked, Meter, Meters, MetersRequest, Readings, RegisterAnswer};
+use wire::custody::ErrandAnswer;
 use wire::health::{Health, HealthRequest};
 use wire::vault::ImportReport;
 use wire::{Method, Refused};
 
+use crate::custody;
 use crate::gate::Gate;
 use crate::opening;
 use crate::question::Question;
@@ -183,6 +185,17 @@ impl<R: Record, V: Vault> Inner<R, V> {
         }
     }
 
+    async fn custody(&self, caller: Caller, asked: Asked, now: UtcMillis) -> Result<ErrandAnswer, Refused> {
+        let request = self.gate.admit(&caller, &asked.request, Action::KeepKeys, now).await?;
+        match custody::errand(&self.gate, &self.vault, &asked.request, &request, now).await {
+            Ok(answer) => {
+                self.counters.add("custody", 1);
+                Ok(answer)
+            }
+            Err(refused) => Err(self.gate.refuse(&request, refused, now).await),
+        }
+    }
+
     async fn meters(&self, asked: MetersRequest, now: UtcMillis) -> Result<Meters, Refused> {
         if asked.after_meter == 0 {
             let mut version = self.register.subscribe();
@@ -226,6 +239,9 @@ impl<R: Record, V: Vault> Service for Archive<R, V> {
             Method::ArchiveImportKeys => {
                 answer(body, |q| self.whole(move |a| async move { a.import(caller, q, now).await })).await
             }
+            Method::ArchiveCustody => {
+                answer(body, |q| self.whole(move |a| async move { a.custody(caller, q, now).await })).await
+            }
             Method::ArchiveMeters => answer(body, |q| self.0.meters(q, now)).await,
             Method::Health => answer(body, |_: HealthRequest| async { Ok(self.0.health().await) }).await,
             method => Err(Refused::new("not-here", format!("the archive does not answer `{method}`"))),
@@ -234,5 +250,5 @@ impl<R: Record, V: Vault> Service for Archive<R, V> {
 }
 
 #[cfg(test)]
-#[path = "service_tests.rs"]
+#[path = "service_tests/mod.rs"]
 mod tests;

@@ -7,6 +7,7 @@ use base::{MeterId, TenancyId, UtcMillis};
 use link::{CallError, Client};
 use prost::Message;
 use store::register::Span;
+use wire::custody::{ErrandAnswer, REFUSALS, VaultErrand};
 use wire::gateway::Done;
 use wire::vault::{DataKeys, ImportKeys, ImportReport, ReleaseKeys, Tenancy, TenancySpan};
 use wire::{Method, Refused};
@@ -25,6 +26,9 @@ pub(crate) trait Vault: Send + Sync + 'static {
 
     /// Hands over sealed meter keys.
     fn import(&self, keys: ImportKeys) -> impl Future<Output = Result<ImportReport, Refused>> + Send;
+
+    /// Relays an errand of key custody.
+    fn custody(&self, errand: VaultErrand) -> impl Future<Output = Result<ErrandAnswer, Refused>> + Send;
 }
 
 /// The house's vault.
@@ -57,6 +61,17 @@ impl Vault for LinkedVault {
 
     async fn import(&self, keys: ImportKeys) -> Result<ImportReport, Refused> {
         self.0.call(Method::VaultImportKeys, &keys, PATIENCE).await.map_err(refused)
+    }
+
+    async fn custody(&self, errand: VaultErrand) -> Result<ErrandAnswer, Refused> {
+        self.0.call(Method::VaultCustody, &errand, PATIENCE).await.map_err(|error| match &error {
+            // the log names what the vault said, not only that it said no
+            CallError::Refused { code, message } => match REFUSALS.iter().find(|known| *known == code) {
+                Some(known) => Refused::new(known, message.clone()),
+                None => refused(error),
+            },
+            _ => refused(error),
+        })
     }
 }
 

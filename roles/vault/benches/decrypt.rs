@@ -140,7 +140,7 @@ fn main() {
     let layout = Layout::new(folder.path());
     layout.folders().iter().for_each(|f| std::fs::create_dir_all(f).expect("a folder"));
     let passphrase = SecretBytes::new(b"bench".to_vec());
-    vault::create(&layout, &passphrase).expect("a vault");
+    vault::create(&layout, "Bench", &passphrase).expect("a vault");
     let proof = vault::Proof::Passphrase(passphrase);
     let (warden, ledger) = (Signer::generate().expect("randomness"), Signer::generate().expect("randomness"));
     let open = || {

@@ -9,10 +9,13 @@ use base::{Secret, SecretBytes, UtcMillis};
 use house::Layout;
 use journal::{Disk, DiskLock, RealDisk};
 use seal::shares::Share;
+use seal::sign::Verifier;
 use wire::Room;
 
+use crate::officers::{self, Officer};
 use crate::providers::{Lock, Proof, Provider, ProviderError};
 use crate::root::{self, Opened, RootError};
+use crate::signing;
 
 /// A provider, as people may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +149,38 @@ impl Custody {
         *root = next;
         self.save()?;
         root::drop_others(&RealDisk, &self.layout, &self.opened.providers)
+    }
+
+    /// Pins an officer's public key. The vault believes it from its next start.
+    ///
+    /// # Errors
+    /// [`crate::OfficerError`] inside [`RootError::Officer`]; the disk; the machine.
+    pub fn pin_officer(self, house: &str, name: &str, key: Verifier) -> Result<(), RootError> {
+        let standing = &self.opened.standing;
+        let mut officers = officers::load(&RealDisk, &self.layout, standing)?;
+        officers::pin(&mut officers, name, key, UtcMillis::now())?;
+        // houses that were made before there were hand-overs have no key to sign them with
+        signing::create(&RealDisk, &self.layout, standing, house)?;
+        officers::save(&RealDisk, &self.layout, standing, &officers)
+    }
+
+    /// Takes an officer's power away, from the vault's next start.
+    ///
+    /// # Errors
+    /// As [`Self::pin_officer`].
+    pub fn unpin_officer(self, name: &str) -> Result<(), RootError> {
+        let standing = &self.opened.standing;
+        let mut officers = officers::load(&RealDisk, &self.layout, standing)?;
+        officers::unpin(&mut officers, name)?;
+        officers::save(&RealDisk, &self.layout, standing, &officers)
+    }
+
+    /// The pinned officers.
+    ///
+    /// # Errors
+    /// When the list is damaged or of another vault.
+    pub fn officers(&self) -> Result<Vec<Officer>, RootError> {
+        officers::load(&RealDisk, &self.layout, &self.opened.standing)
     }
 
     fn save(&self) -> Result<(), RootError> {

@@ -9,21 +9,26 @@
 //!   durable, and the same batch presented again gets the same verdicts.
 //! - `releases`: how often keys of each tenancy went out, and the newest receipt of the log that was seen.
 //!
-//! A meter key never leaves the process. Data keys leave it to intake (to seal what is heard now) and to the
+//! - `desk`: who may receive meter keys, and handing them over, as officers decide whose keys are pinned here.
+//!
+//! A meter key leaves the process only sealed to a receiver whom two officers have named. Data keys leave it to intake (to seal what is heard now) and to the
 //! archive, there only against a grant of the warden and a receipt of the ledger.
 
 mod codec;
 mod custody;
 mod decrypt;
+mod desk;
 mod fresh;
 mod keys;
 mod limits;
 mod number;
+mod officers;
 mod proven;
 mod providers;
 mod releases;
 mod root;
 mod service;
+mod signing;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -35,9 +40,11 @@ mod witness;
 pub use custody::{Custody, ProviderInfo, ProviderKind, check_share, providers};
 pub use fresh::{FreshError, Limits};
 pub use number::MeterNumber;
+pub use officers::{Officer, OfficerError};
 pub use providers::{Proof, ProviderError};
 pub use root::{IMPORT_PUBLIC, RootError, create};
 pub use service::VaultRoom;
+pub use signing::HANDOVER_CERTIFICATE;
 pub use table::TableError;
 pub use vault::{Failure, OpenError, Pinned, Vault};
 

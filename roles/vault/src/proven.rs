@@ -231,7 +231,7 @@ impl Vault {
     }
 
     /// Grant, request, receipt, and that the log has one face.
-    fn recorded(
+    pub(crate) fn recorded(
         &self,
         request: &[u8],
         due: &[Action],

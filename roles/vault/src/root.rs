@@ -14,7 +14,9 @@ use seal::hybrid::KeyPair;
 use seal::{Place, SealError, aead, derive};
 use wire::Room;
 
+use crate::officers::OfficerError;
 use crate::providers::{MAX_FILE, Proof, ProviderError, Providers, Unproven};
+use crate::signing;
 
 /// Largest of the small files here.
 const SMALL: usize = 4096;
@@ -40,6 +42,9 @@ pub enum RootError {
     /// A folder or a lock.
     #[error("`{0}`: {1}")]
     Io(PathBuf, std::io::Error),
+    /// An officer.
+    #[error(transparent)]
+    Officer(#[from] OfficerError),
     /// Somebody else is at it.
     #[error("somebody else is changing who opens this vault; try again when they are done")]
     Busy,
@@ -78,6 +83,16 @@ impl Root {
         derive::labelled(&self.0, "meterkeep/vault-release-key/1", &[])
     }
 
+    /// Under which the officers' desk keeps its journal.
+    pub(crate) fn desk_key(&self) -> Secret<32> {
+        derive::labelled(&self.0, "meterkeep/vault-desk-key/1", &[])
+    }
+
+    /// With which the codes that fetch a hand-over are hashed.
+    pub(crate) fn code_key(&self) -> Secret<32> {
+        derive::labelled(&self.0, "meterkeep/vault-code-key/1", &[])
+    }
+
     /// With which telegrams and keys are hashed for comparison: nobody outside can aim at a hash.
     pub(crate) fn hash_key(&self) -> Secret<32> {
         derive::labelled(&self.0, "meterkeep/vault-hash-key/1", &[])
@@ -108,15 +123,21 @@ fn import_place() -> Place {
 pub const IMPORT_PUBLIC: &str = "vault-import.pub";
 
 /// Makes a vault in a house, with one provider: a passphrase. And the key pair for key imports, whose public half goes
-/// to [`IMPORT_PUBLIC`]. The folders must be there.
+/// to [`IMPORT_PUBLIC`], and the key that hand-overs are signed with, whose certificate names the house. The folders
+/// must be there.
 ///
 /// # Errors
 /// [`RootError::Exists`] when there is one already, else what the disk or the operating system says.
-pub fn create(layout: &Layout, passphrase: &SecretBytes) -> Result<(), RootError> {
-    create_on(&RealDisk, layout, passphrase)
+pub fn create(layout: &Layout, house: &str, passphrase: &SecretBytes) -> Result<(), RootError> {
+    create_on(&RealDisk, layout, house, passphrase)
 }
 
-pub(crate) fn create_on(disk: &dyn Disk, layout: &Layout, passphrase: &SecretBytes) -> Result<(), RootError> {
+pub(crate) fn create_on(
+    disk: &dyn Disk,
+    layout: &Layout,
+    house: &str,
+    passphrase: &SecretBytes,
+) -> Result<(), RootError> {
     if read_whole(disk, &providers_file(layout), MAX_FILE)?.is_some() {
         return Err(RootError::Exists(layout.room(Room::Vault)));
     }
@@ -127,6 +148,7 @@ pub(crate) fn create_on(disk: &dyn Disk, layout: &Layout, passphrase: &SecretByt
     let public = hex::encode(pair.public().as_bytes()) + "\n";
     write_atomically(disk, &layout.public(IMPORT_PUBLIC), public.as_bytes())?;
     write_atomically(disk, &import_file(layout), &import)?;
+    signing::create(disk, layout, &standing, house)?;
     let mut providers = Providers::new();
     providers.add_passphrase(&root, "first passphrase", passphrase, UtcMillis::now())?;
     // the list of providers last, so that a vault that was cut short does not count as one
@@ -224,8 +246,8 @@ mod tests {
         let phrase = |text: &str| SecretBytes::new(text.as_bytes().to_vec());
         let proof = |text: &str| Proof::Passphrase(phrase(text));
         assert!(matches!(open(&RealDisk, &layout, &proof("a")), Err(RootError::Absent(_))));
-        create(&layout, &phrase("a")).unwrap();
-        assert!(matches!(create(&layout, &phrase("a")), Err(RootError::Exists(_))));
+        create(&layout, "Test", &phrase("a")).unwrap();
+        assert!(matches!(create(&layout, "Test", &phrase("a")), Err(RootError::Exists(_))));
         let (root, pair) = open(&RealDisk, &layout, &proof("a")).unwrap();
         let again = open(&RealDisk, &layout, &proof("a")).unwrap().0;
         assert_eq!(again.key().expose(), root.key().expose());
@@ -239,8 +261,15 @@ mod tests {
             assert!(matches!(open(&RealDisk, &layout, &proof("a")), Err(RootError::Foreign(f)) if f == file));
             std::fs::write(&file, good).unwrap();
         }
-        let derived = [root.table_key(), root.fresh_key(), root.release_key(), root.hash_key()];
+        let derived = [
+            root.table_key(),
+            root.fresh_key(),
+            root.release_key(),
+            root.hash_key(),
+            root.desk_key(),
+            root.code_key(),
+        ];
         let distinct: std::collections::HashSet<_> = derived.iter().map(|k| *k.expose()).collect();
-        assert_eq!(distinct.len(), 4);
+        assert_eq!(distinct.len(), 6);
     }
 }

@@ -124,6 +124,9 @@ impl Service for VaultRoom {
             Method::VaultTenancy => {
                 self.work(body, move |vault, q| vault.tenancy(&q, now).map(|()| encoded(Done {}))).await
             }
+            Method::VaultCustody => {
+                self.work(body, move |vault, q| vault.custody(&q, now).map(encoded)).await
+            }
             other => Err(Refused::new("not-here", format!("the vault does not answer `{other}`"))),
         }
     }

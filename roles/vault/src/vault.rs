@@ -12,11 +12,14 @@ use wire::vault::{Committed, CommittedAnswer, DecryptFrames, Decrypted, Position
 use wire::{Refused, Room};
 
 use crate::decrypt::{self, Hasher};
+use crate::desk::{Desk, Furnishing};
 use crate::fresh::{FreshError, Freshness, Limits, Presented};
+use crate::officers;
 use crate::proven::Ceilings;
 use crate::providers::Proof;
 use crate::releases::Releases;
 use crate::root::{self, RootError};
+use crate::signing;
 use crate::table::{Table, TableError};
 
 /// Frames in one batch, at most.
@@ -55,6 +58,7 @@ pub struct Vault {
     fresh: Freshness,
     hasher: Hasher,
     pub(crate) table: Table,
+    pub(crate) desk: Desk,
     pub(crate) releases: Releases,
     pub(crate) import: KeyPair,
     pub(crate) pinned: Pinned,
@@ -120,10 +124,18 @@ impl Vault {
         let hasher = Hasher::new(&root.hash_key());
         let fresh = Freshness::open(Arc::clone(&disk), &folder.join("fresh"), root.fresh_key(), limits)?;
         let releases = Releases::open(Arc::clone(&disk), &folder.join("releases"), root.release_key())?;
+        let with = Furnishing {
+            key: root.desk_key(),
+            code_key: root.code_key(),
+            officers: officers::load(disk.as_ref(), layout, root.key())?,
+            import_public: import.public().as_bytes().to_vec(),
+            signer: signing::load(disk.as_ref(), layout, root.key())?,
+        };
+        let desk = Desk::open(Arc::clone(&disk), &folder.join("desk"), with)?;
         let table = Table::open(disk, &folder.join("table"), root)?;
         let boot = u64::from_le_bytes(base::random().map_err(|_| OpenError::NoRandomness)?);
         let ceilings = Ceilings::default();
-        Ok(Self { boot, fresh, hasher, table, releases, import, pinned, ceilings, counters })
+        Ok(Self { boot, fresh, hasher, table, desk, releases, import, pinned, ceilings, counters })
     }
 
     /// Decrypts the telegrams of a batch and judges their freshness.
@@ -228,6 +240,10 @@ impl Vault {
         self.counters.set("keys.unproven", unproven as u64);
         self.counters.set("keys.exposed", content.exposed_count() as u64);
         self.counters.set("tenancies", content.tenancy_count() as u64);
+        let (officers, open, twice) = self.desk.counts(UtcMillis::now());
+        self.counters.set("officers", officers as u64);
+        self.counters.set("handovers.open", open as u64);
+        self.counters.set("handovers.intercepted", twice as u64);
         self.counters.set("fresh.meters", meters as u64);
         self.counters.set("fresh.gaps", gaps as u64);
         self.counters.set("fresh.uncommitted", waiting as u64);

@@ -358,6 +358,14 @@ pub fn rooms() -> impl DoubleEndedIterator<Item = Room> {
     Room::ALL.into_iter().filter(|room| *room != Room::Collector)
 }
 
+/// A subcommand of `meterkeep` that needs no house.
+#[must_use]
+pub fn tool(name: &str) -> Meterkeep {
+    let mut command = Command::new(program("meterkeep"));
+    command.args(name.split(' '));
+    Meterkeep(command)
+}
+
 /// Writes a file that only its owner may read.
 ///
 /// # Panics

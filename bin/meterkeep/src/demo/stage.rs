@@ -49,7 +49,7 @@ impl Stage {
         } else {
             let text = invent()?;
             let listen = format!("127.0.0.1:{}", free_port()?);
-            let plan = init::Plan { name: "demo", listen: &listen, resolution: "daily" };
+            let plan = init::Plan { name: "demo", listen: &listen, resolution: "daily", officers: &[] };
             init::make(folder, &plan, &text)?;
             std::fs::create_dir_all(&beside).map_err(Problem::at(&beside))?;
             write_private(&passphrase, text.expose())?;

@@ -223,7 +223,8 @@ fn seal(vault: &PublicKey, part: &[Keyed<'_>], plan: &Plan<'_>) -> Result<Import
     })
 }
 
-fn vault_key(layout: &Layout) -> Result<PublicKey, Problem> {
+/// The public key that the vault takes imports with; it names the house, too.
+pub(crate) fn vault_key(layout: &Layout) -> Result<PublicKey, Problem> {
     let path = layout.public("vault-import.pub");
     let text = std::fs::read_to_string(&path).map_err(Problem::at(&path))?;
     let bytes = hex::decode(text.trim_end()).map_err(Problem::at(&path))?;

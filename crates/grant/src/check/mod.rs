@@ -1,8 +1,10 @@
 //! The checks. Only they make a [`Verified`] value, so what takes one cannot be reached around them.
 
+mod act;
 mod receipt;
 mod request;
 
+pub use act::{ActError, check_act};
 pub use receipt::{MAX_RECEIPT_AGE_MS, ReceiptError, Recorded, check_entry, check_receipt};
 pub use request::{GrantError, RequestError, check_grant, check_request};
 

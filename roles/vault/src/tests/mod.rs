@@ -1,5 +1,6 @@
 mod decrypting;
 mod frames;
+mod handing;
 mod importing;
 mod releasing;
 mod room;
@@ -53,7 +54,7 @@ impl House {
         let layout = Layout::new("/house");
         disk.make_dir(&layout.room(Room::Vault)).unwrap();
         disk.make_dir(&layout.public("")).unwrap();
-        create_on(&disk, &layout, &passphrase()).unwrap();
+        create_on(&disk, &layout, "Test", &passphrase()).unwrap();
         let signer = || Signer::generate().unwrap();
         let mut house = Self {
             disk,
@@ -254,7 +255,7 @@ fn has(disk: &FaultyDisk, needle: &[u8]) -> bool {
             }
         })
     }
-    ["", "table", "fresh", "fresh/journal", "releases"]
+    ["", "desk", "table", "fresh", "fresh/journal", "releases"]
         .iter()
         .any(|part| walk(disk, &Path::new("/house/rooms/vault").join(part), needle))
 }

@@ -1,0 +1,81 @@
+//! `meterkeep handover`: meter keys to somebody outside, sealed to them alone, as two officers decide.
+
+mod acts;
+mod fetch;
+mod fingerprint;
+mod open;
+mod show;
+
+use std::process::ExitCode;
+
+use grant::{Action, Purpose};
+use house::Layout;
+use wire::Method;
+use wire::custody::{Carried, Errand, ErrandAnswer};
+
+use crate::keys::vault_key;
+use crate::operator::{Operator, Reach};
+use crate::place::HouseArg;
+use crate::problem::Problem;
+
+/// Hand meter keys over: receivers, requests, approvals, and the receiver's side.
+///
+/// Two officers are needed for each step that lets keys out: one asks, another approves. The keys leave the house once,
+/// sealed to a receiver whose fingerprint was compared over a second channel.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    List(show::List),
+    Show(show::Show),
+    Register(acts::Register),
+    Admit(acts::Admit),
+    RemoveReceiver(acts::RemoveReceiver),
+    Request(acts::Request),
+    Approve(acts::Approve),
+    Withdraw(acts::Withdraw),
+    Fetch(fetch::Fetch),
+    Fingerprint(fingerprint::Args),
+    MachineKey(open::MachineKey),
+    Open(open::Open),
+    Acknowledge(fetch::Acknowledge),
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
+    match &args.command {
+        Command::List(args) => show::list(args),
+        Command::Show(args) => show::show(args),
+        Command::Register(args) => acts::register(args),
+        Command::Admit(args) => acts::admit(args),
+        Command::RemoveReceiver(args) => acts::remove_receiver(args),
+        Command::Request(args) => acts::request(args),
+        Command::Approve(args) => acts::approve(args),
+        Command::Withdraw(args) => acts::withdraw(args),
+        Command::Fetch(args) => fetch::fetch(args),
+        Command::Fingerprint(args) => fingerprint::show(args),
+        Command::MachineKey(args) => open::machine_key(args),
+        Command::Open(args) => open::open(args),
+        Command::Acknowledge(args) => fetch::acknowledge(args),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Carries an errand to the vault.
+fn carry(layout: &Layout, carried: Carried) -> Result<ErrandAnswer, Problem> {
+    let operator = Operator::new(layout)?;
+    let errand = Errand { carried: Some(carried) };
+    let purpose = (Purpose::KeyCustody, Action::KeepKeys);
+    let runtime = Operator::runtime()?;
+    runtime.block_on(operator.ask(purpose, &Reach::default(), Method::ArchiveCustody, &errand))
+}
+
+/// Opens a house, and gives what acts name it by.
+fn house(house: &HouseArg) -> Result<(Layout, [u8; 32]), Problem> {
+    let (layout, _) = house.open()?;
+    let id = grant::act::house_of(vault_key(&layout)?.as_bytes());
+    Ok((layout, id))
+}

@@ -1,0 +1,192 @@
+//! `meterkeep officer`: a key officer's own key, which signs each act on meter keys and never lies in the house.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use base::{Secret, UtcMillis};
+use grant::act::Deed;
+use seal::passphrase::SealedRoot;
+use seal::sign::{Signer, Verifier};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::output::{print, say, shown};
+use crate::problem::{Problem, USAGE};
+use crate::secret;
+
+/// The domain of a public key's signature over itself: who brings it has the private half.
+const OWN_DOMAIN: &str = "meterkeep/officer-key/1";
+const MAX_FILE: u64 = 16 * 1024;
+
+/// Make and show key officers' keys. Each officer keeps their own, on their own machine.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    New(New),
+    Show(Show),
+}
+
+/// Make an officer's key: a private file for the officer, under a passphrase, and a public one for the house.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep officer new anna\n  \
+                        meterkeep officer new anna --into /media/anna --passphrase-file passphrase")]
+struct New {
+    /// The officer's name, as the log will show it: letters, digits and signs, no space.
+    name: String,
+    /// The folder that the two files go into.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    into: PathBuf,
+    /// The passphrase is the first line of this file. Without it the terminal asks.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+/// Show whose key a file holds, and its public half. Needs no passphrase.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep officer show anna.officer\n  meterkeep officer show anna.key")]
+struct Show {
+    /// The private or the public file.
+    file: PathBuf,
+}
+
+/// Both files: the private one has `sealed`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfficerFile {
+    officer: String,
+    public: String,
+    proof: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
+}
+
+/// An officer's public key, proved to be its bringer's.
+pub(crate) struct PublicOfficer {
+    pub name: String,
+    pub key: Verifier,
+}
+
+/// Who signs an act: the officer's private file, and its passphrase.
+#[derive(clap::Args)]
+pub(crate) struct OfficerArg {
+    /// The officer's private file. The act is signed on this machine; the file may lie on a medium that is taken out again.
+    #[arg(long, value_name = "FILE", env = "METERKEEP_OFFICER_KEY")]
+    officer_key: PathBuf,
+    /// The officer's passphrase is the first line of this file. Without it the terminal asks.
+    #[arg(long, value_name = "FILE")]
+    officer_passphrase_file: Option<PathBuf>,
+}
+
+impl OfficerArg {
+    /// Signs an act for a house.
+    pub(crate) fn sign(&self, house: [u8; 32], deed: Deed) -> Result<Vec<u8>, Problem> {
+        let file = read(&self.officer_key)?;
+        let (public, sealed) = (prove(&self.officer_key, &file)?, file.sealed.as_ref());
+        let sealed = sealed.ok_or_else(|| {
+            Problem::new(format!("`{}` is the public file", self.officer_key.display()))
+                .help("give the private one, `NAME.key`")
+        })?;
+        let sealed = hex::decode(sealed).ok().and_then(|bytes| SealedRoot::from_bytes(&bytes).ok());
+        let sealed = sealed.ok_or_else(|| not_one(&self.officer_key))?;
+        let passphrase = match &self.officer_passphrase_file {
+            Some(file) => secret::first_line(file, "passphrase")?,
+            None => {
+                let prompt = format!("Passphrase of officer {}: ", shown(&public.name));
+                secret::ask(&prompt, "--officer-passphrase-file")?
+            }
+        };
+        let seed = sealed.open(&passphrase).map_err(|e| Problem::new(e.to_string()))?;
+        let signer = Signer::from_seed(&seed);
+        if signer.verifier() != public.key {
+            return Err(not_one(&self.officer_key));
+        }
+        grant::act::sign_act(house, &public.name, deed, UtcMillis::now(), &signer)
+            .map_err(Problem::during("cannot sign the act"))
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
+    match &args.command {
+        Command::New(args) => new(args),
+        Command::Show(args) => show(args),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads an officer's public key, from either file.
+pub(crate) fn public(path: &Path) -> Result<PublicOfficer, Problem> {
+    prove(path, &read(path)?)
+}
+
+fn new(args: &New) -> Result<(), Problem> {
+    if !grant::is_name(&args.name) || args.name.contains('/') {
+        return Err(Problem::new(format!("`{}` is no officer's name", shown(&args.name)))
+            .help("give up to 64 letters, digits or signs, without a space")
+            .exit(USAGE));
+    }
+    let file = args.passphrase_file.as_deref();
+    let passphrase = secret::new_passphrase(file, "Passphrase for the officer's key: ", "--passphrase-file")?;
+    let machine = || Problem::new("the machine gave no randomness");
+    let seed = Secret::random().map_err(|_| machine())?;
+    let signer = Signer::from_seed(&seed);
+    let sealed = SealedRoot::create(&passphrase, &seed).map_err(|e| Problem::new(e.to_string()))?;
+    let public = signer.verifier();
+    let proof = signer.sign(OWN_DOMAIN, args.name.as_bytes());
+    let mut contents = OfficerFile {
+        officer: args.name.clone(),
+        public: hex::encode(public.as_bytes()),
+        proof: hex::encode(proof),
+        sealed: Some(hex::encode(sealed.to_bytes())),
+    };
+    std::fs::create_dir_all(&args.into).map_err(Problem::at(&args.into))?;
+    let private_file = args.into.join(format!("{}.key", args.name));
+    write(&private_file, "# A key officer's private key. Keep it apart from its passphrase.\n", &contents)?;
+    contents.sealed = None;
+    let public_file = args.into.join(format!("{}.officer", args.name));
+    write(&public_file, "# A key officer's public key, for the house.\n", &contents)?;
+    say(&format!("{}: keep it; it signs as {}", private_file.display(), args.name));
+    say(&format!("{}: give it to the house, whose vault pins it:", public_file.display()));
+    say(&format!("  meterkeep vault add-officer {}", public_file.display()));
+    Ok(())
+}
+
+fn show(args: &Show) -> Result<(), Problem> {
+    let officer = public(&args.file)?;
+    print(&format!("officer  {}\npublic   {}\n", shown(&officer.name), hex::encode(officer.key.as_bytes())))
+}
+
+fn write(path: &Path, head: &str, contents: &OfficerFile) -> Result<(), Problem> {
+    let text = toml::to_string(contents).map_err(Problem::at(path))?;
+    let mut options = std::fs::OpenOptions::new();
+    let mut out = options.write(true).create_new(true).mode(0o600).open(path).map_err(Problem::at(path))?;
+    let written = out.write_all(head.as_bytes()).and_then(|()| out.write_all(text.as_bytes()));
+    written.and_then(|()| out.sync_all()).map_err(Problem::at(path))
+}
+
+fn read(path: &Path) -> Result<OfficerFile, Problem> {
+    if std::fs::metadata(path).map_err(Problem::at(path))?.len() > MAX_FILE {
+        return Err(not_one(path));
+    }
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(Problem::at(path))?);
+    toml::from_str(&text).map_err(|_| not_one(path))
+}
+
+fn prove(path: &Path, file: &OfficerFile) -> Result<PublicOfficer, Problem> {
+    let key = hex::decode(&file.public).ok().and_then(|bytes| Verifier::from_bytes(&bytes).ok());
+    let key = key.ok_or_else(|| not_one(path))?;
+    let proof = hex::decode(&file.proof).map_err(|_| not_one(path))?;
+    key.verify(OWN_DOMAIN, file.officer.as_bytes(), &proof).map_err(|_| not_one(path))?;
+    Ok(PublicOfficer { name: file.officer.clone(), key })
+}
+
+fn not_one(path: &Path) -> Problem {
+    Problem::new(format!("`{}` is no officer's file, or was changed", path.display()))
+        .help("`meterkeep officer new` makes one")
+}

@@ -1,0 +1,207 @@
+//! Errands of key custody: what a person carries to the vault, through the archive, and what comes back.
+
+/// Body of a request with the action `keep-keys`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Errand {
+    /// What is carried.
+    #[prost(oneof = "Carried", tags = "1, 2, 3, 4")]
+    pub carried: Option<Carried>,
+}
+
+/// What a person carries.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum Carried {
+    /// An officer's act: an encoded `grant::act::SignedAct`.
+    #[prost(bytes = "vec", tag = "1")]
+    Act(Vec<u8>),
+    /// Fetch the keys of an approved hand-over, once.
+    #[prost(message, tag = "2")]
+    Fetch(Fetch),
+    /// The receiver's answer that it has them.
+    #[prost(message, tag = "3")]
+    Acknowledge(Acknowledge),
+    /// See how receivers and hand-overs stand.
+    #[prost(message, tag = "4")]
+    Look(Look),
+}
+
+/// Fetches a hand-over's keys.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Fetch {
+    /// Its number.
+    #[prost(uint32, tag = "1")]
+    pub handover: u32,
+    /// The code that its approval gave (16 bytes).
+    #[prost(bytes = "vec", tag = "2")]
+    pub code: Vec<u8>,
+}
+
+/// A receiver's acknowledgement.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Acknowledge {
+    /// The hand-over's number.
+    #[prost(uint32, tag = "1")]
+    pub handover: u32,
+    /// Ed25519 (64 bytes) in the domain [`ACKNOWLEDGEMENT_DOMAIN`] over [`acknowledged`].
+    #[prost(bytes = "vec", tag = "2")]
+    pub signature: Vec<u8>,
+}
+
+/// The domain of a receiver's signature. Its key follows from the list of keys, so that only who opened it can sign.
+pub const ACKNOWLEDGEMENT_DOMAIN: &str = "meterkeep/handover-acknowledgement/1";
+
+/// What the seed of the receiver's signing key is derived from the list by.
+pub const ACKNOWLEDGEMENT_KEY: &str = "meterkeep/handover-acknowledgement-key/1";
+
+/// What a receiver signs: the number, then the list's SHA-256.
+#[must_use]
+pub fn acknowledged(handover: u32, list_hash: &[u8; 32]) -> Vec<u8> {
+    [handover.to_le_bytes().as_slice(), list_hash].concat()
+}
+
+/// For what an errand is refused by the vault, each word with a sentence beside it. The log names them.
+pub const REFUSALS: &[&str] = &[
+    "no-officer",
+    "officer-signature",
+    "other-house",
+    "act-not-now",
+    "act-again",
+    "same-officer",
+    "unfit-key",
+    "recipient-known",
+    "no-recipient",
+    "recipient-removed",
+    "recipient-not-admitted",
+    "certificate-expired",
+    "other-fingerprint",
+    "no-meter",
+    "no-key",
+    "no-handover",
+    "not-requested",
+    "other-request",
+    "not-open",
+    "wrong-code",
+    "fetched-already",
+    "not-fetched",
+    "other-receiver",
+    "no-signer",
+    "not-sealed",
+    "too-many",
+];
+
+/// HPKE `info` of a list that is sealed to a machine.
+pub const HANDOVER_INFO: &[u8] = b"meterkeep/handover/1 vault->receiver";
+
+/// Asks how receivers and hand-overs stand.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Look {
+    /// Only this hand-over, with its meters; 0 for all, without.
+    #[prost(uint32, tag = "1")]
+    pub handover: u32,
+}
+
+/// The vault's errand: against grant and receipt.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct VaultErrand {
+    /// An encoded `grant::SignedRequest` whose body is an encoded [`Errand`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub request: Vec<u8>,
+    /// The event that the archive recorded.
+    #[prost(bytes = "vec", tag = "2")]
+    pub event: Vec<u8>,
+    /// The ledger's receipt for it.
+    #[prost(bytes = "vec", tag = "3")]
+    pub receipt: Vec<u8>,
+}
+
+/// What came of it. The fields that the errand does not give stay empty.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ErrandAnswer {
+    /// The receiver's or hand-over's number.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// One sentence for the log, without secrets.
+    #[prost(string, tag = "2")]
+    pub done: String,
+    /// Of an approval: the code that fetches the keys once (16 bytes). It is given only here.
+    #[prost(bytes = "vec", tag = "3")]
+    pub code: Vec<u8>,
+    /// Of an approval: until when it may be fetched, UTC milliseconds.
+    #[prost(sint64, tag = "4")]
+    pub until_ms: i64,
+    /// Of a fetch: the container, sealed to its receiver.
+    #[prost(bytes = "vec", tag = "5")]
+    pub container: Vec<u8>,
+    /// Of a look.
+    #[prost(message, repeated, tag = "6")]
+    pub recipients: Vec<Recipient>,
+    /// Of a look.
+    #[prost(message, repeated, tag = "7")]
+    pub handovers: Vec<Handover>,
+}
+
+/// A receiver, for people.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Recipient {
+    /// Its number.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// What people call it.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// How it receives: `P-256`, `RSA 4096`, `age`, `machine` ...
+    #[prost(string, tag = "3")]
+    pub kind: String,
+    /// Its fingerprint, as `AdmitRecipient` takes it (32 bytes).
+    #[prost(bytes = "vec", tag = "4")]
+    pub fingerprint: Vec<u8>,
+    /// `proposed`, `admitted` or `removed`.
+    #[prost(string, tag = "5")]
+    pub state: String,
+    /// Who did what, oldest first.
+    #[prost(message, repeated, tag = "6")]
+    pub steps: Vec<Step>,
+}
+
+/// A hand-over, for people.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Handover {
+    /// Its number.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// To whom.
+    #[prost(uint32, tag = "2")]
+    pub recipient: u32,
+    /// How many meters.
+    #[prost(uint32, tag = "3")]
+    pub count: u32,
+    /// Which, where one hand-over was asked for.
+    #[prost(string, repeated, tag = "4")]
+    pub meters: Vec<String>,
+    /// Why.
+    #[prost(string, tag = "5")]
+    pub reason: String,
+    /// `requested`, `approved`, `fetched`, `intercepted`, `acknowledged`, `withdrawn` or `expired`.
+    #[prost(string, tag = "6")]
+    pub state: String,
+    /// Until when it may be fetched, UTC milliseconds; 0 before it is approved.
+    #[prost(sint64, tag = "7")]
+    pub until_ms: i64,
+    /// Who did what, oldest first.
+    #[prost(message, repeated, tag = "8")]
+    pub steps: Vec<Step>,
+}
+
+/// A step of a receiver's or a hand-over's life.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Step {
+    /// What: the act's word, or `fetch`, `fetch-again`, `acknowledge`.
+    #[prost(string, tag = "1")]
+    pub what: String,
+    /// The officer, or the person at the machine; empty for a receiver's acknowledgement.
+    #[prost(string, tag = "2")]
+    pub by: String,
+    /// When, UTC milliseconds.
+    #[prost(sint64, tag = "3")]
+    pub at_ms: i64,
+}

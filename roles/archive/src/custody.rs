@@ -1,0 +1,75 @@
+//! Errands of key custody: recorded, relayed to the vault, and what came of them recorded, too. The archive reads an act
+//! only to say in the log what is asked; whether it counts is the vault's to say.
+
+use base::UtcMillis;
+use grant::act::{Act, Deed};
+use grant::{Event, MAX_DETAIL, Outcome, Request, Verified};
+use prost::Message;
+use recorder::Record;
+use wire::Refused;
+use wire::custody::{Carried, Errand, ErrandAnswer, VaultErrand};
+
+use crate::gate::Gate;
+use crate::vaults::Vault;
+
+/// Does an errand that was admitted.
+pub(crate) async fn errand<R: Record, V: Vault>(
+    gate: &Gate<R>,
+    vault: &V,
+    encoded: &[u8],
+    request: &Verified<Request>,
+    now: UtcMillis,
+) -> Result<ErrandAnswer, Refused> {
+    let asked = asked(&request.body)?;
+    let passed = gate.pass(request, None, &[], asked, now).await?;
+    let (event, receipt) = (passed.entry.event, passed.entry.receipt);
+    let answer = vault.custody(VaultErrand { request: encoded.to_vec(), event, receipt }).await?;
+    if !answer.done.is_empty() {
+        // That it may be done stands in the log already; that it was is for who reads it later. When the log fails
+        // now, the answer still goes out: a code or a container that nobody gets would be lost.
+        let event =
+            Event { detail: line(&answer.done), ..Event::of_request(now, "archive", request, Outcome::Done) };
+        gate.note_done(event).await;
+    }
+    Ok(answer)
+}
+
+/// What is asked, in a line for the log.
+fn asked(body: &[u8]) -> Result<String, Refused> {
+    let malformed = |what: &str| Refused::new("malformed", format!("the errand {what}"));
+    let errand = Errand::decode(body).map_err(|_| malformed("cannot be read"))?;
+    let text = match errand.carried.ok_or_else(|| malformed("carries nothing"))? {
+        Carried::Act(act) => {
+            let (act, _) = Act::read(&act).map_err(|e| Refused::new("malformed", e.to_string()))?;
+            format!("{} by officer `{}`{}", act.deed.word(), act.officer, about(&act.deed))
+        }
+        Carried::Fetch(fetch) => format!("fetch of hand-over {}", fetch.handover),
+        Carried::Acknowledge(answer) => format!("acknowledgement of hand-over {}", answer.handover),
+        Carried::Look(look) if look.handover == 0 => "list of receivers and hand-overs".to_owned(),
+        Carried::Look(look) => format!("look at hand-over {}", look.handover),
+    };
+    Ok(line(&text))
+}
+
+fn about(deed: &Deed) -> String {
+    match deed {
+        Deed::Register(wish) => format!(": `{}`", wish.name),
+        Deed::Admit(wish) => format!(": receiver {}", wish.recipient),
+        Deed::Remove(wish) => format!(": receiver {}", wish.recipient),
+        Deed::Request(wish) => {
+            let (count, to) = (wish.meters.len(), wish.recipient);
+            format!(": keys of {count} meters for receiver {to}, because: {}", wish.reason)
+        }
+        Deed::Approve(wish) => format!(": hand-over {}", wish.handover),
+        Deed::Withdraw(wish) => format!(": hand-over {}", wish.handover),
+    }
+}
+
+/// A line that fits an event.
+fn line(text: &str) -> String {
+    let mut line: String = text.chars().filter(|c| !c.is_control()).collect();
+    while line.len() > MAX_DETAIL {
+        line.pop();
+    }
+    line
+}

@@ -1,0 +1,280 @@
+//! Keys of meters go to somebody outside: sealed to them alone, as two officers decide, once; and each step is in the log.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use house_tests::house::{House, Plan, Said, secret_file, tool};
+use wire::Room;
+
+use crate::scene::{Scene, town};
+
+/// A house with two officers, Anna and Bo, and a town whose keys came from its supplier.
+struct Custody {
+    scene: Scene,
+}
+
+fn run(folder: &Path, program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn has(program: &str, argument: &str) -> bool {
+    let there = Command::new(program).arg(argument).output().is_ok();
+    if !there {
+        eprintln!("skipped: `{program}` is not on this machine");
+    }
+    there
+}
+
+/// As a person reads it, across the lines of the terminal.
+fn words(text: &str) -> String {
+    text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
+}
+
+fn refused(said: &Said, because: &str) {
+    assert!(said.code == Some(1) && words(&said.err).contains(because), "`{because}`: {said:?}");
+}
+
+impl Custody {
+    fn new(model: &str, meters: u32) -> Self {
+        let mut house = House::new(Plan::default());
+        for officer in ["anna", "bo"] {
+            let passphrase = house.outside(&format!("{officer}.passphrase"));
+            secret_file(&passphrase, &format!("words that only {officer} knows"));
+            let new =
+                tool("officer new").args([officer]).args(["--into".as_ref(), house.outside("").as_os_str()]);
+            let _ = new.args(["--passphrase-file".as_ref(), passphrase.as_os_str()]).said().good();
+            let pin = house.command("vault add-officer").args([house.outside(&format!("{officer}.officer"))]);
+            let opening = house.outside("passphrase");
+            let _ = pin.args(["--passphrase-file".as_ref(), opening.as_os_str()]).said().good();
+        }
+        house.start_all();
+        let town = town(&[model], meters);
+        house.import(town.meters().iter());
+        let collector = house.enrol("mast");
+        Self { scene: Scene::of(house, town, collector) }
+    }
+
+    fn outside(&self, name: &str) -> PathBuf {
+        self.scene.house.outside(name)
+    }
+
+    /// An officer's command.
+    fn by(&self, officer: &str, command: &str, arguments: &[&str]) -> Said {
+        let key = self.outside(&format!("{officer}.key"));
+        let passphrase = self.outside(&format!("{officer}.passphrase"));
+        let signing = ["--officer-key".as_ref(), key.as_os_str()];
+        let opening = ["--officer-passphrase-file".as_ref(), passphrase.as_os_str()];
+        let command = self.scene.house.command(&format!("handover {command}"));
+        command.args(arguments).args(signing).args(opening).said()
+    }
+
+    /// Anna proposes a receiver and Bo admits it.
+    fn receiver(&self, name: &str, with: [&str; 2], fingerprint: &str) -> String {
+        let said = self.by("anna", "register", &["--name", name, with[0], with[1]]).good();
+        let number = said.out.split_whitespace().nth(1).unwrap().trim_end_matches(',').to_owned();
+        let admit = |officer| self.by(officer, "admit", &[&number, "--fingerprint", fingerprint]);
+        refused(&admit("anna"), "cannot approve what `anna` asked for");
+        let _ = admit("bo").good();
+        number
+    }
+
+    fn meters(&self) -> Vec<String> {
+        let name = |m: &sim::Meter| format!("{}-{}", m.address().manufacturer(), m.address().serial());
+        self.scene.town.meters().iter().map(name).collect()
+    }
+
+    /// Anna asks for the keys of the whole town; gives the hand-over's number.
+    fn request(&self, to: &str) -> String {
+        let list = self.outside("meters.txt");
+        std::fs::write(&list, self.meters().join("\n")).unwrap();
+        let asked =
+            ["--to", to, "--reason", "sold to Acme, case 17", "--meters-file", list.to_str().unwrap()];
+        let said = self.by("anna", "request", &asked).good();
+        said.out.split_whitespace().nth(1).unwrap().to_owned()
+    }
+
+    fn approve(&self, handover: &str) -> String {
+        let said = self.by("bo", "approve", &[handover, "--format", "json"]).good();
+        said.json()["code"].as_str().unwrap().to_owned()
+    }
+
+    fn fetch(&self, handover: &str, code: &str, into: &Path) -> Said {
+        let fetch = self.scene.house.command("handover fetch").args([handover, "--code", code]);
+        fetch.args(["--into".as_ref(), into.as_os_str()]).said()
+    }
+
+    fn state(&self, handover: &str) -> String {
+        let show = self.scene.house.command("handover show").args([handover, "--format", "json"]);
+        show.said().good().json()["state"].as_str().unwrap().to_owned()
+    }
+
+    fn open(&self, file: &Path, key: &Path, into: &str) -> PathBuf {
+        let into = self.outside(into);
+        let signed_by = self.scene.house.layout.public("handover.pem");
+        let command = tool("handover open").args([file]).args(["--key".as_ref(), key.as_os_str()]);
+        let command = command.args(["--signed-by".as_ref(), signed_by.as_os_str()]);
+        let _ = command.args(["--into".as_ref(), into.as_os_str()]).said().good();
+        into
+    }
+
+    /// The list that the receiver holds must be the supplier's keys.
+    fn is_right(&self, list: &Path) {
+        let text = std::fs::read_to_string(list).unwrap();
+        for meter in self.scene.town.meters() {
+            let (address, key) = (meter.address(), hex::encode_upper(meter.key()));
+            let line = format!("{};{};{key};;;H", address.manufacturer(), address.serial());
+            assert!(text.contains(&line), "{line} in {text}");
+        }
+    }
+
+    fn log(&self) -> Vec<u8> {
+        let folder = self.scene.house.layout.room(Room::Ledger).join("log");
+        let files = std::fs::read_dir(folder).unwrap();
+        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+    }
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|w| w == text.as_bytes())
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn keys_go_to_a_certificates_holder_once_and_each_step_is_in_the_log() {
+    if !has("openssl", "version") {
+        return;
+    }
+    let mut custody = Custody::new("water-mode5", 3);
+    // from the supplier's file: unproven until a telegram opened
+    let unproven = |c: &Custody| c.scene.house.status().counter(Room::Vault, "keys.unproven");
+    assert_eq!(unproven(&custody), 3);
+    let frames = custody.scene.good(6);
+    custody.scene.deliver(&frames);
+    custody.scene.good_data_survived();
+    assert_eq!(unproven(&custody), 0);
+
+    let folder = custody.outside("");
+    let kind =
+        ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-addext", "keyUsage=critical,keyAgreement"];
+    let names = ["-subj", "/CN=Acme Heat", "-days", "30", "-keyout", "acme.key", "-out", "acme.pem"];
+    run(&folder, "openssl", &[&["req", "-x509", "-nodes"][..], &kind, &names].concat());
+    let fingerprint = tool("handover fingerprint").args([custody.outside("acme.pem")]).said().good().out;
+    let fingerprint = fingerprint.lines().next().unwrap().to_owned();
+    let certificate = custody.outside("acme.pem");
+    let to = custody.receiver("Acme Heat", ["--certificate", certificate.to_str().unwrap()], &fingerprint);
+
+    let handover = custody.request(&to);
+    refused(&custody.by("anna", "approve", &[&handover]), "cannot approve what `anna` asked for");
+    let code = custody.approve(&handover);
+    let sealed = custody.outside("acme.p7m");
+    let wrong = custody.fetch(&handover, &"0".repeat(32), &sealed);
+    refused(&wrong, "the code does not fit");
+    assert!(!sealed.exists(), "a fetch that was refused leaves no file");
+    let _ = custody.fetch(&handover, &code, &sealed).good();
+
+    // opened by our own tool, and by what everybody has
+    let list = custody.open(&sealed, &custody.outside("acme.key"), "keys.csv");
+    custody.is_right(&list);
+    let key = ["-recip", "acme.pem", "-inkey", "acme.key", "-in", "acme.p7m", "-out", "acme.signed"];
+    run(&folder, "openssl", &[&["cms", "-decrypt", "-inform", "DER", "-binary"][..], &key].concat());
+    let house = custody.scene.house.layout.public("handover.pem");
+    let house =
+        ["-CAfile", house.to_str().unwrap(), "-purpose", "any", "-in", "acme.signed", "-out", "again.csv"];
+    run(&folder, "openssl", &[&["cms", "-verify", "-inform", "DER", "-binary"][..], &house].concat());
+    custody.is_right(&custody.outside("again.csv"));
+
+    let acknowledge =
+        custody.scene.house.command("handover acknowledge").args([custody.outside("keys.csv.ack")]);
+    let _ = acknowledge.said().good();
+    assert_eq!(custody.state(&handover), "acknowledged");
+    // somebody else has the code, too
+    refused(&custody.fetch(&handover, &code, &custody.outside("second.p7m")), "the keys were fetched before");
+    let status = custody.scene.house.status();
+    assert_eq!(status.counter(Room::Vault, "alarm.handover-fetched-again"), 1);
+    assert!(status.notes(Room::Vault).iter().any(|n| n.contains("was fetched a second time")));
+    assert_eq!(custody.state(&handover), "intercepted");
+
+    let log = custody.log();
+    for (what, line) in [
+        ("registered", format!("receiver {to}, `Acme Heat`, proposed by `anna`")),
+        ("own admission refused", "same-officer".to_owned()),
+        ("admitted", format!("receiver {to} admitted by `bo`")),
+        ("asked, with the reason", "because: sold to Acme, case 17".to_owned()),
+        ("requested", format!("hand-over {handover} to receiver {to} requested by `anna`: keys of 3 meters")),
+        ("approved", format!("hand-over {handover} approved by `bo`")),
+        ("wrong code", "wrong-code".to_owned()),
+        ("fetched", format!("hand-over {handover} fetched: keys of 3 meters, sealed to receiver {to}")),
+        ("acknowledged", format!("hand-over {handover} acknowledged by its receiver")),
+        ("alarm", "fetched-already".to_owned()),
+    ] {
+        assert!(contains(&log, &line), "{what}: `{line}` is not in the log");
+    }
+    // neither a key nor the code lies anywhere in the house
+    let secrets: Vec<Vec<u8>> = custody.scene.town.meters().iter().map(|m| m.key().to_vec()).collect();
+    for file in files(custody.scene.house.root()) {
+        let Ok(bytes) = std::fs::read(&file) else { continue };
+        for secret in &secrets {
+            let in_file = bytes.windows(16).any(|w| w == *secret);
+            let digits =
+                contains(&bytes, &hex::encode(secret)) || contains(&bytes, &hex::encode_upper(secret));
+            assert!(!in_file && !digits, "a key lies in {}", file.display());
+        }
+        assert!(!contains(&bytes, &code), "the code lies in {}", file.display());
+    }
+}
+
+#[test]
+fn keys_go_to_an_age_key_and_to_a_machine_and_a_removed_officer_signs_nothing() {
+    if !has("age", "--version") || !has("age-keygen", "--version") {
+        return;
+    }
+    let mut custody = Custody::new("water-mode7", 2);
+    let folder = custody.outside("");
+    run(&folder, "age-keygen", &["-o", "age.key"]);
+    let text = std::fs::read_to_string(custody.outside("age.key")).unwrap();
+    let public = text.split_whitespace().find(|word| word.starts_with("age1")).unwrap().to_owned();
+    let to = custody.receiver("Bo's reader", ["--age", &public], &public);
+    let handover = custody.request(&to);
+    let sealed = custody.outside("keys.age");
+    let _ = custody.fetch(&handover, &custody.approve(&handover), &sealed).good();
+    run(&folder, "age", &["-d", "-i", "age.key", "-o", "age.csv", "keys.age"]);
+    custody.is_right(&custody.outside("age.csv"));
+    custody.is_right(&custody.open(&sealed, &custody.outside("age.key"), "opened.csv"));
+
+    let machine = custody.outside("reader");
+    let made = tool("handover machine-key").args(["--into".as_ref(), machine.as_os_str()]).said().good();
+    let fingerprint = made.out.split_whitespace().last().unwrap().to_owned();
+    let public = custody.outside("reader.machine");
+    // what Bo heard on the telephone is not this key's
+    let wish = ["--name", "reader", "--machine", public.to_str().unwrap()];
+    let said = custody.by("anna", "register", &wish).good();
+    let to = said.out.split_whitespace().nth(1).unwrap().trim_end_matches(',').to_owned();
+    let other =
+        fingerprint.replacen(&fingerprint[..2], if fingerprint.starts_with("00") { "01" } else { "00" }, 1);
+    refused(&custody.by("bo", "admit", &[&to, "--fingerprint", &other]), "has another fingerprint");
+    let _ = custody.by("bo", "admit", &[&to, "--fingerprint", &fingerprint]).good();
+    let handover = custody.request(&to);
+    let sealed = custody.outside("keys.machine");
+    let _ = custody.fetch(&handover, &custody.approve(&handover), &sealed).good();
+    custody.is_right(&custody.open(&sealed, &custody.outside("reader.key"), "machine.csv"));
+
+    // Bo leaves; what Anna asks for now waits for another officer
+    custody.scene.house.stop(Room::Vault);
+    let opening = custody.outside("passphrase");
+    let opening: [&OsStr; 2] = ["--passphrase-file".as_ref(), opening.as_os_str()];
+    let _ = custody.scene.house.command("vault remove-officer bo").args(opening).said().good();
+    custody.scene.house.start(Room::Vault);
+    custody.scene.house.wait_until_ready();
+    let handover = custody.request(&to);
+    refused(&custody.by("bo", "approve", &[&handover]), "`bo` is no key officer of this house");
+    let officers = custody.scene.house.command("vault officers").args(opening).args(["--format", "json"]);
+    let officers = officers.said().good().json();
+    assert_eq!((officers.as_array().unwrap().len(), &officers[0]["officer"]), (1, &"anna".into()));
+}
