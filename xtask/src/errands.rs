@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::steps::{Outcome, cargo, run, step};
-use crate::{claims, files, graph, mutants, plain};
+use crate::{claims, files, graph, mutants, plain, snapshot};
 
 /// Builds the one command and all rooms, then becomes `meterkeep demo`: an interrupt at the terminal reaches it
 /// directly, and its exit status is ours.
@@ -42,6 +42,7 @@ pub(crate) fn check(root: &Path) -> Outcome {
     step("format", || format(root))?;
     step("files", || files(root))?;
     step("dependency directions", || graph::check(root))?;
+    step("the vault's packages", || snapshot::check(root))?;
     step("lints", || lint(root))
 }
 

@@ -169,7 +169,7 @@ fn between_rooms(real: &Graph, rooms: &BTreeSet<String>) -> Vec<String> {
 }
 
 /// Every package that ends up in this one, by short name.
-fn reach(root: &Path, package: &str) -> Result<BTreeSet<String>, String> {
+pub(crate) fn reach(root: &Path, package: &str) -> Result<BTreeSet<String>, String> {
     let mut tree = cargo(root);
     tree.args(["tree", "--edges", "normal,build", "--prefix", "none", "--format", "{p}", "--locked"]);
     match package {

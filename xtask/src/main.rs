@@ -7,6 +7,7 @@ mod fuzz;
 mod graph;
 mod mutants;
 mod plain;
+mod snapshot;
 mod steps;
 
 use std::path::PathBuf;
