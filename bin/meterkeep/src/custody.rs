@@ -12,8 +12,9 @@ use vault::{Custody, ProviderInfo, ProviderKind, RootError};
 use crate::officer;
 use crate::output::{Format, FormatArg, print, print_json, say, shown, table};
 use crate::place::HouseArg;
-use crate::problem::Problem;
+use crate::problem::{Problem, USAGE};
 use crate::secret::{self, OpeningArg};
+use crate::token;
 
 /// Who can open the vault: passphrases and officers' shares, each by itself.
 ///
@@ -29,6 +30,7 @@ enum Command {
     Providers(List),
     AddPassphrase(AddPassphrase),
     AddShares(AddShares),
+    AddToken(AddToken),
     Remove(Remove),
     Officers(Officers),
     AddOfficer(AddOfficer),
@@ -93,6 +95,30 @@ struct AddShares {
     opening: OpeningArg,
 }
 
+/// Add a hardware token (PKCS #11), whose key never leaves it.
+///
+/// The token makes an AES key of its own when it has none of that label. A passphrase or shares open the vault for this.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  meterkeep vault add-token --token vault --token-module /usr/lib/softhsm/libsofthsm2.so\n  \
+                        meterkeep vault add-token --token hsm1 --key house --token-module libhsm.so --token-connect 9004 --shares"
+)]
+struct AddToken {
+    #[command(flatten)]
+    house: HouseArg,
+    /// What people call it.
+    #[arg(long, default_value = "hardware token")]
+    label: String,
+    /// The token's label.
+    #[arg(long)]
+    token: String,
+    /// The label of the key in it.
+    #[arg(long, default_value = "meterkeep")]
+    key: String,
+    #[command(flatten)]
+    opening: OpeningArg,
+}
+
 /// Take a provider's power away: the others get a new root key.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  meterkeep vault remove 1 --house ./house\n  \
@@ -150,6 +176,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         Command::Providers(args) => list(args),
         Command::AddPassphrase(args) => add_passphrase(args),
         Command::AddShares(args) => add_shares(args),
+        Command::AddToken(args) => add_token(args),
         Command::Remove(args) => remove(args),
         Command::Officers(args) => officers(args),
         Command::AddOfficer(args) => add_officer(args),
@@ -183,6 +210,7 @@ fn list(args: &List) -> Result<(), Problem> {
 fn how(provider: &ProviderInfo) -> String {
     match provider.kind {
         ProviderKind::Passphrase => "passphrase".to_owned(),
+        ProviderKind::Token => "hardware token".to_owned(),
         ProviderKind::Shares { threshold, shares } => format!("{threshold} of {shares} shares"),
     }
 }
@@ -192,6 +220,9 @@ fn json(provider: &ProviderInfo) -> serde_json::Value {
     match provider.kind {
         ProviderKind::Passphrase => {
             serde_json::json!({"number": number, "kind": "passphrase", "label": label, "added": added})
+        }
+        ProviderKind::Token => {
+            serde_json::json!({"number": number, "kind": "token", "label": label, "added": added})
         }
         ProviderKind::Shares { threshold, shares } => serde_json::json!({
             "number": number, "kind": "shares", "label": label, "added": added,
@@ -231,6 +262,22 @@ fn add_shares(args: &AddShares) -> Result<(), Problem> {
     files.iter().for_each(|file| say(&format!("  {}", file.display())));
     say("carry each to its officer, remove the files here, and try the shares before you need them:");
     say(&format!("  meterkeep up --house {} --shares", layout.root().display()));
+    Ok(())
+}
+
+fn add_token(args: &AddToken) -> Result<(), Problem> {
+    let (layout, _) = args.house.open()?;
+    if !args.opening.token.is_given() {
+        return Err(Problem::new("which library does the token have?")
+            .help("name it with `--token-module`, such as /usr/lib/softhsm/libsofthsm2.so")
+            .exit(USAGE));
+    }
+    let place = token::place(&args.token, &args.key)?;
+    let custody = Custody::open(&layout, &args.opening.known(&layout)?)?;
+    let (locked, key) = args.opening.token.lock(place)?;
+    let id = custody.add_token(&args.label, locked, &key)?;
+    say(&format!("provider {id}: the token `{}` opens the vault from now on", shown(&args.token)));
+    say(&format!("  meterkeep up --house {} --token-module ...", layout.root().display()));
     Ok(())
 }
 

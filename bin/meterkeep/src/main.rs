@@ -23,6 +23,7 @@ mod problem;
 mod readings;
 mod secret;
 mod status;
+mod token;
 mod up;
 
 /// Collects the readings of a utility's meters, keeps them, and lets the right people use them.

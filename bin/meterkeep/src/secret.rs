@@ -10,6 +10,7 @@ use seal::shares::Share;
 use zeroize::Zeroizing;
 
 use crate::problem::{Problem, USAGE};
+use crate::token::TokenArg;
 
 /// A passphrase with fewer characters is refused when a house is made.
 pub(crate) const MIN_PASSPHRASE: usize = 12;
@@ -70,7 +71,7 @@ pub(crate) fn new_passphrase(
     Ok(passphrase)
 }
 
-/// What opens the vault of a house that exists: its passphrase, or officers' shares.
+/// What opens the vault of a house that exists: its passphrase, officers' shares, or a hardware token.
 #[derive(clap::Args)]
 pub(crate) struct OpeningArg {
     #[command(flatten)]
@@ -81,11 +82,16 @@ pub(crate) struct OpeningArg {
     /// A share is the first line of this file, which only its owner may read. Give as many as have to come together.
     #[arg(long, value_name = "FILE")]
     share_file: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) token: TokenArg,
 }
 
 impl OpeningArg {
     /// What the vault reads: a line with the passphrase, or a line a share.
     pub(crate) fn lines(&self, layout: &Layout) -> Result<SecretBytes, Problem> {
+        if self.token.is_given() {
+            return self.token.open(layout).map(|key| vault::token_line(&key));
+        }
         if !self.wants_shares(layout)? {
             return self.passphrase.existing();
         }
@@ -100,6 +106,15 @@ impl OpeningArg {
 
     /// The same for the vault's files.
     pub(crate) fn proof(&self, layout: &Layout) -> Result<vault::Proof, Problem> {
+        if self.token.is_given() {
+            self.token.open(layout).map(vault::Proof::Token)
+        } else {
+            self.known(layout)
+        }
+    }
+
+    /// The same without a token: a passphrase or shares.
+    pub(crate) fn known(&self, layout: &Layout) -> Result<vault::Proof, Problem> {
         if self.wants_shares(layout)? {
             self.gather(layout).map(vault::Proof::Shares)
         } else {

@@ -13,7 +13,7 @@ use seal::sign::Verifier;
 use wire::Room;
 
 use crate::officers::{self, Officer};
-use crate::providers::{Lock, Proof, Provider, ProviderError};
+use crate::providers::{Lock, Proof, Provider, ProviderError, TokenPlace};
 use crate::root::{self, Opened, RootError};
 use crate::signing;
 
@@ -42,11 +42,36 @@ pub enum ProviderKind {
         /// How many there are.
         shares: u8,
     },
+    /// A hardware token.
+    Token,
+}
+
+/// A hardware token that opens the vault: where its key is, and what it has locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenLock {
+    /// Where.
+    pub place: TokenPlace,
+    /// What it has locked, for it to open.
+    pub locked: Vec<u8>,
+}
+
+/// The hardware tokens among a house's providers, without opening the vault.
+///
+/// # Errors
+/// As [`providers`].
+pub fn tokens(layout: &Layout) -> Result<Vec<TokenLock>, RootError> {
+    let list = root::read_providers(&RealDisk, layout)?;
+    let token = |provider: &Provider| match &provider.lock {
+        Lock::Token { place, locked, .. } => Some(TokenLock { place: place.clone(), locked: locked.clone() }),
+        _ => None,
+    };
+    Ok(list.list().iter().filter_map(token).collect())
 }
 
 fn info(provider: &Provider) -> ProviderInfo {
     let kind = match &provider.lock {
         Lock::Passphrase(_) => ProviderKind::Passphrase,
+        Lock::Token { .. } => ProviderKind::Token,
         Lock::Shares { threshold, commitments, .. } => ProviderKind::Shares {
             threshold: *threshold,
             shares: u8::try_from(commitments.len()).unwrap_or(u8::MAX),
@@ -130,6 +155,17 @@ impl Custody {
         let added = providers.add_shares(root, label, (threshold, shares), UtcMillis::now());
         let (id, shares) = added.map_err(RootError::from)?;
         keep(&shares)?;
+        self.save()?;
+        Ok(id)
+    }
+
+    /// Adds a hardware token, which has locked a key that was made for it: `key` and what the token made of it.
+    ///
+    /// # Errors
+    /// As [`Self::add_passphrase`].
+    pub fn add_token(mut self, label: &str, token: TokenLock, key: &Secret<32>) -> Result<u32, RootError> {
+        let Opened { providers, root, .. } = &mut self.opened;
+        let id = providers.add_token(root, label, token.place, (key, token.locked), UtcMillis::now())?;
         self.save()?;
         Ok(id)
     }

@@ -37,15 +37,16 @@ mod unseal;
 mod vault;
 mod witness;
 
-pub use custody::{Custody, ProviderInfo, ProviderKind, check_share, providers};
+pub use custody::{Custody, ProviderInfo, ProviderKind, TokenLock, check_share, providers, tokens};
 pub use fresh::{FreshError, Limits};
 pub use number::MeterNumber;
 pub use officers::{Officer, OfficerError};
-pub use providers::{Proof, ProviderError};
+pub use providers::{Proof, ProviderError, TokenPlace};
 pub use root::{IMPORT_PUBLIC, RootError, create};
 pub use service::VaultRoom;
 pub use signing::HANDOVER_CERTIFICATE;
 pub use table::TableError;
+pub use unseal::token_line;
 pub use vault::{Failure, OpenError, Pinned, Vault};
 
 use std::sync::Arc;

@@ -1,10 +1,11 @@
-//! What opens the vault, as the launcher or people give it: a line with a passphrase, or a line a share.
+//! What opens the vault, as the launcher or people give it: a line with a passphrase, or a line a share, or a line with what
+//! a hardware token opened.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 
-use base::SecretBytes;
+use base::{Secret, SecretBytes};
 use seal::shares::{self, Share, ShareError};
 use zeroize::Zeroizing;
 
@@ -12,6 +13,20 @@ use crate::providers::Proof;
 
 /// Longer lines are refused.
 const MAX: usize = 1024;
+
+/// How a line begins that holds what a token opened.
+const TOKEN: &str = "MKTOKEN1-";
+
+/// The line for what a hardware token opened.
+#[must_use]
+pub fn token_line(key: &Secret<32>) -> SecretBytes {
+    let mut line = Zeroizing::new(vec![0; TOKEN.len() + 64]);
+    let (head, digits) = line.split_at_mut(TOKEN.len());
+    head.copy_from_slice(TOKEN.as_bytes());
+    // 64 digits fit: their room was just made
+    let _ = hex::encode_to_slice(key.expose(), digits);
+    SecretBytes::new(std::mem::take(&mut *line))
+}
 
 /// Reads standard input until there is enough; `None` when there is nothing. It does not go through the standard
 /// library's buffer, which would keep a copy.
@@ -21,6 +36,12 @@ pub(crate) fn read_proof() -> io::Result<Option<Proof>> {
 
 fn proof(input: &mut impl Read) -> io::Result<Option<Proof>> {
     let Some(first) = line(input)? else { return Ok(None) };
+    if let Some(digits) = first.expose().strip_prefix(TOKEN.as_bytes()) {
+        let mut key = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(digits, key.as_mut_slice())
+            .map_err(|_| io::Error::other("what the token opened is no key of 32 bytes"))?;
+        return Ok(Secret::from_slice(key.as_slice()).map(Proof::Token));
+    }
     if !shares::is_share(first.expose()) {
         return Ok(Some(Proof::Passphrase(first)));
     }
@@ -69,7 +90,6 @@ fn line(input: &mut impl Read) -> io::Result<Option<SecretBytes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::Secret;
 
     #[test]
     fn the_first_line_is_the_passphrase_and_the_rest_is_left() {
@@ -81,6 +101,14 @@ mod tests {
         assert_eq!(line(b"").unwrap(), None);
         assert!(line(&[b'a'; MAX + 1]).is_err());
         assert_eq!(line(&[b'a'; MAX]).unwrap().unwrap().len(), MAX);
+    }
+
+    #[test]
+    fn what_a_token_opened_comes_through() {
+        let line = token_line(&Secret::new([0xa7; 32]));
+        let read = |mut bytes: &[u8]| proof(&mut bytes);
+        assert!(matches!(read(line.expose()), Ok(Some(Proof::Token(key))) if *key.expose() == [0xa7; 32]));
+        assert!(read(b"MKTOKEN1-a7a7\n").is_err());
     }
 
     #[test]

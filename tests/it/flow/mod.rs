@@ -6,4 +6,5 @@ mod key_files;
 mod key_lists;
 mod restart;
 mod telegrams;
+mod token;
 mod unseal;

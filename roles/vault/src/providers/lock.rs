@@ -13,6 +13,17 @@ pub(crate) enum Lock {
     Passphrase(SealedRoot),
     /// Shamir shares, of which as many as the threshold says come together.
     Shares { set: [u8; 8], threshold: u8, commitments: Vec<[u8; 32]>, envelope: Vec<u8> },
+    /// A key that a hardware token has locked and opens again.
+    Token { place: TokenPlace, locked: Vec<u8>, envelope: Vec<u8> },
+}
+
+/// Where in a hardware token the key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenPlace {
+    /// The token's label.
+    pub token: String,
+    /// The label of the key in it.
+    pub key: String,
 }
 
 /// What somebody brings to open the vault.
@@ -21,6 +32,8 @@ pub enum Proof {
     Passphrase(SecretBytes),
     /// Officers' shares.
     Shares(Vec<Share>),
+    /// What a hardware token opened.
+    Token(Secret<32>),
 }
 
 impl Proof {
@@ -28,12 +41,18 @@ impl Proof {
         match self {
             Self::Passphrase(_) => "the passphrase",
             Self::Shares(_) => "what the shares make",
+            Self::Token(_) => "what the token opened",
         }
     }
 }
 
 fn share_place(set: [u8; 8]) -> Place {
     Place::new("meterkeep/provider-seed/1").field(&set)
+}
+
+fn token_place(at: &TokenPlace, locked: &[u8]) -> Place {
+    let place = Place::new("meterkeep/provider-token-seed/1").field(at.token.as_bytes());
+    place.field(at.key.as_bytes()).field(locked)
 }
 
 impl Lock {
@@ -55,10 +74,21 @@ impl Lock {
         Ok((Self::Shares { set, threshold, commitments, envelope }, all))
     }
 
+    /// A lock whose key a token has locked; the key is not kept.
+    pub(super) fn token(
+        seed: &Secret<32>,
+        place: TokenPlace,
+        key: &Secret<32>,
+        locked: Vec<u8>,
+    ) -> Result<Self, ProviderError> {
+        let envelope = aead::seal(key, 1, &token_place(&place, &locked), seed.expose());
+        Ok(Self::Token { place, locked, envelope: envelope.map_err(|_| ProviderError::Machine)? })
+    }
+
     /// Whether a proof is meant for it.
     pub(super) fn takes(&self, proof: &Proof) -> bool {
         match (self, proof) {
-            (Self::Passphrase(_), Proof::Passphrase(_)) => true,
+            (Self::Passphrase(_), Proof::Passphrase(_)) | (Self::Token { .. }, Proof::Token(_)) => true,
             (Self::Shares { set, .. }, Proof::Shares(shares)) => shares.iter().any(|s| s.set() == *set),
             _ => false,
         }
@@ -79,6 +109,10 @@ impl Lock {
                 }
                 let key = shares::join(brought)?;
                 aead::open_secret(&key, &share_place(*set), envelope)
+                    .map_err(|_| ProviderError::Wrong(proof.name()))
+            }
+            (Self::Token { place, locked, envelope }, Proof::Token(key)) => {
+                aead::open_secret(key, &token_place(place, locked), envelope)
                     .map_err(|_| ProviderError::Wrong(proof.name()))
             }
             _ => Err(ProviderError::NoSuch(proof.name())),

@@ -1,5 +1,5 @@
 //! Who can open the vault: providers of the root key, each by itself. A passphrase, or officers' shares, of which some
-//! have to come together.
+//! have to come together, or a hardware token.
 //!
 //! Each has a key pair whose private seed is under its own lock; the root key is sealed to the public half. So a new root
 //! key reaches every provider without asking for its passphrase, and one that was removed opens only what was sealed
@@ -13,13 +13,16 @@ use seal::hybrid::{KeyPair, PublicKey, Sealed};
 use seal::shares::Share;
 
 pub(crate) use lock::Lock;
-pub use lock::Proof;
+pub use lock::{Proof, TokenPlace};
 pub(crate) use record::{MAX_FILE, Unproven};
 
 /// Most providers of one vault.
 const MAX_PROVIDERS: usize = 16;
 /// Most bytes of a label.
 const MAX_LABEL: usize = 80;
+
+/// Most bytes of what a token has locked.
+const MAX_LOCKED: usize = 1024;
 
 const ROOT_INFO: &[u8] = b"meterkeep/root-key/1 vault->provider";
 
@@ -150,6 +153,29 @@ impl Providers {
         let (lock, shares) = Lock::shares(&seed, threshold, shares)?;
         let public = public_of(seed)?;
         Ok((self.add(root, label, lock, public, now)?, shares))
+    }
+
+    /// Adds a hardware token that has locked `key` already.
+    ///
+    /// # Errors
+    /// As [`Self::add_passphrase`].
+    pub(crate) fn add_token(
+        &mut self,
+        root: &Secret<32>,
+        label: &str,
+        place: TokenPlace,
+        (key, locked): (&Secret<32>, Vec<u8>),
+        now: UtcMillis,
+    ) -> Result<u32, ProviderError> {
+        let fits =
+            |text: &str| !text.is_empty() && text.len() <= MAX_LABEL && !text.chars().any(char::is_control);
+        if !fits(&place.token) || !fits(&place.key) || locked.len() > MAX_LOCKED {
+            return Err(ProviderError::Label);
+        }
+        let seed = Secret::random().map_err(|_| ProviderError::Machine)?;
+        let lock = Lock::token(&seed, place, key, locked)?;
+        let public = public_of(seed)?;
+        self.add(root, label, lock, public, now)
     }
 
     fn add(
@@ -286,6 +312,25 @@ mod tests {
         assert_eq!(opened(&providers, &next, &phrase("two")), Ok([6; 32]));
         // numbers are not used twice
         assert_eq!(add(&mut providers, &next, "three"), 3);
+    }
+
+    #[test]
+    fn a_token_opens_with_what_it_locked_and_nothing_else() {
+        let root = Secret::new([5; 32]);
+        let mut providers = Providers::new();
+        let place = |token: &str| TokenPlace { token: token.to_owned(), key: "vault".to_owned() };
+        let mut add = |token: &str, key: u8| {
+            let key = (&Secret::new([key; 32]), vec![key; 60]);
+            providers.add_token(&root, "hsm", place(token), key, NOW)
+        };
+        add("first", 1).unwrap();
+        add("second", 2).unwrap();
+        assert_eq!(add("", 3), Err(ProviderError::Label));
+        for key in [1, 2] {
+            assert_eq!(opened(&providers, &root, &Proof::Token(Secret::new([key; 32]))), Ok([5; 32]));
+        }
+        let error = opened(&providers, &root, &Proof::Token(Secret::new([3; 32]))).unwrap_err();
+        assert_eq!(error, ProviderError::Wrong("what the token opened"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use seal::hybrid::{PUBLIC_LEN, PublicKey, Sealed};
 use seal::passphrase::SealedRoot;
 use seal::{derive, mac};
 
-use super::{Lock, MAX_LABEL, MAX_PROVIDERS, Proof, Provider, ProviderError, Providers};
+use super::{Lock, MAX_LABEL, MAX_PROVIDERS, Proof, Provider, ProviderError, Providers, TokenPlace};
 use crate::codec::{Fields, Malformed, put_bytes, put_varint};
 
 const MAGIC: [u8; 8] = *b"MKROOTS1";
@@ -124,6 +124,13 @@ fn put_lock(into: &mut Vec<u8>, lock: &Lock) {
             commitments.iter().for_each(|c| into.extend_from_slice(c));
             put_bytes(into, envelope);
         }
+        Lock::Token { place, locked, envelope } => {
+            into.push(3);
+            put_bytes(into, place.token.as_bytes());
+            put_bytes(into, place.key.as_bytes());
+            put_bytes(into, locked);
+            put_bytes(into, envelope);
+        }
     }
 }
 
@@ -135,6 +142,11 @@ fn lock(fields: &mut Fields<'_>) -> Result<Lock, ProviderError> {
             let count = fields.count(32)?;
             let commitments = (0..count).map(|_| fields.array()).collect::<Result<_, _>>()?;
             Ok(Lock::Shares { set, threshold, commitments, envelope: fields.bytes()?.to_vec() })
+        }
+        3 => {
+            let place = TokenPlace { token: text(fields, MAX_LABEL)?, key: text(fields, MAX_LABEL)? };
+            let (locked, envelope) = (fields.bytes()?.to_vec(), fields.bytes()?.to_vec());
+            Ok(Lock::Token { place, locked, envelope })
         }
         _ => Err(ProviderError::Form),
     }
