@@ -35,6 +35,7 @@ enum Command {
     Officers(Officers),
     AddOfficer(AddOfficer),
     RemoveOfficer(RemoveOfficer),
+    AcceptOlder(AcceptOlder),
 }
 
 /// List what opens the vault. Needs no passphrase.
@@ -171,6 +172,20 @@ struct RemoveOfficer {
     opening: OpeningArg,
 }
 
+/// Accept the vault's files although the log says that there were newer ones.
+///
+/// For a restore from a backup. What was erased, removed, fetched or imported since then is not known to the vault: look at
+/// the log, and do it again. It counts for one start within a day, and is recorded in the log.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep vault accept-older --house ./house\n  \
+                        meterkeep vault accept-older --house ./house --shares")]
+struct AcceptOlder {
+    #[command(flatten)]
+    house: HouseArg,
+    #[command(flatten)]
+    opening: OpeningArg,
+}
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     match &args.command {
         Command::Providers(args) => list(args),
@@ -181,6 +196,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         Command::Officers(args) => officers(args),
         Command::AddOfficer(args) => add_officer(args),
         Command::RemoveOfficer(args) => remove_officer(args),
+        Command::AcceptOlder(args) => accept_older(args),
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -347,5 +363,12 @@ fn remove_officer(args: &RemoveOfficer) -> Result<(), Problem> {
         "officer {} is removed; the vault believes them no more from its next start",
         shown(&args.name)
     ));
+    Ok(())
+}
+
+fn accept_older(args: &AcceptOlder) -> Result<(), Problem> {
+    let (layout, _) = args.house.open()?;
+    custody(&layout, &args.opening)?.accept_older()?;
+    say("the vault's next start, within a day, accepts its files as they are; that goes into the log");
     Ok(())
 }

@@ -56,9 +56,11 @@ pub const fn callers_of(method: Method) -> Grantees {
         | Method::VaultCommitted
         | Method::VaultPositions
         | Method::VaultSealingKeys => &[R(Intake)],
-        Method::VaultReleaseKeys | Method::VaultImportKeys | Method::VaultTenancy | Method::VaultCustody => {
-            &[R(Archive)]
-        }
+        Method::VaultReleaseKeys
+        | Method::VaultImportKeys
+        | Method::VaultTenancy
+        | Method::VaultCustody
+        | Method::VaultMark => &[R(Archive)],
         Method::LedgerAppend => &[R(Intake), R(Archive), R(Warden)],
         Method::LedgerHead => &[R(Archive), R(Warden), Operator],
         Method::WardenGrant | Method::WardenCollectorToken | Method::WardenRevokeCollector => &[Operator],

@@ -25,3 +25,4 @@ pub use envelope::{Refusal, Refused, Reply, Request};
 pub use method::Method;
 pub use prost::Message;
 pub use room::Room;
+pub use vault::MARK_ACTION;

@@ -76,6 +76,8 @@ methods! {
     VaultTenancy = 36, Vault, "vault.tenancy";
     /// An errand of key custody: an officer's act, a fetch, an acknowledgement, against grant and receipt.
     VaultCustody = 37, Vault, "vault.custody";
+    /// The newest mark of the log is shown, and the vault says how far it has come.
+    VaultMark = 38, Vault, "vault.mark";
 
     /// Append events and get receipts.
     LedgerAppend = 50, Ledger, "ledger.append";

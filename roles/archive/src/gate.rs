@@ -39,6 +39,11 @@ impl<R: Record> Gate<R> {
         Self { recorder, warden, ledger, nonces: Mutex::new(Nonces::new(MAX_NONCES)), counters }
     }
 
+    /// The log.
+    pub(crate) const fn recorder(&self) -> &R {
+        &self.recorder
+    }
+
     /// Checks a request for what the called method does. A refusal is in the log before it is answered.
     pub(crate) async fn admit(
         &self,

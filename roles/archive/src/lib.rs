@@ -7,6 +7,7 @@
 
 mod custody;
 mod gate;
+mod marks;
 mod opening;
 mod question;
 mod registering;
@@ -25,6 +26,7 @@ use store::register::Register;
 use wire::Room;
 
 use crate::gate::Gate;
+use crate::marks::Marks;
 use crate::service::{Archive, Inner, ReadingsFile};
 use crate::subjects::SubjectKey;
 use crate::vaults::LinkedVault;
@@ -46,9 +48,11 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         .await
         .map_err(|e| StartError::during("cannot open the register")(&e))?;
     let counters = Arc::new(Counters::new());
+    let marks = Arc::new(Marks::load(&RealDisk, folder.join("vault.mark"))?);
     let archive = Archive::new(Inner {
-        gate: Gate::new(recorder, layout.verifier(Room::Warden)?, ledger, Arc::clone(&counters)),
-        vault: LinkedVault::new(context.client(Room::Vault)?),
+        marks: Arc::clone(&marks),
+        gate: Gate::new(recorder.clone(), layout.verifier(Room::Warden)?, ledger, Arc::clone(&counters)),
+        vault: LinkedVault::new(context.client(Room::Vault)?, Arc::clone(&marks)),
         register,
         readings: ReadingsFile::new(layout.store().join("readings.db")),
         subjects: SubjectKey::load(&RealDisk, &folder.join("subject.key"))?,
@@ -57,6 +61,12 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         questions: Archive::<LedgerRecorder, LinkedVault>::questions(),
     });
     let door = context.door()?;
-    link::serve(door, Room::Archive, Arc::new(archive), context.shutdown).await;
+    let archive = Arc::new(archive);
+    let marking = tokio::spawn({
+        let (archive, shutdown) = (Arc::clone(&archive), context.shutdown.clone());
+        async move { shutdown.run_until_cancelled(archive.keep_marks()).await }
+    });
+    link::serve(door, Room::Archive, archive, context.shutdown).await;
+    marking.abort();
     Ok(())
 }

@@ -22,6 +22,7 @@ use wire::{Method, Refused};
 
 use crate::custody;
 use crate::gate::Gate;
+use crate::marks::{self, Marks};
 use crate::opening;
 use crate::question::Question;
 use crate::registering::{self, Desk};
@@ -35,6 +36,10 @@ const MAX_QUESTIONS: usize = 4;
 const MAX_METERS: u32 = 20_000;
 /// Intake is told of tenancies that ended within the last 40 days: late telegrams are at most 14 days old.
 const TENANCIES_MS: i64 = 40 * 24 * 3600 * 1000;
+/// How often the vault's mark is looked after when nothing else moves it.
+const MARK_EVERY: Duration = Duration::from_secs(300);
+/// How soon it is tried again.
+const MARK_AGAIN: Duration = Duration::from_secs(5);
 /// The longest wait of a long poll.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
@@ -44,6 +49,7 @@ pub(crate) struct Archive<R, V>(Arc<Inner<R, V>>);
 /// What the archive works with.
 pub(crate) struct Inner<R, V> {
     pub(crate) gate: Gate<R>,
+    pub(crate) marks: Arc<Marks>,
     pub(crate) vault: V,
     pub(crate) register: Register,
     pub(crate) readings: ReadingsFile,
@@ -91,6 +97,14 @@ impl<R: Record, V: Vault> Archive<R, V> {
         Semaphore::new(MAX_QUESTIONS)
     }
 
+    /// Shows the vault's newest mark until it has taken it, and looks after it from then on.
+    pub(crate) async fn keep_marks(&self) {
+        loop {
+            let settled = self.0.settle().await;
+            tokio::time::sleep(if settled { MARK_EVERY } else { MARK_AGAIN }).await;
+        }
+    }
+
     /// Does a change in a task of its own, so that a caller who gives up does not stop it between vault and
     /// register.
     async fn whole<A, F, Fut>(&self, work: F) -> Result<A, Refused>
@@ -105,6 +119,13 @@ impl<R: Record, V: Vault> Archive<R, V> {
 }
 
 impl<R: Record, V: Vault> Inner<R, V> {
+    /// Has the vault's mark recorded. Whether that went well: if not, it is tried again.
+    async fn settle(&self) -> bool {
+        let (marks, recorder) = (self.marks.as_ref(), self.gate.recorder());
+        let settled = marks::settle(marks, recorder, &self.vault, &self.counters, UtcMillis::now()).await;
+        settled.inspect_err(|why| tracing::warn!(%why, "the vault's mark")).is_ok()
+    }
+
     fn desk(&self) -> Desk<'_, R, V> {
         Desk {
             gate: &self.gate,
@@ -161,6 +182,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
         match self.desk().change(&asked.request, &request, now).await {
             Ok(answer) => {
                 self.counters.add("register.changes", 1);
+                self.settle().await;
                 Ok(answer)
             }
             Err(refused) => Err(self.gate.refuse(&request, refused, now).await),
@@ -179,6 +201,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
                 for outcome in &report.outcomes {
                     self.counters.add(format!("keys.{outcome}"), 1);
                 }
+                self.settle().await;
                 Ok(report)
             }
             Err(refused) => Err(self.gate.refuse(&request, refused, now).await),
@@ -190,6 +213,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
         match custody::errand(&self.gate, &self.vault, &asked.request, &request, now).await {
             Ok(answer) => {
                 self.counters.add("custody", 1);
+                self.settle().await;
                 Ok(answer)
             }
             Err(refused) => Err(self.gate.refuse(&request, refused, now).await),

@@ -3,15 +3,22 @@
 use std::future::Future;
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use base::{MeterId, TenancyId, UtcMillis};
+use bytes::Bytes;
 use link::{CallError, Client};
 use prost::Message;
 use store::register::Span;
 use wire::custody::{ErrandAnswer, REFUSALS, VaultErrand};
 use wire::gateway::Done;
-use wire::vault::{DataKeys, ImportKeys, ImportReport, ReleaseKeys, Tenancy, TenancySpan};
-use wire::{Method, Refused};
+use wire::vault::{
+    DataKeys, ImportKeys, ImportReport, MarkAnswer, PresentMark, ReleaseKeys, Tenancy, TenancySpan,
+};
+use wire::{Method, Refused, Room};
 use zeroize::Zeroize;
+
+use crate::marks::Marks;
 
 /// How long the vault may take for one call.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,26 +34,50 @@ pub(crate) trait Vault: Send + Sync + 'static {
     /// Hands over sealed meter keys.
     fn import(&self, keys: ImportKeys) -> impl Future<Output = Result<ImportReport, Refused>> + Send;
 
+    /// Shows the newest mark of the log, and asks how far the vault has come.
+    fn mark(&self, shown: PresentMark) -> impl Future<Output = Result<MarkAnswer, Refused>> + Send;
+
     /// Relays an errand of key custody.
     fn custody(&self, errand: VaultErrand) -> impl Future<Output = Result<ErrandAnswer, Refused>> + Send;
 }
 
 /// The house's vault.
-pub(crate) struct LinkedVault(Client);
+pub(crate) struct LinkedVault {
+    client: Client,
+    marks: Arc<Marks>,
+}
 
 impl LinkedVault {
-    pub(crate) const fn new(client: Client) -> Self {
-        Self(client)
+    pub(crate) const fn new(client: Client, marks: Arc<Marks>) -> Self {
+        Self { client, marks }
+    }
+
+    /// A call. A vault that has just started is shown the newest mark first.
+    async fn ask(&self, method: Method, question: &impl Message) -> Result<Bytes, CallError> {
+        let body: Bytes = question.encode_to_vec().into();
+        match self.client.call_raw(method, body.clone(), PATIENCE).await {
+            Err(CallError::Refused { code, .. }) if code == "mark-first" => {
+                let shown = self.marks.newest();
+                self.client.call::<_, MarkAnswer>(Method::VaultMark, &shown, PATIENCE).await?;
+                self.client.call_raw(method, body, PATIENCE).await
+            }
+            answered => answered,
+        }
+    }
+
+    async fn answered<A: Message + Default>(
+        &self,
+        method: Method,
+        question: &impl Message,
+    ) -> Result<A, CallError> {
+        let body = self.ask(method, question).await?;
+        A::decode(body).map_err(|_| CallError::Garbled(Room::Vault))
     }
 }
 
 impl Vault for LinkedVault {
     async fn release(&self, question: ReleaseKeys) -> Result<DataKeys, Refused> {
-        let body = self
-            .0
-            .call_raw(Method::VaultReleaseKeys, question.encode_to_vec().into(), PATIENCE)
-            .await
-            .map_err(refused)?;
+        let body = self.ask(Method::VaultReleaseKeys, &question).await.map_err(refused)?;
         let keys = DataKeys::decode(body.clone());
         // The keys were copied out; the frame that they came in is wiped where nobody else holds it.
         if let Ok(mut frame) = body.try_into_mut() {
@@ -56,15 +87,19 @@ impl Vault for LinkedVault {
     }
 
     async fn tenancy(&self, change: Tenancy) -> Result<(), Refused> {
-        self.0.call::<_, Done>(Method::VaultTenancy, &change, PATIENCE).await.map(drop).map_err(refused)
+        self.answered::<Done>(Method::VaultTenancy, &change).await.map(drop).map_err(refused)
     }
 
     async fn import(&self, keys: ImportKeys) -> Result<ImportReport, Refused> {
-        self.0.call(Method::VaultImportKeys, &keys, PATIENCE).await.map_err(refused)
+        self.answered(Method::VaultImportKeys, &keys).await.map_err(refused)
+    }
+
+    async fn mark(&self, shown: PresentMark) -> Result<MarkAnswer, Refused> {
+        self.client.call(Method::VaultMark, &shown, PATIENCE).await.map_err(refused)
     }
 
     async fn custody(&self, errand: VaultErrand) -> Result<ErrandAnswer, Refused> {
-        self.0.call(Method::VaultCustody, &errand, PATIENCE).await.map_err(|error| match &error {
+        self.answered(Method::VaultCustody, &errand).await.map_err(|error| match &error {
             // the log names what the vault said, not only that it said no
             CallError::Refused { code, message } => match REFUSALS.iter().find(|known| *known == code) {
                 Some(known) => Refused::new(known, message.clone()),

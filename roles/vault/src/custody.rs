@@ -12,6 +12,7 @@ use seal::shares::Share;
 use seal::sign::Verifier;
 use wire::Room;
 
+use crate::mark;
 use crate::officers::{self, Officer};
 use crate::providers::{Lock, Proof, Provider, ProviderError, TokenPlace};
 use crate::root::{self, Opened, RootError};
@@ -216,7 +217,16 @@ impl Custody {
     /// # Errors
     /// When the list is damaged or of another vault.
     pub fn officers(&self) -> Result<Vec<Officer>, RootError> {
-        officers::load(&RealDisk, &self.layout, &self.opened.standing)
+        Ok(officers::load(&RealDisk, &self.layout, &self.opened.standing)?.list)
+    }
+
+    /// Lets the vault's next start, within a day, accept its files although the log says that there were newer ones: after
+    /// a restore from a backup, say. What was erased, removed or fetched since is then not known to it.
+    ///
+    /// # Errors
+    /// The disk; the machine.
+    pub fn accept_older(self) -> Result<(), RootError> {
+        mark::accept(&RealDisk, &self.layout, &self.opened.standing, UtcMillis::now())
     }
 
     fn save(&self) -> Result<(), RootError> {

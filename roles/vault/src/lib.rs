@@ -21,6 +21,7 @@ mod desk;
 mod fresh;
 mod keys;
 mod limits;
+mod mark;
 mod number;
 mod officers;
 mod proven;

@@ -14,6 +14,13 @@ use base::{Secret, UtcMillis};
 pub(crate) const MAX_OFFICERS: usize = 64;
 const MAX_FILE: usize = 16 * 1024;
 
+/// The officers, and how often the list was changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Officers {
+    pub(crate) changes: u64,
+    pub(crate) list: Vec<Officer>,
+}
+
 /// A key officer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Officer {
@@ -54,12 +61,8 @@ fn place() -> Place {
 }
 
 /// The pinned officers; none where none was ever pinned.
-pub(crate) fn load(
-    disk: &dyn Disk,
-    layout: &Layout,
-    standing: &Secret<32>,
-) -> Result<Vec<Officer>, RootError> {
-    let Some(sealed) = read_whole(disk, &file(layout), MAX_FILE)? else { return Ok(Vec::new()) };
+pub(crate) fn load(disk: &dyn Disk, layout: &Layout, standing: &Secret<32>) -> Result<Officers, RootError> {
+    let Some(sealed) = read_whole(disk, &file(layout), MAX_FILE)? else { return Ok(Officers::default()) };
     let opened = aead::open(standing, &place(), &sealed).ok();
     let officers = opened.and_then(|bytes| decode(&bytes).ok());
     officers.ok_or_else(|| RootError::Foreign(file(layout)))
@@ -70,7 +73,7 @@ pub(crate) fn save(
     disk: &dyn Disk,
     layout: &Layout,
     standing: &Secret<32>,
-    officers: &[Officer],
+    officers: &Officers,
 ) -> Result<(), RootError> {
     let sealed = aead::seal(standing, 1, &place(), &encode(officers))?;
     Ok(write_atomically(disk, &file(layout), &sealed)?)
@@ -78,7 +81,7 @@ pub(crate) fn save(
 
 /// Adds an officer to a list.
 pub(crate) fn pin(
-    officers: &mut Vec<Officer>,
+    officers: &mut Officers,
     name: &str,
     key: Verifier,
     since: UtcMillis,
@@ -86,30 +89,35 @@ pub(crate) fn pin(
     if !grant::is_name(name) {
         return Err(OfficerError::Name(name.chars().take(70).collect()));
     }
-    if officers.iter().any(|o| o.name == name) {
+    if officers.list.iter().any(|o| o.name == name) {
         return Err(OfficerError::Taken(name.to_owned()));
     }
-    if let Some(same) = officers.iter().find(|o| o.key == key) {
+    if let Some(same) = officers.list.iter().find(|o| o.key == key) {
         return Err(OfficerError::SameKey(same.name.clone()));
     }
-    if officers.len() >= MAX_OFFICERS {
+    if officers.list.len() >= MAX_OFFICERS {
         return Err(OfficerError::TooMany);
     }
-    officers.push(Officer { name: name.to_owned(), key, since });
+    officers.list.push(Officer { name: name.to_owned(), key, since });
+    officers.changes = officers.changes.saturating_add(1);
     Ok(())
 }
 
 /// Takes an officer off a list.
-pub(crate) fn unpin(officers: &mut Vec<Officer>, name: &str) -> Result<(), OfficerError> {
-    let before = officers.len();
-    officers.retain(|o| o.name != name);
-    if officers.len() == before { Err(OfficerError::Unknown(name.to_owned())) } else { Ok(()) }
+pub(crate) fn unpin(officers: &mut Officers, name: &str) -> Result<(), OfficerError> {
+    let before = officers.list.len();
+    officers.list.retain(|o| o.name != name);
+    if officers.list.len() == before {
+        return Err(OfficerError::Unknown(name.to_owned()));
+    }
+    officers.changes = officers.changes.saturating_add(1);
+    Ok(())
 }
 
-fn encode(officers: &[Officer]) -> Vec<u8> {
-    let mut into = Vec::new();
-    put_varint(&mut into, officers.len() as u64);
-    for officer in officers {
+fn encode(officers: &Officers) -> Vec<u8> {
+    let mut into = officers.changes.to_le_bytes().to_vec();
+    put_varint(&mut into, officers.list.len() as u64);
+    for officer in &officers.list {
         put_bytes(&mut into, officer.name.as_bytes());
         into.extend_from_slice(officer.key.as_bytes());
         into.extend_from_slice(&officer.since.0.to_le_bytes());
@@ -117,13 +125,13 @@ fn encode(officers: &[Officer]) -> Vec<u8> {
     into
 }
 
-fn decode(bytes: &[u8]) -> Result<Vec<Officer>, Malformed> {
+fn decode(bytes: &[u8]) -> Result<Officers, Malformed> {
     let mut fields = Fields::of(bytes);
-    let mut officers = Vec::new();
+    let mut officers = Officers { changes: fields.u64()?, list: Vec::new() };
     for _ in 0..fields.count(41)? {
         let name = String::from_utf8(fields.bytes()?.to_vec()).map_err(|_| Malformed)?;
         let key = Verifier::from_bytes(&fields.array::<32>()?).map_err(|_| Malformed)?;
-        officers.push(Officer { name, key, since: UtcMillis(fields.i64()?) });
+        officers.list.push(Officer { name, key, since: UtcMillis(fields.i64()?) });
     }
     fields.end()?;
     Ok(officers)
@@ -139,7 +147,7 @@ mod tests {
     fn a_person_is_one_officer_and_the_list_comes_back() {
         let key = || Signer::generate().unwrap().verifier();
         let (anna, bo) = (key(), key());
-        let mut officers = Vec::new();
+        let mut officers = Officers::default();
         pin(&mut officers, "anna", anna, UtcMillis(1)).unwrap();
         pin(&mut officers, "bo", bo, UtcMillis(2)).unwrap();
         assert_eq!(decode(&encode(&officers)), Ok(officers.clone()));
@@ -149,7 +157,7 @@ mod tests {
         assert_eq!(pin("an na", key()), OfficerError::Name("an na".into()));
         assert_eq!(unpin(&mut officers, "carl"), Err(OfficerError::Unknown("carl".into())));
         unpin(&mut officers, "anna").unwrap();
-        assert_eq!(officers.len(), 1);
+        assert_eq!((officers.list.len(), officers.changes), (1, 3));
         assert_eq!(decode(&[1, 2, 3]), Err(Malformed));
     }
 }

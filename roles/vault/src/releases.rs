@@ -101,6 +101,11 @@ impl Releases {
         Ok(())
     }
 
+    /// How many records were ever written.
+    pub(crate) fn position(&self) -> u64 {
+        self.lock().journal.next().0
+    }
+
     /// Keys that went out in all.
     pub(crate) fn total(&self) -> u64 {
         self.lock().totals.values().sum()

@@ -221,17 +221,23 @@ pub(crate) fn unlock(disk: &dyn Disk, layout: &Layout, proof: &Proof) -> Result<
     Ok(Opened { providers, root, standing })
 }
 
-/// Opens what the vault works with: the standing key and the key pair for imports.
+/// Opens what the vault works with: the standing key and the key pair for imports. Says, too, which generation of the root
+/// key it is and how many providers there ever were.
 ///
 /// # Errors
 /// [`ProviderError::Wrong`] inside [`RootError::Provider`], or what is wrong with the files.
-pub(crate) fn open(disk: &dyn Disk, layout: &Layout, proof: &Proof) -> Result<(Root, KeyPair), RootError> {
-    let root = Root(unlock(disk, layout, proof)?.standing);
+pub(crate) fn open(
+    disk: &dyn Disk,
+    layout: &Layout,
+    proof: &Proof,
+) -> Result<(Root, KeyPair, (u64, u64)), RootError> {
+    let Opened { providers, standing, .. } = unlock(disk, layout, proof)?;
+    let root = Root(standing);
     let wrong = || RootError::Foreign(import_file(layout));
     let import = read_whole(disk, &import_file(layout), SMALL)?.ok_or_else(wrong)?;
     let seed = aead::open_secret(root.key(), &import_place(), &import).map_err(|_| wrong())?;
     let pair = KeyPair::from_seed(seed)?;
-    Ok((root, pair))
+    Ok((root, pair, (u64::from(providers.generation), u64::from(providers.ever()))))
 }
 
 #[cfg(test)]
@@ -248,7 +254,8 @@ mod tests {
         assert!(matches!(open(&RealDisk, &layout, &proof("a")), Err(RootError::Absent(_))));
         create(&layout, "Test", &phrase("a")).unwrap();
         assert!(matches!(create(&layout, "Test", &phrase("a")), Err(RootError::Exists(_))));
-        let (root, pair) = open(&RealDisk, &layout, &proof("a")).unwrap();
+        let (root, pair, came) = open(&RealDisk, &layout, &proof("a")).unwrap();
+        assert_eq!(came, (1, 1));
         let again = open(&RealDisk, &layout, &proof("a")).unwrap().0;
         assert_eq!(again.key().expose(), root.key().expose());
         let public = std::fs::read_to_string(layout.public(IMPORT_PUBLIC)).unwrap();

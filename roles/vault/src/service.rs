@@ -52,18 +52,24 @@ impl VaultRoom {
     async fn health(&self) -> Health {
         let Some(vault) = self.opened() else { return self.counters.health("sealed") };
         // counting the keys takes a while when there are many
+        let state = if vault.is_put_back() { "put-back" } else { "ready" };
         let _ = tokio::task::spawn_blocking(move || vault.gauge()).await;
-        self.counters.health("ready")
+        self.counters.health(state)
     }
 
     async fn work<Q: Message + Default + 'static>(
         &self,
+        method: Method,
         body: Bytes,
         work: impl FnOnce(&Vault, Q) -> Result<Bytes, Failure> + Send + 'static,
     ) -> Result<Bytes, Refused> {
         let vault = self.opened().ok_or_else(|| {
-            Refused::new("sealed", "the vault is sealed; start it with its passphrase or officers' shares")
+            Refused::new(
+                "sealed",
+                "the vault is sealed; start it with its passphrase, officers' shares or a token",
+            )
         })?;
+        vault.may(method)?;
         let question = Q::decode(body)
             .map_err(|e| Refused::new("malformed", format!("the message cannot be read: {e}")))?;
         let done = tokio::task::spawn_blocking(move || work(&vault, question)).await;
@@ -104,28 +110,32 @@ impl Service for VaultRoom {
         match method {
             Method::Health => link::answer(body, |_: HealthRequest| async { Ok(self.health().await) }).await,
             Method::VaultDecryptFrames => {
-                self.work(body, move |vault, q| vault.decrypt_frames(&q, now).map(encoded)).await
+                self.work(method, body, move |vault, q| vault.decrypt_frames(&q, now).map(encoded)).await
             }
             Method::VaultCommitted => {
-                self.work(body, move |vault, q| vault.committed(&q, now).map(encoded)).await
+                self.work(method, body, move |vault, q| vault.committed(&q, now).map(encoded)).await
             }
             Method::VaultPositions => {
-                self.work(body, |vault, _: PositionsRequest| Ok(encoded(vault.positions()))).await
+                self.work(method, body, |vault, _: PositionsRequest| Ok(encoded(vault.positions()))).await
             }
             Method::VaultSealingKeys => {
-                self.work(body, move |vault, q| vault.sealing_keys(&q, now).map(encoded_keys)).await
+                self.work(method, body, move |vault, q| vault.sealing_keys(&q, now).map(encoded_keys)).await
             }
             Method::VaultReleaseKeys => {
-                self.work(body, move |vault, q| vault.release_keys(&q, now).map(encoded_keys)).await
+                self.work(method, body, move |vault, q| vault.release_keys(&q, now).map(encoded_keys)).await
             }
             Method::VaultImportKeys => {
-                self.work(body, move |vault, q| vault.import_keys(&q, now).map(encoded)).await
+                self.work(method, body, move |vault, q| vault.import_keys(&q, now).map(encoded)).await
             }
             Method::VaultTenancy => {
-                self.work(body, move |vault, q| vault.tenancy(&q, now).map(|()| encoded(Done {}))).await
+                self.work(method, body, move |vault, q| vault.tenancy(&q, now).map(|()| encoded(Done {})))
+                    .await
+            }
+            Method::VaultMark => {
+                self.work(method, body, move |vault, q| vault.mark(&q, now).map(encoded)).await
             }
             Method::VaultCustody => {
-                self.work(body, move |vault, q| vault.custody(&q, now).map(encoded)).await
+                self.work(method, body, move |vault, q| vault.custody(&q, now).map(encoded)).await
             }
             other => Err(Refused::new("not-here", format!("the vault does not answer `{other}`"))),
         }

@@ -14,6 +14,7 @@ use wire::{Refused, Room};
 use crate::decrypt::{self, Hasher};
 use crate::desk::{Desk, Furnishing};
 use crate::fresh::{FreshError, Freshness, Limits, Presented};
+use crate::mark::Marks;
 use crate::officers;
 use crate::proven::Ceilings;
 use crate::providers::Proof;
@@ -64,6 +65,9 @@ pub struct Vault {
     pub(crate) pinned: Pinned,
     pub(crate) ceilings: Ceilings,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) marks: Marks,
+    /// Of the small files: generation of the root key, providers that there ever were, changes of the officers' list.
+    pub(crate) files: (u64, u64, u64),
 }
 
 /// A refusal, or a failure that the room cannot go on after.
@@ -119,7 +123,8 @@ impl Vault {
         limits: Limits,
         counters: Arc<Counters>,
     ) -> Result<Self, OpenError> {
-        let (root, import) = root::open(disk.as_ref(), layout, proof)?;
+        let (root, import, (generation, providers)) = root::open(disk.as_ref(), layout, proof)?;
+        let officers = officers::load(disk.as_ref(), layout, root.key())?;
         let folder = layout.room(Room::Vault);
         let hasher = Hasher::new(&root.hash_key());
         let fresh = Freshness::open(Arc::clone(&disk), &folder.join("fresh"), root.fresh_key(), limits)?;
@@ -127,15 +132,30 @@ impl Vault {
         let with = Furnishing {
             key: root.desk_key(),
             code_key: root.code_key(),
-            officers: officers::load(disk.as_ref(), layout, root.key())?,
+            officers: officers.list,
             import_public: import.public().as_bytes().to_vec(),
             signer: signing::load(disk.as_ref(), layout, root.key())?,
         };
         let desk = Desk::open(Arc::clone(&disk), &folder.join("desk"), with)?;
+        let marks = Marks::new(Arc::clone(&disk), layout, root.key(), pinned.ledger, Arc::clone(&counters));
         let table = Table::open(disk, &folder.join("table"), root)?;
+        let files = (generation, providers, officers.changes);
         let boot = u64::from_le_bytes(base::random().map_err(|_| OpenError::NoRandomness)?);
         let ceilings = Ceilings::default();
-        Ok(Self { boot, fresh, hasher, table, desk, releases, import, pinned, ceilings, counters })
+        Ok(Self {
+            boot,
+            fresh,
+            hasher,
+            table,
+            desk,
+            releases,
+            import,
+            pinned,
+            ceilings,
+            counters,
+            marks,
+            files,
+        })
     }
 
     /// Decrypts the telegrams of a batch and judges their freshness.

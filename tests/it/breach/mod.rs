@@ -5,3 +5,4 @@ pub(crate) mod bad_key_files;
 mod bad_senders;
 mod bad_telegrams;
 mod canary;
+mod put_back;

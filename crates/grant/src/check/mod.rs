@@ -5,7 +5,7 @@ mod receipt;
 mod request;
 
 pub use act::{ActError, check_act};
-pub use receipt::{MAX_RECEIPT_AGE_MS, ReceiptError, Recorded, check_entry, check_receipt};
+pub use receipt::{MAX_RECEIPT_AGE_MS, ReceiptError, Recorded, check_entry, check_past_entry, check_receipt};
 pub use request::{GrantError, RequestError, check_grant, check_request};
 
 use std::fmt;

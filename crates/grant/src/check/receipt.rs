@@ -122,6 +122,26 @@ pub fn check_entry(
     ledger: &Verifier,
     now: UtcMillis,
 ) -> Result<Verified<Receipt>, ReceiptError> {
+    let checked = check_past_entry(event, receipt, ledger)?;
+    let receipt = &checked.value;
+    if now.since(receipt.at) > MAX_RECEIPT_AGE_MS {
+        return Err(ReceiptError::Stale { at: receipt.at });
+    }
+    if receipt.at.since(now) > CLOCK_SKEW_MS {
+        return Err(ReceiptError::Ahead { at: receipt.at });
+    }
+    Ok(checked)
+}
+
+/// The same, however long ago it was recorded: that something once was is no leave to do it now.
+///
+/// # Errors
+/// The first check that fails.
+pub fn check_past_entry(
+    event: &[u8],
+    receipt: &[u8],
+    ledger: &Verifier,
+) -> Result<Verified<Receipt>, ReceiptError> {
     if receipt.is_empty() {
         return Err(ReceiptError::Missing);
     }
@@ -131,12 +151,6 @@ pub fn check_entry(
     }
     if receipt.event_hash != event_hash(event) {
         return Err(ReceiptError::OtherEvent);
-    }
-    if now.since(receipt.at) > MAX_RECEIPT_AGE_MS {
-        return Err(ReceiptError::Stale { at: receipt.at });
-    }
-    if receipt.at.since(now) > CLOCK_SKEW_MS {
-        return Err(ReceiptError::Ahead { at: receipt.at });
     }
     Ok(Verified { value: receipt })
 }

@@ -17,11 +17,12 @@ use wire::Room;
 use wire::archive::{ImportKeys, ListMeters, Move, NewMeter, Policy, ReadingsQuery, RegisterChange};
 use wire::custody::{Carried, Errand, ErrandAnswer, VaultErrand};
 use wire::intake::Reading;
-use wire::vault::{self, DataKeys, ReleaseKeys, Tenancy};
+use wire::vault::{self, DataKeys, MarkAnswer, PresentMark, ReleaseKeys, Tenancy};
 
 use super::*;
 
 mod custody;
+mod marks;
 
 const ANNA: Caller = Caller::Operator { uid: 1000 };
 const DAY: i64 = 24 * 3600 * 1000;
@@ -46,6 +47,8 @@ struct VaultState {
     spans: Mutex<Vec<vault::TenancySpan>>,
     imports: Mutex<Vec<(Vec<u32>, Vec<u8>)>>,
     withholds: Mutex<Option<u32>>,
+    shown: Mutex<Vec<PresentMark>>,
+    mark: Mutex<MarkAnswer>,
     refuses_tenancies: Mutex<bool>,
 }
 
@@ -108,6 +111,11 @@ impl Vault for CheckingVault {
         Ok(ImportReport { outcomes })
     }
 
+    async fn mark(&self, shown: PresentMark) -> Result<MarkAnswer, Refused> {
+        self.0.shown.lock().unwrap().push(shown);
+        Ok(self.0.mark.lock().unwrap().clone())
+    }
+
     /// Takes every act, and knows hand-over 9 as fetched.
     async fn custody(&self, q: VaultErrand) -> Result<ErrandAnswer, Refused> {
         let recorded = self.recorded(Action::KeepKeys, &q.request, &q.event, &q.receipt)?;
@@ -146,10 +154,13 @@ async fn house() -> House {
         spans: Mutex::default(),
         imports: Mutex::default(),
         withholds: Mutex::default(),
+        shown: Mutex::default(),
+        mark: Mutex::default(),
         refuses_tenancies: Mutex::default(),
     }));
     let counters = Arc::new(Counters::new());
     let archive = Archive::new(Inner {
+        marks: Arc::new(Marks::load(&journal::RealDisk, folder.path().join("vault.mark")).unwrap()),
         gate: Gate::new(ledger.clone(), warden.verifier(), ledger.0.verifier(), Arc::clone(&counters)),
         vault: vault.clone(),
         register: Register::open(&folder.path().join("register.db")).await.unwrap(),

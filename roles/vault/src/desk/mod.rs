@@ -112,6 +112,11 @@ impl Desk {
         (self.officers.len(), open, twice)
     }
 
+    /// How many steps were ever written down.
+    pub(crate) fn position(&self) -> u64 {
+        self.lock().journal.next().0
+    }
+
     fn key_of(&self, name: &str) -> Option<&seal::sign::Verifier> {
         self.officers.iter().find(|o| o.name == name).map(|o| &o.key)
     }

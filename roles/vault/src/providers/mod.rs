@@ -91,6 +91,11 @@ impl Providers {
         Self { generation: 1, next_id: 1, list: Vec::new() }
     }
 
+    /// How many there ever were.
+    pub(crate) const fn ever(&self) -> u32 {
+        self.next_id.saturating_sub(1)
+    }
+
     /// The providers.
     pub(crate) fn list(&self) -> &[Provider] {
         &self.list

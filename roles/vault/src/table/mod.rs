@@ -108,6 +108,11 @@ impl Table {
         Ok(Self { root, record_key, content: RwLock::new(content), journal: Mutex::new(journal) })
     }
 
+    /// How many records were ever written.
+    pub(crate) fn position(&self) -> u64 {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).next().0
+    }
+
     /// The content, to look things up in.
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Content> {
         self.content.read().unwrap_or_else(PoisonError::into_inner)

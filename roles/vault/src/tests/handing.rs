@@ -28,7 +28,7 @@ impl House {
         let officers = Officers { anna: Signer::generate().unwrap(), bo: Signer::generate().unwrap() };
         let proof = crate::Proof::Passphrase(passphrase());
         let opened = root::unlock(&house.disk, &house.layout, &proof).unwrap();
-        let mut list = Vec::new();
+        let mut list = officers::Officers::default();
         officers::pin(&mut list, "anna", officers.anna.verifier(), NOW).unwrap();
         officers::pin(&mut list, "bo", officers.bo.verifier(), NOW).unwrap();
         officers::save(&house.disk, &house.layout, &opened.standing, &list).unwrap();

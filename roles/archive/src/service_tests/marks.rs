@@ -1,0 +1,56 @@
+//! The vault's marks: recorded when it has gone on, shown to it at its start.
+
+use wire::MARK_ACTION;
+use wire::vault::Mark;
+
+use super::*;
+
+fn mark(n: u64) -> MarkAnswer {
+    let mark = Mark { table: n, desk: n, releases: n, generation: 1, providers: 1, officers: 0 };
+    MarkAnswer { mark: Some(mark), ..MarkAnswer::default() }
+}
+
+impl House {
+    async fn settle_at(&self, answer: MarkAnswer) -> bool {
+        *self.vault.0.mark.lock().unwrap() = answer;
+        let (marks, recorder) = (&self.archive.0.marks, &self.ledger);
+        marks::settle(marks, recorder, &self.vault, &self.archive.0.counters, now()).await.is_ok()
+    }
+
+    fn shown(&self) -> PresentMark {
+        self.vault.0.shown.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn a_mark_is_recorded_once_and_shown_at_the_next_start() {
+    let house = house().await;
+    assert!(house.settle_at(mark(5)).await && house.settle_at(mark(5)).await);
+    let events = house.ledger.0.events();
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(
+        (event.action.as_str(), event.detail.as_str()),
+        (MARK_ACTION, mark(5).mark.unwrap().to_line().as_str())
+    );
+    assert!(house.settle_at(mark(6)).await);
+    // the next start of the archive reads it from its file
+    let again = Marks::load(&journal::RealDisk, house.folder.path().join("vault.mark")).unwrap();
+    assert_eq!(Event::decode(&again.newest().event).unwrap().detail, mark(6).mark.unwrap().to_line());
+    house.settle_at(mark(6)).await;
+    assert_eq!(house.shown(), again.newest());
+}
+
+#[tokio::test]
+async fn a_vault_that_was_put_back_is_in_the_log_once_and_an_accepted_one_too() {
+    let house = house().await;
+    house.settle_at(mark(5)).await;
+    let older = MarkAnswer { older: "hand-overs".to_owned(), ..mark(4) };
+    assert!(!house.settle_at(older.clone()).await && !house.settle_at(older).await);
+    let events = house.ledger.0.events();
+    let told: Vec<_> = events.iter().filter(|e| e.reason == "vault-put-back").collect();
+    assert_eq!((told.len(), told[0].detail.as_str()), (1, "hand-overs"));
+    assert!(house.settle_at(MarkAnswer { accepted: true, ..mark(4) }).await);
+    let details: Vec<String> = house.ledger.0.events().into_iter().map(|e| e.detail).collect();
+    assert!(details.iter().any(|d| d.contains("an older state of the vault was accepted")));
+    assert_eq!(details.last(), Some(&mark(4).mark.unwrap().to_line()));
+}
