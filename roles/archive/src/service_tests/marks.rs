@@ -14,7 +14,7 @@ impl House {
     async fn settle_at(&self, answer: MarkAnswer) -> bool {
         *self.vault.0.mark.lock().unwrap() = answer;
         let (marks, recorder) = (&self.archive.0.marks, &self.ledger);
-        marks::settle(marks, recorder, &self.vault, &self.archive.0.counters, now()).await.is_ok()
+        crate::marks::settle(marks, recorder, &self.vault, &self.archive.0.counters, now()).await.is_ok()
     }
 
     fn shown(&self) -> PresentMark {
