@@ -89,5 +89,6 @@ fn profile(args: &Args, module: &Path) -> Profile {
         write: args.writable.clone(),
         devices: ["/dev/bus/usb", "/dev/urandom", "/dev/random"].map(PathBuf::from).to_vec(),
         network,
+        lock_memory: true,
     }
 }

@@ -174,7 +174,9 @@ fn shut_in(layout: &Layout, room: Room) -> Result<Option<jail::Enforced>, StartE
         other => return Err(StartError(format!("house.jail is `{other}`; it is `enforce` or `off`"))),
     }
     let enforced = jail::enter(&profile(layout, &config, room)?).map_err(|e| StartError(e.to_string()))?;
-    if !enforced.is_full() {
+    if enforced.locked == Some(false) {
+        tracing::warn!(%room, "its memory is not locked and may reach the swap disk: raise LimitMEMLOCK to infinity, or have no swap");
+    } else if !enforced.is_full() {
         tracing::warn!(%room, %enforced, "this kernel does not enforce the whole jail");
     }
     Ok(Some(enforced))
@@ -198,6 +200,7 @@ fn profile(layout: &Layout, config: &Config, room: Room) -> Result<jail::Profile
             })?;
             profile.network = jail::Network::Listen(vec![port]);
         }
+        Room::Vault => profile.lock_memory = true,
         Room::Intake => profile.write.push(layout.store()),
         // Write, because a reader of a write-ahead log takes its locks in the shared-memory file; that the
         // archive never writes rows is held by opening the database read-only.
@@ -208,7 +211,7 @@ fn profile(layout: &Layout, config: &Config, room: Room) -> Result<jail::Profile
             // The C library loads its name services when first asked.
             profile.read.extend(["/lib", "/usr/lib", "/lib64", "/etc/ld.so.cache"].map(PathBuf::from));
         }
-        Room::Vault | Room::Ledger | Room::Collector => {}
+        Room::Ledger | Room::Collector => {}
     }
     Ok(profile)
 }

@@ -22,13 +22,19 @@ pub struct Enforced {
     pub syscalls: bool,
     /// Memory is hidden from other processes of the same user.
     pub untraceable: bool,
+    /// Memory stays out of the swap disk; `None` where the profile does not ask for it.
+    pub locked: Option<bool>,
 }
 
 impl Enforced {
     /// Whether everything that the profile asks for is enforced.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.files == "full" && self.network == "full" && self.syscalls && self.untraceable
+        self.files == "full"
+            && self.network == "full"
+            && self.syscalls
+            && self.untraceable
+            && self.locked != Some(false)
     }
 }
 
@@ -42,7 +48,8 @@ impl std::fmt::Display for Enforced {
             self.network,
             word(self.syscalls),
             word(self.untraceable)
-        )
+        )?;
+        self.locked.map_or(Ok(()), |locked| write!(f, ", locked {}", word(locked)))
     }
 }
 
@@ -68,7 +75,20 @@ pub fn enter(profile: &Profile) -> Result<Enforced, JailError> {
     let untraceable = nix::sys::prctl::set_dumpable(false).is_ok();
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0)
         .map_err(JailError::during("no core dumps"))?;
+    let locked = profile.lock_memory.then(lock_memory);
     let (files, network) = files::restrict(profile)?;
     let syscalls = syscalls::restrict(profile)?;
-    Ok(Enforced { files, network, syscalls, untraceable })
+    Ok(Enforced { files, network, syscalls, untraceable, locked })
+}
+
+/// Keeps all memory, now and later, out of the swap disk, where the machine allows as much as will be needed. With a small
+/// allowance nothing is locked: the first large allocation would fail, and with it the room.
+fn lock_memory() -> bool {
+    use nix::sys::mman::{MlockAllFlags, mlockall};
+    use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+    let unlimited = getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
+    let may = unlimited || nix::unistd::geteuid().is_root();
+    // as it is touched: stacks of threads that never sleep deep would take room otherwise
+    let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
+    may && mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault).is_ok()
 }

@@ -14,6 +14,8 @@ pub struct Profile {
     pub devices: Vec<PathBuf>,
     /// Its network.
     pub network: Network,
+    /// Whether its memory must never be written to a swap disk.
+    pub lock_memory: bool,
 }
 
 /// What a room may do over the network; Unix sockets are always allowed.

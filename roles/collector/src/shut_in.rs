@@ -77,6 +77,7 @@ fn profile(folder: &Folder, config: &Config, gateway: &str) -> Result<jail::Prof
         write: vec![folder.0.clone()],
         devices,
         network: jail::Network::Ports { listen, connect },
+        lock_memory: false,
     })
 }
 
