@@ -215,6 +215,9 @@ pub struct ImportKeys {
     /// Set when the keys came in plain text: why they are imported all the same. The vault marks them exposed for ever.
     #[prost(string, tag = "6")]
     pub plain_because: String,
+    /// Only say what would become of each key: nothing is registered, and no key is stored.
+    #[prost(bool, tag = "7")]
+    pub try_only: bool,
 }
 
 /// Asks for the register as intake needs it.

@@ -169,19 +169,31 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
         if !asked.plain_because.is_empty() {
             detail.push_str(&format!(", in plain text because: {}", short(&asked.plain_because, MAX_REASON)));
         }
+        if asked.try_only {
+            detail.insert_str(0, "tried only: ");
+        }
         let passed = self.pass(request, &spans, detail, now).await?;
+        if asked.try_only {
+            // Taken back before the vault is asked: it stores nothing either.
+            drop(change);
+            return self.import_sealed(encoded, passed, ids).await;
+        }
         self.tell(encoded, &passed, &spans).await?;
         // The register first: a meter without a key is refused until the import is repeated, but a key must
         // never stand under an id that the register could give to another meter.
         change.commit().await.map_err(stored)?;
-        self.vault
-            .import(vault::ImportKeys {
-                request: encoded.to_vec(),
-                event: passed.entry.event,
-                receipt: passed.entry.receipt,
-                meters: ids,
-            })
-            .await
+        self.import_sealed(encoded, passed, ids).await
+    }
+
+    async fn import_sealed(
+        &self,
+        encoded: &[u8],
+        passed: Passed,
+        meters: Vec<u32>,
+    ) -> Result<ImportReport, Refused> {
+        let Passed { entry, .. } = passed;
+        let (request, event, receipt) = (encoded.to_vec(), entry.event, entry.receipt);
+        self.vault.import(vault::ImportKeys { request, event, receipt, meters }).await
     }
 
     async fn begin(&self, new: usize) -> Result<Change<'_>, Refused> {

@@ -169,12 +169,13 @@ impl Vault {
         })?;
         let mut list =
             KeyList::decode(plain.expose()).map_err(|_| malformed("the list of keys cannot be read"))?;
-        let exposed = !body.plain_because.is_empty();
-        let report = self.import_list(&list, &body.meters, &question.meters, exposed);
+        let how = How { exposed: !body.plain_because.is_empty(), try_only: body.try_only };
+        let report = self.import_list(&list, &body.meters, &question.meters, how);
         list.items.iter_mut().for_each(|item| item.key.zeroize());
         let outcomes = report?;
+        let counter = if how.try_only { "import-tried" } else { "import" };
         for outcome in &outcomes {
-            self.counters.add(format!("import.{outcome}"), 1);
+            self.counters.add(format!("{counter}.{outcome}"), 1);
         }
         Ok(ImportReport { outcomes: outcomes.into_iter().map(str::to_owned).collect() })
     }
@@ -184,7 +185,7 @@ impl Vault {
         list: &KeyList,
         meters: &[wire::archive::NewMeter],
         ids: &[u32],
-        exposed: bool,
+        How { exposed, try_only }: How,
     ) -> Result<Vec<&'static str>, Failure> {
         let mismatch = || {
             let message = "the sealed list names other meters than the request; import the file again";
@@ -203,7 +204,7 @@ impl Vault {
             let number = number.ok_or_else(mismatch)?;
             keys.push(NewKey { number, meter: MeterId(*id), role: &item.role, key: &item.key, exposed });
         }
-        Ok(self.table.import(&keys)?)
+        if try_only { Ok(self.table.try_import(&keys)) } else { Ok(self.table.import(&keys)?) }
     }
 
     /// Hears of tenancies that begin or end.
@@ -266,6 +267,13 @@ impl Vault {
         })?;
         Ok(recorded)
     }
+}
+
+/// How a list is imported.
+#[derive(Clone, Copy)]
+struct How {
+    exposed: bool,
+    try_only: bool,
 }
 
 struct OneSeries {

@@ -67,3 +67,36 @@ fn a_list_in_plain_text_needs_a_reason_and_its_keys_stay_exposed() {
     scene.house.wait_until_ready();
     assert_eq!(scene.house.status().counter(Room::Vault, "keys.exposed"), 4);
 }
+
+#[test]
+fn all_or_nothing_imports_nothing_of_a_file_with_one_bad_key_and_wipes_a_good_one() {
+    let mut house = House::new(Plan::default());
+    house.start_all();
+    let town = town(&["water-mode7"], 2);
+    let line = |meter: &sim::Meter, key: &[u8]| {
+        let address = meter.address();
+        format!("{};{};{}\n", address.serial(), address.manufacturer(), hex::encode(key))
+    };
+    let head = "Meter no.;Maker;AES key\n".to_owned();
+    let (a, b) = (&town.meters()[0], &town.meters()[1]);
+    // the second meter has the first one's key
+    let bad = head.clone() + &line(a, a.key()) + &line(b, a.key());
+    let file = house.outside("list.csv");
+    std::fs::write(&file, &bad).unwrap();
+    let all = ["--plain-because", "no other is sent", "--all-or-nothing", "--wipe"];
+    let said = import(&house, &file, &all);
+    let answer = said.json();
+    let outcomes: Vec<&str> =
+        answer["meters"].as_array().unwrap().iter().map(|m| m["outcome"].as_str().unwrap()).collect();
+    assert_eq!((said.code, outcomes), (Some(1), vec!["held-back", "duplicate"]), "{answer}");
+    let status = house.status();
+    assert_eq!(status.counter(Room::Vault, "keys"), 0);
+    assert_eq!(status.counter(Room::Archive, "register.meters"), 0, "nothing is registered");
+    assert!(file.exists(), "a file whose keys are not in stays");
+
+    std::fs::write(&file, head + &line(a, a.key()) + &line(b, b.key())).unwrap();
+    let said = import(&house, &file, &all).good();
+    assert!(said.json()["meters"].as_array().unwrap().iter().all(|m| m["outcome"] == "imported"));
+    assert_eq!(house.status().counter(Room::Vault, "keys"), 2);
+    assert!(!file.exists(), "it is wiped");
+}

@@ -164,8 +164,13 @@ impl Stage {
         let delivered = std::fs::read(&file).map_err(Problem::at(&file))?;
         let read = keyfile::read(&delivered, &password, &Signers::nobody(UtcMillis::now()))
             .map_err(|e| Problem::new(e.to_string()))?;
-        let plan =
-            keys::Plan { source: name, place: "unplaced", resolution: Some(resolution), plain_because: "" };
+        let plan = keys::Plan {
+            source: name,
+            place: "unplaced",
+            resolution: Some(resolution),
+            plain_because: "",
+            try_only: false,
+        };
         let outcomes = keys::import(operator, &self.layout, &read.devices, &plan).await?;
         std::fs::remove_file(&file).map_err(Problem::at(&file))?;
         if let Some(bad) = outcomes.iter().find(|o| !o.is_in()) {

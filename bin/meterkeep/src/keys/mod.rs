@@ -4,6 +4,7 @@
 //! the vault can read or change the list.
 
 mod supplied;
+mod wipe;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use base::{Resolution, SecretBytes};
 use grant::{Action, Purpose};
 use house::Layout;
+use indicatif::{ProgressBar, ProgressStyle};
 use keyfile::{Device, KeyBytes, KeyFile, KeyRole, Signature};
 use seal::hybrid::PublicKey;
 use serde::Serialize;
@@ -65,6 +67,13 @@ struct Import {
     /// What the new meters' policy keeps; the house's default where this is left out.
     #[arg(long, value_parser = ["daily", "all"])]
     resolution: Option<String>,
+    /// Import all keys of the file or none: when one would be refused, nothing is registered and no key is stored.
+    #[arg(long)]
+    all_or_nothing: bool,
+    /// Wipe the file when all its keys are in. Without it the terminal asks. A disk that writes elsewhere than over the old
+    /// bytes, such as most of today, may keep a copy for a while.
+    #[arg(long)]
+    wipe: bool,
     #[command(flatten)]
     reading: Reading,
     #[command(flatten)]
@@ -98,14 +107,32 @@ fn run_import(args: &Import) -> Result<ExitCode, Problem> {
         place: &args.place,
         resolution: args.resolution.as_deref().and_then(Resolution::from_name),
         plain_because: args.reading.plain_because(&read),
+        try_only: false,
     };
+    let tried = if args.all_or_nothing {
+        let trial = Plan { try_only: true, ..plan };
+        Some(runtime.block_on(import(&operator, &layout, &read.devices, &trial))?)
+    } else {
+        None
+    };
+    let held_back = tried.filter(|tried| !read.refused.is_empty() || !tried.iter().all(Outcome::is_in));
     let outcomes = runtime.block_on(async {
         for refused in read.refused.iter().take(MAX_TOLD) {
             tell_refused(&operator, &source, refused.error.name()).await;
         }
-        import(&operator, &layout, &read.devices, &plan).await
+        match held_back {
+            Some(tried) => Ok(tried.into_iter().map(Outcome::held_back).collect()),
+            None => import(&operator, &layout, &read.devices, &plan).await,
+        }
     })?;
-    report(&source, &read, &outcomes, args.format.format)
+    let code = report(&source, &read, &outcomes, args.format.format)?;
+    if code == ExitCode::SUCCESS && wipe::is_wanted(args.wipe, args.format.format, &source)? {
+        wipe::wipe(&args.file)?;
+        if args.format.format == Format::Human {
+            print(&format!("{source} is wiped\n"))?;
+        }
+    }
+    Ok(code)
 }
 
 /// The name that the log gets: without folders, which may name people.
@@ -114,6 +141,7 @@ fn source_name(file: &Path) -> String {
 }
 
 /// What is to be done with a key file's meters.
+#[derive(Clone, Copy)]
 pub(crate) struct Plan<'a> {
     /// For the log.
     pub source: &'a str,
@@ -121,6 +149,8 @@ pub(crate) struct Plan<'a> {
     pub resolution: Option<Resolution>,
     /// Why keys that came in plain text are imported all the same; empty for others.
     pub plain_because: &'a str,
+    /// Only find out what would become of each.
+    pub try_only: bool,
 }
 
 /// What became of a meter's key.
@@ -138,6 +168,12 @@ impl Outcome {
     pub(crate) fn is_in(&self) -> bool {
         matches!(self.outcome.as_str(), "imported" | "unchanged")
     }
+
+    /// What is said of a key that would be in, if others of its file were good, too.
+    fn held_back(self) -> Self {
+        let outcome = if self.outcome == "imported" { "held-back".to_owned() } else { self.outcome };
+        Self { outcome, ..self }
+    }
 }
 
 /// Seals the keys of these meters that the vault uses to it and registers the meters.
@@ -150,6 +186,7 @@ pub(crate) async fn import(
     let vault = vault_key(layout)?;
     let keyed = keyed(devices);
     let mut outcomes = Vec::with_capacity(keyed.len());
+    let progress = progress(keyed.len(), if plan.try_only { "keys tried" } else { "keys imported" });
     for part in keyed.chunks(KEYS_A_CALL) {
         let body = seal(&vault, part, plan)?;
         let purpose = (Purpose::KeyImport, Action::ImportKeys);
@@ -162,8 +199,20 @@ pub(crate) async fn import(
             key: k.role,
             outcome,
         }));
+        progress.inc(part.len() as u64);
     }
+    progress.finish_and_clear();
     Ok(outcomes)
+}
+
+/// A bar on a terminal, where there is more than one call to wait for.
+fn progress(keys: usize, what: &'static str) -> ProgressBar {
+    if keys <= KEYS_A_CALL {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(keys as u64).with_message(what);
+    let style = ProgressStyle::with_template("{bar:30} {human_pos} of {human_len} {msg}, {eta} to go");
+    style.map(|style| bar.clone().with_style(style)).unwrap_or(bar)
 }
 
 /// The keys that the vault takes, by their names in key files and by its own.
@@ -220,6 +269,7 @@ fn seal(vault: &PublicKey, part: &[Keyed<'_>], plan: &Plan<'_>) -> Result<Import
         source: plan.source.to_owned(),
         refused: String::new(),
         plain_because: plan.plain_because.to_owned(),
+        try_only: plan.try_only,
     })
 }
 
@@ -293,10 +343,13 @@ fn report(source: &str, read: &KeyFile, outcomes: &[Outcome], format: Format) ->
                 ));
             }
             let known = outcomes.iter().filter(|o| o.is_in()).count();
-            text.push_str(&format!(
-                "{} in the vault; delete the file and its password now\n",
-                count(known as u64, "key")
-            ));
+            let held = outcomes.iter().filter(|o| o.outcome == "held-back").count();
+            if held > 0 {
+                text.push_str("all or nothing was asked for, and not all are good: nothing was imported\n");
+            } else {
+                let known = count(known as u64, "key");
+                text.push_str(&format!("{known} in the vault; delete the file and its password now\n"));
+            }
             if read.kind == keyfile::Kind::List {
                 text.push_str(
                     "they are marked as exposed: have the meters' keys changed where that can be done\n",

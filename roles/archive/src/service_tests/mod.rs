@@ -613,6 +613,7 @@ fn import(addresses: &[&str]) -> ImportKeys {
         source: "delivery.kem\n".to_owned(),
         refused: String::new(),
         plain_because: String::new(),
+        try_only: false,
     }
 }
 

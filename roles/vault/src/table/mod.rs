@@ -164,6 +164,31 @@ impl Table {
         Ok(outcomes)
     }
 
+    /// Says what would become of each key if the list were imported, and takes none.
+    pub(crate) fn try_import(&self, keys: &[NewKey<'_>]) -> Vec<&'static str> {
+        let content = self.read();
+        let mut listed: HashMap<(MeterNumber, &str), &[u8]> = HashMap::new();
+        let mut owners: HashMap<&[u8], MeterNumber> = HashMap::new();
+        let verdicts = keys.iter().map(|new| {
+            let verdict = content.judge(new);
+            if verdict != "imported" {
+                return verdict;
+            }
+            // a meter or a key that stands in the list twice, as one import after the other would find it
+            if let Some(before) = listed.get(&(new.number, new.role)) {
+                return if *before == new.key { "unchanged" } else { "conflict" };
+            }
+            let owner = owners.get(new.key).filter(|owner| **owner != new.number);
+            if owner.is_some() && new.role != "GAK" {
+                return "duplicate";
+            }
+            listed.insert((new.number, new.role), new.key);
+            owners.insert(new.key, new.number);
+            verdict
+        });
+        verdicts.collect()
+    }
+
     /// Appends and applies a record whose durability the caller waits for before anybody is told.
     fn stage(&self, journal: &mut Journal, record: Record) -> Result<(), TableError> {
         let place = record_place(journal.next().0);

@@ -33,6 +33,33 @@ fn each_key_is_reported_by_itself_and_a_second_run_changes_nothing() {
 }
 
 #[test]
+fn a_trial_says_what_an_import_would_and_takes_nothing() {
+    let house = House::new();
+    house.import(&[("KAM", "10000001", "DEK", key(1))]);
+    let list = [
+        ("KAM", "10000001", "DEK", key(1)),
+        ("KAM", "10000001", "DEK", key(9)),
+        ("KAM", "10000002", "DEK", key(2)),
+        ("KAM", "10000002", "DEK", key(3)),
+        ("KAM", "10000003", "DEK", key(2)),
+        ("KAM", "10000004", "DEK", vec![0; 16]),
+        ("KAM", "10000005", "GAK", key(4)),
+        ("KAM", "10000006", "GAK", key(4)),
+    ];
+    let (mut body, ids) = import_body(&house.import_key(), &list);
+    body.try_only = true;
+    let grant = house.grant(Purpose::KeyImport, Action::ImportKeys);
+    let tried = || {
+        let (request, event, receipt) = house.asked(&grant, Action::ImportKeys, body.encode_to_vec());
+        let message = ImportKeys { request, event, receipt, meters: ids.clone() };
+        house.vault().import_keys(&message, NOW).unwrap().outcomes
+    };
+    let first = tried();
+    assert_eq!(tried(), first, "a trial changes nothing");
+    assert_eq!(house.import(&list), first, "and says what an import does");
+}
+
+#[test]
 fn a_list_for_other_meters_or_another_vault_is_refused() {
     let (house, other) = (House::new(), House::new());
     let keys = [("KAM", "10000001", "DEK", key(1)), ("KAM", "10000002", "DEK", key(2))];
