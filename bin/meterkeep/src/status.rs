@@ -16,7 +16,7 @@ use crate::problem::Problem;
 /// Show how the rooms are and what became of every telegram.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  meterkeep status --house ./house\n  meterkeep status --format json\n\n\
-                        Exit code: 0 all is well, 1 a room needs attention or a note is new, 2 a room does not answer \
+                        Exit code: 0 all is well, 1 a room needs attention or has raised an alarm, 2 a room does not answer \
                         or the sums do not agree.")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -27,6 +27,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     format: FormatArg,
 }
+
+/// How the names of counters begin that somebody must look into.
+const ALARM: &str = "alarm.";
 
 /// How the house is, for a monitoring system: the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,10 +163,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
 
 fn level_of(health: Option<&Health>) -> Level {
     match health {
-        Some(health) if health.state == "ready" => Level::Well,
+        Some(health) if health.state == "ready" && !raises_an_alarm(health) => Level::Well,
         Some(_) => Level::Attention,
         None => Level::Critical,
     }
+}
+
+/// A room counts what somebody must look into as `alarm.` and a word, since its start.
+fn raises_an_alarm(health: &Health) -> bool {
+    health.counters.iter().any(|c| c.name.starts_with(ALARM) && c.value > 0)
 }
 
 fn room_status(room: Room, health: Option<Health>, restarts: u32) -> RoomStatus {
@@ -210,13 +218,13 @@ fn human(status: &Status, all: bool) -> String {
         lines.add_row(["acknowledged".to_owned(), format!("{} ({agree})", t.telegrams)]);
         text.push_str(&format!("{lines}\n\n"));
     }
-    // refusals of other rooms always show; the rest on request
+    // alarms, and refusals of other rooms, always show; the rest on request
     let mut others = table(["room", "counter", "value"]);
     let mut any = false;
     for room in &status.rooms {
         for (name, n) in &room.counters {
             let refusal = name.starts_with("refused") && room.room != Room::Intake.name();
-            if all || (refusal && *n > 0) {
+            if all || ((refusal || name.starts_with(ALARM)) && *n > 0) {
                 others.add_row([room.room.to_owned(), name.clone(), n.to_string()]);
                 any = true;
             }
@@ -237,6 +245,16 @@ mod tests {
     fn health(counters: &[(&str, u64)]) -> Health {
         let counters = counters.iter().map(|(n, v)| Counter { name: (*n).to_owned(), value: *v }).collect();
         Health { state: "ready".to_owned(), up_ms: 1, counters, notes: Vec::new() }
+    }
+
+    #[test]
+    fn an_alarm_needs_attention_and_a_silent_room_more() {
+        assert_eq!(
+            level_of(Some(&health(&[("refused.clear", 3), ("alarm.vault-put-back", 0)]))),
+            Level::Well
+        );
+        assert_eq!(level_of(Some(&health(&[("alarm.vault-put-back", 1)]))), Level::Attention);
+        assert_eq!(level_of(None), Level::Critical);
     }
 
     #[test]

@@ -244,7 +244,7 @@ pub(super) fn approve(args: &Approve) -> Result<(), Problem> {
     }
     done(&answer);
     say(&format!("the keys can be fetched once, until {until}, by who has this code:"));
-    say(&format!("  meterkeep handover fetch {} --code {code}", answer.number));
+    say(&format!("  meterkeep handover fetch {} --code {code} --into FILE", answer.number));
     Ok(())
 }
 

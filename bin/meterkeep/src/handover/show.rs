@@ -104,7 +104,16 @@ fn receivers_fingerprint(recipient: &Recipient) -> String {
 
 fn step(step: &Step) -> String {
     let by = if step.by.is_empty() { "the receiver".to_owned() } else { shown(&step.by) };
-    format!("{} {} by {by}", UtcMillis(step.at_ms), shown(&step.what))
+    let what = match step.what.as_str() {
+        "handover-request" => "requested",
+        "handover-approve" => "approved",
+        "handover-withdraw" => "withdrawn",
+        "fetch" => "fetched",
+        "fetch-again" => "FETCHED AGAIN",
+        "acknowledge" => "acknowledged",
+        other => other,
+    };
+    format!("{} {} by {by}", UtcMillis(step.at_ms), shown(what))
 }
 
 fn steps_json(steps: &[Step]) -> Vec<Value> {
