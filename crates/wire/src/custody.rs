@@ -4,7 +4,7 @@
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Errand {
     /// What is carried.
-    #[prost(oneof = "Carried", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "Carried", tags = "1, 2, 3, 4, 5")]
     pub carried: Option<Carried>,
 }
 
@@ -23,6 +23,72 @@ pub enum Carried {
     /// See how receivers and hand-overs stand.
     #[prost(message, tag = "4")]
     Look(Look),
+    /// See which keys can be relied on.
+    #[prost(message, tag = "5")]
+    Keys(KeysWish),
+}
+
+/// Asks how keys do.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct KeysWish {
+    /// Also list the keys in this state: `proven`, `unproven`, `wrong`, `exposed` or `all`; empty for none.
+    #[prost(string, tag = "1")]
+    pub state: String,
+    /// Continue a long answer after this [`KeyRow::number`].
+    #[prost(bytes = "vec", tag = "2")]
+    pub after: Vec<u8>,
+}
+
+/// A file that keys came with, and how they do.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Delivery {
+    /// Its number; 0 for keys that came before deliveries were kept.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// When, UTC milliseconds.
+    #[prost(sint64, tag = "2")]
+    pub at_ms: i64,
+    /// The file's name.
+    #[prost(string, tag = "3")]
+    pub source: String,
+    /// Keys under which telegrams have opened.
+    #[prost(uint64, tag = "4")]
+    pub proven: u64,
+    /// Keys under which none has opened, nor failed to.
+    #[prost(uint64, tag = "5")]
+    pub unproven: u64,
+    /// Keys under which telegrams failed to open, since the vault started, and none ever opened.
+    #[prost(uint64, tag = "6")]
+    pub wrong: u64,
+    /// Keys that have been in plain text on their way.
+    #[prost(uint64, tag = "7")]
+    pub exposed: u64,
+}
+
+/// One key, for people.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct KeyRow {
+    /// `KAM-12345678`.
+    #[prost(string, tag = "1")]
+    pub meter: String,
+    /// The vault's own number of it (6 bytes), to continue after.
+    #[prost(bytes = "vec", tag = "2")]
+    pub number: Vec<u8>,
+    /// `DEK` or `GUEK`.
+    #[prost(string, tag = "3")]
+    pub role: String,
+    /// `proven`, `unproven` or `wrong`.
+    #[prost(string, tag = "4")]
+    pub state: String,
+    /// It has been in plain text on its way.
+    #[prost(bool, tag = "5")]
+    pub exposed: bool,
+    /// The delivery that it came with.
+    #[prost(uint32, tag = "6")]
+    pub delivery: u32,
+    /// Telegrams that did not open under it, since the vault started.
+    #[prost(uint32, tag = "7")]
+    pub refused_telegrams: u32,
 }
 
 /// Fetches a hand-over's keys.
@@ -138,6 +204,15 @@ pub struct ErrandAnswer {
     /// Of a look.
     #[prost(message, repeated, tag = "7")]
     pub handovers: Vec<Handover>,
+    /// Of a report: oldest first.
+    #[prost(message, repeated, tag = "8")]
+    pub deliveries: Vec<Delivery>,
+    /// Of a report: the keys in the state asked for, at most 5,000.
+    #[prost(message, repeated, tag = "9")]
+    pub keys: Vec<KeyRow>,
+    /// Of a report: there are more after the last one.
+    #[prost(bool, tag = "10")]
+    pub more: bool,
 }
 
 /// A receiver, for people.

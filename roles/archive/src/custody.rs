@@ -47,6 +47,10 @@ fn asked(body: &[u8]) -> Result<String, Refused> {
         Carried::Acknowledge(answer) => format!("acknowledgement of hand-over {}", answer.handover),
         Carried::Look(look) if look.handover == 0 => "list of receivers and hand-overs".to_owned(),
         Carried::Look(look) => format!("look at hand-over {}", look.handover),
+        Carried::Keys(wish) if wish.state.is_empty() => "report of keys by delivery".to_owned(),
+        Carried::Keys(wish) => {
+            format!("report of keys by delivery, and of the meters whose are {}", wish.state)
+        }
     };
     Ok(line(&text))
 }

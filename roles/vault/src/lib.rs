@@ -27,6 +27,7 @@ mod officers;
 mod proven;
 mod providers;
 mod releases;
+mod report;
 mod root;
 mod service;
 mod signing;

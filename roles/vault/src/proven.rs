@@ -169,8 +169,9 @@ impl Vault {
         })?;
         let mut list =
             KeyList::decode(plain.expose()).map_err(|_| malformed("the list of keys cannot be read"))?;
-        let how = How { exposed: !body.plain_because.is_empty(), try_only: body.try_only };
-        let report = self.import_list(&list, &body.meters, &question.meters, how);
+        let source: String = body.source.chars().filter(|c| !c.is_control()).take(80).collect();
+        let how = How { exposed: !body.plain_because.is_empty(), try_only: body.try_only, source, now };
+        let report = self.import_list(&list, &body.meters, &question.meters, &how);
         list.items.iter_mut().for_each(|item| item.key.zeroize());
         let outcomes = report?;
         let counter = if how.try_only { "import-tried" } else { "import" };
@@ -185,7 +186,7 @@ impl Vault {
         list: &KeyList,
         meters: &[wire::archive::NewMeter],
         ids: &[u32],
-        How { exposed, try_only }: How,
+        how: &How,
     ) -> Result<Vec<&'static str>, Failure> {
         let mismatch = || {
             let message = "the sealed list names other meters than the request; import the file again";
@@ -202,9 +203,18 @@ impl Vault {
                 || meter.address.strip_prefix(&name).is_some_and(|r| r.starts_with('-'));
             let number = MeterNumber::from_parts(&item.manufacturer, &item.serial).filter(|_| same);
             let number = number.ok_or_else(mismatch)?;
-            keys.push(NewKey { number, meter: MeterId(*id), role: &item.role, key: &item.key, exposed });
+            keys.push(NewKey {
+                number,
+                meter: MeterId(*id),
+                role: &item.role,
+                key: &item.key,
+                exposed: how.exposed,
+            });
         }
-        if try_only { Ok(self.table.try_import(&keys)) } else { Ok(self.table.import(&keys)?) }
+        if how.try_only {
+            return Ok(self.table.try_import(&keys));
+        }
+        Ok(self.table.import(&keys, (&how.source, how.now))?)
     }
 
     /// Hears of tenancies that begin or end.
@@ -270,10 +280,11 @@ impl Vault {
 }
 
 /// How a list is imported.
-#[derive(Clone, Copy)]
 struct How {
     exposed: bool,
     try_only: bool,
+    source: String,
+    now: UtcMillis,
 }
 
 struct OneSeries {

@@ -19,6 +19,7 @@ use crate::officers;
 use crate::proven::Ceilings;
 use crate::providers::Proof;
 use crate::releases::Releases;
+use crate::report::WrongKeys;
 use crate::root::{self, RootError};
 use crate::signing;
 use crate::table::{Table, TableError};
@@ -56,7 +57,8 @@ pub struct Pinned {
 /// The opened vault.
 pub struct Vault {
     boot: u64,
-    fresh: Freshness,
+    pub(crate) fresh: Freshness,
+    pub(crate) wrong: WrongKeys,
     hasher: Hasher,
     pub(crate) table: Table,
     pub(crate) desk: Desk,
@@ -145,6 +147,7 @@ impl Vault {
         Ok(Self {
             boot,
             fresh,
+            wrong: WrongKeys::default(),
             hasher,
             table,
             desk,
@@ -204,6 +207,7 @@ impl Vault {
             seq: BatchSeq(question.seq),
         };
         let mut verdicts = self.fresh.judge(position, &plain.presented, question.time_reliable, now)?;
+        self.wrong.note(&plain.presented, &verdicts);
         let (frames, security) = plain.release(&mut verdicts);
         self.count(&verdicts);
         Ok(Decrypted {

@@ -100,3 +100,51 @@ fn all_or_nothing_imports_nothing_of_a_file_with_one_bad_key_and_wipes_a_good_on
     assert_eq!(house.status().counter(Room::Vault, "keys"), 2);
     assert!(!file.exists(), "it is wiped");
 }
+
+#[test]
+fn a_report_tells_proven_unproven_wrong_exposed_and_missing_keys_apart() {
+    let mut house = House::new(Plan::default());
+    house.start_all();
+    let town = town(&["water-mode7"], 3);
+    let names: Vec<String> = town
+        .meters()
+        .iter()
+        .map(|m| format!("{}-{}", m.address().manufacturer(), m.address().serial()))
+        .collect();
+    // the first meter's key is right, the second's is another one, the third's is missing
+    house.import(town.meters().iter().take(1));
+    let second = town.meters()[1].address();
+    let list = format!("{};{};0B26C0ED84A1C529D913BCC2ABEC8D73\n", second.manufacturer(), second.serial());
+    let file = house.outside("list.csv");
+    std::fs::write(&file, list).unwrap();
+    let _ = import(&house, &file, &["--plain-because", "no other is sent"]).good();
+    let add = house.command("meters add").args([town.meters()[2].address().to_string()]);
+    let _ = add.args(["--place", "P-3"]).said().good();
+    let report = |house: &House, state: &str| {
+        let command = house.command("keys report").args(["--list", state, "--format", "json"]);
+        let answer = command.said().good().json();
+        let meters = answer["meters"].as_array().unwrap().clone();
+        let meters: Vec<String> = meters.iter().map(|m| m["meter"].as_str().unwrap().to_owned()).collect();
+        (answer, meters)
+    };
+    assert_eq!(report(&house, "unproven").1.len(), 2);
+    let collector = house.enrol("mast");
+    let mut scene = Scene::of(house, town, collector);
+    let frames = scene.good(6);
+    scene.deliver(&frames);
+    let (answer, proven) = report(&scene.house, "proven");
+    assert_eq!(proven, [names[0].clone()]);
+    let of = |n: usize, what: &str| answer["deliveries"][n][what].clone();
+    assert_eq!((of(0, "source"), of(0, "proven")), ("order.zip.kem".into(), 1.into()), "{answer}");
+    assert_eq!(
+        (of(1, "source"), of(1, "wrong"), of(1, "exposed")),
+        ("list.csv".into(), 1.into(), 1.into()),
+        "{answer}"
+    );
+    let (answer, wrong) = report(&scene.house, "wrong");
+    assert_eq!(wrong, [names[1].clone()]);
+    assert!(answer["meters"][0]["refused_telegrams"].as_u64().unwrap() > 0, "{answer}");
+    assert_eq!(report(&scene.house, "exposed").1, [names[1].clone()]);
+    assert_eq!(report(&scene.house, "missing").1, [names[2].clone()]);
+    assert!(report(&scene.house, "unproven").1.is_empty());
+}

@@ -3,6 +3,7 @@
 //! The file is parsed in this process and not in the vault (decision record 0005), and nobody between here and
 //! the vault can read or change the list.
 
+mod report;
 mod supplied;
 mod wipe;
 
@@ -45,6 +46,7 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     Import(Import),
+    Report(report::Report),
 }
 
 /// Import a supplier's key file: Kamstrup KEM or KEM2, zipped or not, or a list of keys in columns.
@@ -83,6 +85,7 @@ struct Import {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     match &args.command {
         Command::Import(import) => run_import(import),
+        Command::Report(args) => report::run(args),
     }
 }
 
@@ -125,7 +128,7 @@ fn run_import(args: &Import) -> Result<ExitCode, Problem> {
             None => import(&operator, &layout, &read.devices, &plan).await,
         }
     })?;
-    let code = report(&source, &read, &outcomes, args.format.format)?;
+    let code = say_outcomes(&source, &read, &outcomes, args.format.format)?;
     if code == ExitCode::SUCCESS && wipe::is_wanted(args.wipe, args.format.format, &source)? {
         wipe::wipe(&args.file)?;
         if args.format.format == Format::Human {
@@ -298,7 +301,12 @@ struct Refused {
     message: String,
 }
 
-fn report(source: &str, read: &KeyFile, outcomes: &[Outcome], format: Format) -> Result<ExitCode, Problem> {
+fn say_outcomes(
+    source: &str,
+    read: &KeyFile,
+    outcomes: &[Outcome],
+    format: Format,
+) -> Result<ExitCode, Problem> {
     let signature = match &read.signature {
         Signature::Absent => "absent".to_owned(),
         Signature::Valid(signer) if signer.trusted => format!("valid, by {}", shown(&signer.subject)),

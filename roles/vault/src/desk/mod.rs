@@ -138,6 +138,7 @@ impl Vault {
             Carried::Fetch(fetch) => self.fetch(&fetch, person, now),
             Carried::Acknowledge(answer) => self.acknowledge(&answer, now),
             Carried::Look(look) => Ok(self.look(look.handover, now)),
+            Carried::Keys(wish) => Ok(self.report(&wish)),
         };
         if let Err(Failure::Refused(refused)) = &done {
             self.counters.add(format!("custody.refused.{}", refused.code), 1);

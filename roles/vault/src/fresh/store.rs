@@ -300,6 +300,12 @@ impl Freshness {
         numbers.filter(|n| !book.is_proven(*n)).count()
     }
 
+    /// Whether the keys of these meters have proved themselves, in their order.
+    pub(crate) fn proven(&self, numbers: impl Iterator<Item = MeterNumber>) -> Vec<bool> {
+        let book = lock(&self.book);
+        numbers.map(|n| book.is_proven(n)).collect()
+    }
+
     /// Telegrams that wait for their commit, holes remembered, meters known.
     #[must_use]
     pub(crate) fn sizes(&self) -> (usize, usize, usize) {

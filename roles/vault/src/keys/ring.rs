@@ -25,6 +25,8 @@ pub(crate) struct KeyRing {
 struct Slot {
     at: usize,
     meter: MeterId,
+    /// With which delivery it came.
+    delivery: u32,
 }
 
 impl KeyRing {
@@ -50,7 +52,7 @@ impl KeyRing {
     }
 
     /// Takes a key in; the meter must have none yet.
-    pub(crate) fn insert(&mut self, number: MeterNumber, meter: MeterId, key: &[u8; 16]) {
+    pub(crate) fn insert(&mut self, number: MeterNumber, meter: MeterId, key: &[u8; 16], delivery: u32) {
         if self.used == self.chunks.len() * KEYS_A_CHUNK {
             self.chunks.push(Zeroizing::new(vec![0; KEYS_A_CHUNK * 16]));
         }
@@ -60,7 +62,7 @@ impl KeyRing {
             place.copy_from_slice(key);
             self.used += 1;
             self.owners.insert(self.fingerprint(key), number);
-            self.slots.insert(number, Slot { at, meter });
+            self.slots.insert(number, Slot { at, meter, delivery });
         }
     }
 
@@ -70,6 +72,11 @@ impl KeyRing {
 
     pub(crate) fn numbers(&self) -> impl Iterator<Item = MeterNumber> {
         self.slots.keys().copied()
+    }
+
+    /// The meters, each with the delivery that its key came with.
+    pub(crate) fn deliveries(&self) -> impl Iterator<Item = (MeterNumber, u32)> {
+        self.slots.iter().map(|(number, slot)| (*number, slot.delivery))
     }
 
     fn fingerprint(&self, key: &[u8; 16]) -> [u8; 16] {
@@ -91,7 +98,7 @@ mod tests {
         };
         for n in 0..1000 {
             assert_eq!(ring.owner_of(&key(n), number(n)), None, "{n}");
-            ring.insert(number(n), MeterId(n), &key(n));
+            ring.insert(number(n), MeterId(n), &key(n), n);
         }
         assert_eq!(ring.len(), 1000);
         for n in 0..1000 {

@@ -41,6 +41,8 @@ struct Pair {
     meter: Option<MeterId>,
     encryption: Option<SecretBytes>,
     authentication: Option<SecretBytes>,
+    /// With which delivery the encryption key came.
+    delivery: u32,
 }
 
 impl Pair {
@@ -92,20 +94,32 @@ impl UnitKeys {
     }
 
     /// Takes a key in.
-    pub(crate) fn insert(&mut self, number: MeterNumber, meter: MeterId, role: UnitRole, key: SecretBytes) {
+    pub(crate) fn insert(
+        &mut self,
+        number: MeterNumber,
+        meter: MeterId,
+        (role, key): (UnitRole, SecretBytes),
+        delivery: u32,
+    ) {
         if role == UnitRole::Encryption {
             self.owners.insert(mac::code(&self.hash_key, key.expose()), number);
         }
         let pair = self.pairs.entry(number).or_default();
         pair.meter = Some(meter);
         match role {
-            UnitRole::Encryption => pair.encryption = Some(key),
+            UnitRole::Encryption => (pair.encryption, pair.delivery) = (Some(key), delivery),
             UnitRole::Authentication => pair.authentication = Some(key),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.pairs.values().filter(|pair| pair.encryption.is_some()).count()
+    }
+
+    /// The meters as freshness knows them, each with the delivery that its key came with.
+    pub(crate) fn deliveries(&self) -> impl Iterator<Item = (MeterNumber, u32)> {
+        let keyed = self.pairs.iter().filter(|(_, pair)| pair.encryption.is_some());
+        keyed.map(|(number, pair)| (number.of_units(), pair.delivery))
     }
 
     /// The meters as freshness knows them.

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use base::{Class, MeterId, Month, Secret, SecretBytes, TenancyId};
+use base::{Class, MeterId, Month, Secret, SecretBytes, TenancyId, UtcMillis};
 use journal::{Disk, Journal, JournalError, Options, Position};
 use seal::{Place, SealError, aead, derive};
 
@@ -17,6 +17,9 @@ use crate::root::Root;
 use record::Record;
 use tenancies::Tenancies;
 pub(crate) use tenancies::{NoTenancy, Span, SpanError};
+
+/// Imports of one file within this time are one delivery.
+const ONE_DELIVERY_MS: i64 = 3_600_000;
 
 /// The role of the key that telegrams are encrypted with.
 pub(crate) const DEK: &str = "DEK";
@@ -58,6 +61,13 @@ pub(crate) struct Content {
     tenancies: Tenancies,
     periods: HashMap<(Class, Month), Secret<32>>,
     exposed: HashSet<MeterNumber>,
+    deliveries: Vec<Delivery>,
+}
+
+/// A file that keys came with.
+pub(crate) struct Delivery {
+    pub(crate) at: UtcMillis,
+    pub(crate) source: String,
 }
 
 /// A key to be imported.
@@ -90,6 +100,7 @@ impl Table {
             tenancies: Tenancies::default(),
             periods: HashMap::new(),
             exposed: HashSet::new(),
+            deliveries: Vec::new(),
         };
         let mut records = journal.read_from(Position(0));
         while let Some(record) = records.next_record() {
@@ -137,13 +148,24 @@ impl Table {
 
     /// Imports keys one by one and says what became of each: `imported`, `unchanged`, `conflict` (the meter has
     /// another key), `weak`, `duplicate` (another meter has this key), `wrong-length`, `unknown-role`.
-    pub(crate) fn import(&self, keys: &[NewKey<'_>]) -> Result<Vec<&'static str>, TableError> {
+    pub(crate) fn import(
+        &self,
+        keys: &[NewKey<'_>],
+        (source, now): (&str, UtcMillis),
+    ) -> Result<Vec<&'static str>, TableError> {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        // a long file comes in several calls, and is one delivery
+        let mut known = self.read().is_of_last_delivery(source, now);
         let mut outcomes = Vec::with_capacity(keys.len());
         for new in keys {
             // each is written before the next is looked at: a list may hold one meter or one key twice
             let verdict = self.read().judge(new);
             if verdict == "imported" {
+                if !known {
+                    let delivery = Record::Delivery { at: now, source: source.to_owned() };
+                    self.stage(&mut journal, delivery)?;
+                    known = true;
+                }
                 let sealed = aead::seal(
                     self.root.key(),
                     1,
@@ -260,14 +282,14 @@ impl Content {
             Record::Key { number, meter, role, sealed } if role == DEK => {
                 let key: Secret<16> =
                     aead::open_secret(root.key(), &Place::meter_key(number.as_bytes(), &role), &sealed)?;
-                self.keys.insert(number, meter, key.expose());
+                self.keys.insert(number, meter, key.expose(), self.delivery());
             }
             Record::Key { number, meter, role, sealed } => {
                 // a role that this edition does not know stays in the journal
                 if let Some(known) = UnitRole::from_name(&role) {
                     let place = Place::meter_key(number.as_bytes(), &role);
                     let key = SecretBytes::new(aead::open(root.key(), &place, &sealed)?);
-                    self.units.insert(number, meter, known, key);
+                    self.units.insert(number, meter, (known, key), self.delivery());
                 }
             }
             Record::Tenancy { tenancy, sealed } => {
@@ -282,8 +304,29 @@ impl Content {
             Record::Exposed { number } => {
                 self.exposed.insert(number);
             }
+            Record::Delivery { at, source } => self.deliveries.push(Delivery { at, source }),
         }
         Ok(())
+    }
+
+    /// The number of the newest delivery; 0 before the first, as for keys of earlier editions.
+    fn delivery(&self) -> u32 {
+        u32::try_from(self.deliveries.len()).unwrap_or(u32::MAX)
+    }
+
+    fn is_of_last_delivery(&self, source: &str, now: UtcMillis) -> bool {
+        let last = self.deliveries.last();
+        last.is_some_and(|last| last.source == source && (0..ONE_DELIVERY_MS).contains(&now.since(last.at)))
+    }
+
+    /// The deliveries, oldest first; the first has the number 1.
+    pub(crate) fn deliveries(&self) -> &[Delivery] {
+        &self.deliveries
+    }
+
+    /// Whether a meter's keys have been in plain text on their way.
+    pub(crate) fn is_exposed(&self, number: MeterNumber) -> bool {
+        self.exposed.contains(&number.plain())
     }
 
     /// How many meters' keys have been in plain text on their way.

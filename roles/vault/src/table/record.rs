@@ -20,6 +20,8 @@ pub(super) enum Record {
     Period { class: Class, month: Month, sealed: Vec<u8> },
     /// A meter's keys have been in plain text on their way; nothing takes that back.
     Exposed { number: MeterNumber },
+    /// The keys that follow came with this file.
+    Delivery { at: UtcMillis, source: String },
 }
 
 impl Record {
@@ -52,6 +54,11 @@ impl Record {
                 into.extend_from_slice(&month.number().to_le_bytes());
                 put_bytes(&mut into, sealed);
             }
+            Self::Delivery { at, source } => {
+                into.push(6);
+                into.extend_from_slice(&at.0.to_le_bytes());
+                put_bytes(&mut into, source.as_bytes());
+            }
             Self::Exposed { number } => {
                 into.push(5);
                 into.extend_from_slice(number.as_bytes());
@@ -83,6 +90,10 @@ impl Record {
                 sealed: fields.bytes()?.to_vec(),
             },
             5 => Self::Exposed { number: MeterNumber(fields.array()?) },
+            6 => Self::Delivery {
+                at: UtcMillis(fields.i64()?),
+                source: String::from_utf8(fields.bytes()?.to_vec()).map_err(|_| Malformed)?,
+            },
             _ => return Err(Malformed),
         };
         fields.end()?;

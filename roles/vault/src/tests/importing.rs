@@ -120,3 +120,41 @@ fn what_was_reported_as_imported_survives_a_power_cut() {
         assert_eq!(house.import(&[("KAM", "10000001", "DEK", key(1))]), ["unchanged"]);
     }
 }
+
+#[test]
+fn keys_are_reported_by_the_delivery_that_they_came_with() {
+    let mut house = House::new();
+    let import = |house: &House, source: &str, keys: &[(&str, &str, &str, Vec<u8>)]| {
+        let (mut body, ids) = import_body(&house.import_key(), keys);
+        body.source = source.to_owned();
+        let grant = house.grant(Purpose::KeyImport, Action::ImportKeys);
+        let (request, event, receipt) = house.asked(&grant, Action::ImportKeys, body.encode_to_vec());
+        house.vault().import_keys(&ImportKeys { request, event, receipt, meters: ids }, NOW).unwrap()
+    };
+    import(&house, "may.kem", &[("KAM", "10000001", "DEK", key(1))]);
+    import(&house, "may.kem", &[("KAM", "10000002", "DEK", key(2)), ("KAM", "10000002", "GUEK", key(3))]);
+    import(&house, "june.kem", &[("KAM", "10000001", "DEK", key(1))]);
+    import(&house, "june.kem", &[("KAM", "10000004", "DEK", key(4))]);
+    house.restart();
+    let report = |state: &str, after: Vec<u8>| {
+        house.vault().report(&wire::custody::KeysWish { state: state.to_owned(), after })
+    };
+    let all = report("unproven", Vec::new());
+    let deliveries: Vec<_> =
+        all.deliveries.iter().map(|d| (d.number, d.source.as_str(), d.unproven, d.proven)).collect();
+    assert_eq!(
+        deliveries,
+        [(1, "may.kem", 3, 0), (2, "june.kem", 1, 0)],
+        "a key that was there keeps its delivery"
+    );
+    let rows: Vec<_> = all.keys.iter().map(|k| (k.meter.as_str(), k.role.as_str(), k.delivery)).collect();
+    let expected = [
+        ("KAM-10000001", "DEK", 1),
+        ("KAM-10000002", "DEK", 1),
+        ("KAM-10000004", "DEK", 2),
+        ("KAM-10000002", "GUEK", 1),
+    ];
+    assert_eq!(rows, expected);
+    assert_eq!(report("unproven", all.keys[1].number.clone()).keys, all.keys[2..], "it goes on after a key");
+    assert!(report("wrong", Vec::new()).keys.is_empty() && report("", Vec::new()).keys.is_empty());
+}

@@ -1,0 +1,159 @@
+//! `meterkeep keys report`: which keys can be relied on, by the delivery that they came with.
+
+use std::collections::HashSet;
+use std::process::ExitCode;
+
+use base::UtcMillis;
+use clap::ValueEnum;
+use grant::{Action, Purpose};
+use serde::Serialize;
+use wire::Method;
+use wire::custody::{Carried, Delivery, Errand, ErrandAnswer, KeyRow, KeysWish};
+
+use crate::meters;
+use crate::operator::{Operator, Reach};
+use crate::output::{Format, FormatArg, count, meter_name, print, print_json, shown, table};
+use crate::place::HouseArg;
+use crate::problem::Problem;
+
+/// Show how keys do, delivery by delivery: proven by telegrams, unproven so far, or wrong.
+///
+/// A key is proven once a telegram of its meter has opened under it (two, where the telegram carries no code of its own), and
+/// wrong while telegrams come and none opens. `--list` names the meters.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep keys report --house ./house\n  \
+                        meterkeep keys report --list wrong\n  \
+                        meterkeep keys report --list missing --format json")]
+pub(super) struct Report {
+    #[command(flatten)]
+    house: HouseArg,
+    /// Also name the meters in this state.
+    #[arg(long, value_enum, value_name = "STATE")]
+    list: Option<State>,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum State {
+    /// A telegram has opened.
+    Proven,
+    /// None has come yet.
+    Unproven,
+    /// Telegrams come and do not open.
+    Wrong,
+    /// The key was in plain text on its way.
+    Exposed,
+    /// The meter is in the register, sends encrypted, and has no key.
+    Missing,
+}
+
+#[derive(Serialize)]
+struct Row {
+    meter: String,
+    key: String,
+    state: String,
+    exposed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<u32>,
+    refused_telegrams: u32,
+}
+
+pub(super) fn run(args: &Report) -> Result<ExitCode, Problem> {
+    let (layout, _) = args.house.open()?;
+    let operator = Operator::new(&layout)?;
+    let (deliveries, rows) = Operator::runtime()?.block_on(ask(&operator, args.list))?;
+    match args.format.format {
+        Format::Json => print_json(&serde_json::json!({
+            "deliveries": deliveries.iter().map(json).collect::<Vec<_>>(),
+            "meters": args.list.map(|_| &rows),
+        }))?,
+        Format::Human => print(&human(&deliveries, args.list.map(|_| rows.as_slice())))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ask(operator: &Operator, list: Option<State>) -> Result<(Vec<Delivery>, Vec<Row>), Problem> {
+    let state = match list {
+        None => "",
+        Some(State::Proven) => "proven",
+        Some(State::Unproven) => "unproven",
+        Some(State::Wrong) => "wrong",
+        Some(State::Exposed) => "exposed",
+        Some(State::Missing) => "all",
+    };
+    let (mut keys, mut after): (Vec<KeyRow>, Vec<u8>) = (Vec::new(), Vec::new());
+    let deliveries = loop {
+        let wish = KeysWish { state: state.to_owned(), after };
+        let errand = Errand { carried: Some(Carried::Keys(wish)) };
+        let purpose = (Purpose::KeyCustody, Action::KeepKeys);
+        let answer: ErrandAnswer =
+            operator.ask(purpose, &Reach::default(), Method::ArchiveCustody, &errand).await?;
+        after = answer.keys.last().map(|row| row.number.clone()).unwrap_or_default();
+        keys.extend(answer.keys);
+        if !answer.more || after.is_empty() {
+            break answer.deliveries;
+        }
+    };
+    if list != Some(State::Missing) {
+        return Ok((deliveries, keys.into_iter().map(row).collect()));
+    }
+    let have: HashSet<String> = keys.into_iter().map(|row| row.meter).collect();
+    let registered = meters::all(operator).await?;
+    let lacking = registered.iter().filter(|m| !m.clear).filter_map(|m| {
+        let name = meter_name(m.address.get(..6)?);
+        (!have.contains(&name)).then_some(name)
+    });
+    let missing = |meter| Row {
+        meter,
+        key: String::new(),
+        state: "missing".to_owned(),
+        exposed: false,
+        delivery: None,
+        refused_telegrams: 0,
+    };
+    Ok((deliveries, lacking.map(missing).collect()))
+}
+
+fn row(row: KeyRow) -> Row {
+    Row {
+        meter: shown(&row.meter),
+        key: shown(&row.role),
+        state: shown(&row.state),
+        exposed: row.exposed,
+        delivery: Some(row.delivery),
+        refused_telegrams: row.refused_telegrams,
+    }
+}
+
+fn json(d: &Delivery) -> serde_json::Value {
+    serde_json::json!({
+        "delivery": d.number, "at": (d.at_ms > 0).then(|| UtcMillis(d.at_ms).to_string()), "source": d.source,
+        "proven": d.proven, "unproven": d.unproven, "wrong": d.wrong, "exposed": d.exposed,
+    })
+}
+
+fn human(deliveries: &[Delivery], rows: Option<&[Row]>) -> String {
+    let mut all = table(["delivery", "came", "file", "proven", "unproven", "wrong", "exposed"]);
+    for d in deliveries {
+        let came = if d.at_ms > 0 { UtcMillis(d.at_ms).to_string() } else { "earlier".to_owned() };
+        let counts = [d.proven, d.unproven, d.wrong, d.exposed].map(|n| n.to_string());
+        let [proven, unproven, wrong, exposed] = counts;
+        all.add_row([d.number.to_string(), came, shown(&d.source), proven, unproven, wrong, exposed]);
+    }
+    let mut text = if deliveries.is_empty() { "no keys yet\n".to_owned() } else { format!("{all}\n") };
+    let Some(rows) = rows else { return text };
+    let mut meters = table(["meter", "key", "state", "exposed", "delivery", "refused telegrams"]);
+    for row in rows {
+        let delivery = row.delivery.map(|n| n.to_string()).unwrap_or_default();
+        let exposed = if row.exposed { "yes" } else { "" }.to_owned();
+        let refused =
+            if row.refused_telegrams > 0 { row.refused_telegrams.to_string() } else { String::new() };
+        meters.add_row([row.meter.clone(), row.key.clone(), row.state.clone(), exposed, delivery, refused]);
+    }
+    if !rows.is_empty() {
+        text.push_str(&format!("\n{meters}\n"));
+    }
+    text.push_str(&format!("{}\n", count(rows.len() as u64, "meter")));
+    text
+}
