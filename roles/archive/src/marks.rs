@@ -10,7 +10,7 @@ use house::{Counters, StartError};
 use journal::{Disk, RealDisk, read_whole, write_atomically};
 use prost::Message;
 use recorder::Record;
-use wire::vault::{MarkAnswer, PresentMark};
+use wire::mark::{MarkAnswer, PresentMark};
 use wire::{MARK_ACTION, Refused};
 
 use crate::vaults::Vault;

@@ -12,9 +12,8 @@ use prost::Message;
 use store::register::Span;
 use wire::custody::{ErrandAnswer, REFUSALS, VaultErrand};
 use wire::gateway::Done;
-use wire::vault::{
-    DataKeys, ImportKeys, ImportReport, MarkAnswer, PresentMark, ReleaseKeys, Tenancy, TenancySpan,
-};
+use wire::mark::{MarkAnswer, PresentMark};
+use wire::vault::{DataKeys, ImportKeys, ImportReport, ReleaseKeys, Tenancy, TenancySpan};
 use wire::{Method, Refused, Room};
 use zeroize::Zeroize;
 

@@ -13,7 +13,7 @@ use house::{Counters, Layout};
 use journal::{Disk, JournalError, read_whole, write_atomically};
 use seal::sign::Verifier;
 use seal::{Place, aead, derive};
-use wire::vault::{Mark, MarkAnswer, PresentMark};
+use wire::mark::{Mark, MarkAnswer, PresentMark};
 use wire::{MARK_ACTION, Method, Refused, Room};
 
 use crate::root::RootError;

@@ -1,7 +1,7 @@
 //! The vault's marks: recorded when it has gone on, shown to it at its start.
 
 use wire::MARK_ACTION;
-use wire::vault::Mark;
+use wire::mark::Mark;
 
 use super::*;
 

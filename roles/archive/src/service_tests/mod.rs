@@ -17,7 +17,8 @@ use wire::Room;
 use wire::archive::{ImportKeys, ListMeters, Move, NewMeter, Policy, ReadingsQuery, RegisterChange};
 use wire::custody::{Carried, Errand, ErrandAnswer, VaultErrand};
 use wire::intake::Reading;
-use wire::vault::{self, DataKeys, MarkAnswer, PresentMark, ReleaseKeys, Tenancy};
+use wire::mark::{MarkAnswer, PresentMark};
+use wire::vault::{self, DataKeys, ReleaseKeys, Tenancy};
 
 use super::*;
 
