@@ -10,7 +10,7 @@ use house::{Counters, StartError};
 use journal::{Disk, RealDisk, read_whole, write_atomically};
 use prost::Message;
 use recorder::Record;
-use wire::mark::{MarkAnswer, PresentMark};
+use wire::mark::{Mark, MarkAnswer, PresentMark};
 use wire::{MARK_ACTION, Refused};
 
 use crate::vaults::Vault;
@@ -60,6 +60,18 @@ impl Marks {
     }
 }
 
+/// What was changed with the vault closed, by who held what opens it: no request of a person went before that, so that it
+/// is told when the vault shows it.
+fn custody_changes(before: &Mark, now: &Mark) -> Option<String> {
+    let changes = [
+        (before.generation != now.generation, "a provider was removed and the root key renewed"),
+        (before.providers != now.providers, "a provider was added"),
+        (before.officers != now.officers, "the list of officers was changed"),
+    ];
+    let told: Vec<&str> = changes.into_iter().filter_map(|(changed, what)| changed.then_some(what)).collect();
+    (!told.is_empty()).then(|| format!("since the last start: {}", told.join(", ")))
+}
+
 /// Shows the newest mark to the vault, and has a new one recorded where the vault has gone on.
 ///
 /// # Errors
@@ -92,6 +104,11 @@ pub(crate) async fn settle<R: Record, V: Vault>(
     let mark = mark.ok_or_else(|| Refused::new("vault-garbled", "the vault gave no mark"))?;
     let line = mark.to_line();
     if marks.recorded_line().as_ref() != Some(&line) {
+        let before = marks.recorded_line().as_deref().and_then(Mark::from_line);
+        if let Some(detail) = before.and_then(|before| custody_changes(&before, &mark)) {
+            let event = Event::new(now, "archive", "vault-custody", Outcome::Done);
+            recorder.record_one(Event { detail, ..event }).await.map_err(recorded)?;
+        }
         let event = Event { detail: line, ..Event::new(now, "archive", MARK_ACTION, Outcome::Done) };
         let entry = recorder.record_one(event).await.map_err(recorded)?;
         marks.keep(PresentMark { event: entry.event, receipt: entry.receipt })?;

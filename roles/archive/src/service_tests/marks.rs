@@ -54,3 +54,19 @@ async fn a_vault_that_was_put_back_is_in_the_log_once_and_an_accepted_one_too() 
     assert!(details.iter().any(|d| d.contains("an older state of the vault was accepted")));
     assert_eq!(details.last(), Some(&mark(4).mark.unwrap().to_line()));
 }
+
+#[tokio::test]
+async fn what_was_changed_with_the_vault_closed_is_told_at_its_next_start() {
+    let house = house().await;
+    house.settle_at(mark(5)).await;
+    let mut changed = mark(6);
+    let with = changed.mark.as_mut().unwrap();
+    (with.generation, with.officers) = (2, 3);
+    house.settle_at(changed.clone()).await;
+    house.settle_at(changed).await;
+    let events = house.ledger.0.events();
+    let told: Vec<&str> =
+        events.iter().filter(|e| e.action == "vault-custody").map(|e| e.detail.as_str()).collect();
+    let expected = "since the last start: a provider was removed and the root key renewed, the list of officers was changed";
+    assert_eq!(told, [expected]);
+}
