@@ -31,7 +31,8 @@ pub enum Carried {
 /// Asks how keys do.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct KeysWish {
-    /// Also list the keys in this state: `proven`, `unproven`, `wrong`, `exposed` or `all`; empty for none.
+    /// Also list the keys in this state: `proven`, `unproven`, `wrong`, `exposed`, `handed-over` or
+    /// `all`; empty for none.
     #[prost(string, tag = "1")]
     pub state: String,
     /// Continue a long answer after this [`KeyRow::number`].
@@ -89,6 +90,9 @@ pub struct KeyRow {
     /// Telegrams that did not open under it, since the vault started.
     #[prost(uint32, tag = "7")]
     pub refused_telegrams: u32,
+    /// The receivers whom it was handed over to.
+    #[prost(uint32, repeated, tag = "8")]
+    pub receivers: Vec<u32>,
 }
 
 /// Fetches a hand-over's keys.

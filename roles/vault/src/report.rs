@@ -43,6 +43,7 @@ impl WrongKeys {
 impl Vault {
     /// The deliveries with how their keys do, and the keys in the state that was asked for.
     pub(crate) fn report(&self, wish: &KeysWish) -> ErrandAnswer {
+        let handed_over = self.desk.handed_over();
         let content = self.table.read();
         let mut all: Vec<(MeterNumber, u32, &'static str)> = content
             .keys
@@ -80,7 +81,13 @@ impl Vault {
                 *count = count.saturating_add(1);
                 of.exposed = of.exposed.saturating_add(u64::from(exposed));
             }
-            let wanted = wish.state == state || wish.state == "all" || (wish.state == "exposed" && exposed);
+            let receivers = handed_over.get(&number.plain());
+            let wanted = match wish.state.as_str() {
+                "all" => true,
+                "exposed" => exposed,
+                "handed-over" => receivers.is_some(),
+                other => other == state,
+            };
             if wanted && (wish.after.is_empty() || number > after) {
                 if answer.keys.len() < MAX_ROWS {
                     let (meter, state) = (number.plain().to_string(), state.to_owned());
@@ -93,6 +100,7 @@ impl Vault {
                         exposed,
                         delivery,
                         refused_telegrams: wrong,
+                        receivers: receivers.into_iter().flatten().copied().collect(),
                     });
                 } else {
                     answer.more = true;

@@ -44,6 +44,8 @@ enum State {
     Wrong,
     /// The key was in plain text on its way.
     Exposed,
+    /// The key was handed over to somebody.
+    HandedOver,
     /// The meter is in the register, sends encrypted, and has no key.
     Missing,
 }
@@ -57,6 +59,8 @@ struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery: Option<u32>,
     refused_telegrams: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    receivers: Vec<u32>,
 }
 
 pub(super) fn run(args: &Report) -> Result<ExitCode, Problem> {
@@ -80,6 +84,7 @@ async fn ask(operator: &Operator, list: Option<State>) -> Result<(Vec<Delivery>,
         Some(State::Unproven) => "unproven",
         Some(State::Wrong) => "wrong",
         Some(State::Exposed) => "exposed",
+        Some(State::HandedOver) => "handed-over",
         Some(State::Missing) => "all",
     };
     let (mut keys, mut after): (Vec<KeyRow>, Vec<u8>) = (Vec::new(), Vec::new());
@@ -111,6 +116,7 @@ async fn ask(operator: &Operator, list: Option<State>) -> Result<(Vec<Delivery>,
         exposed: false,
         delivery: None,
         refused_telegrams: 0,
+        receivers: Vec::new(),
     };
     Ok((deliveries, lacking.map(missing).collect()))
 }
@@ -123,6 +129,7 @@ fn row(row: KeyRow) -> Row {
         exposed: row.exposed,
         delivery: Some(row.delivery),
         refused_telegrams: row.refused_telegrams,
+        receivers: row.receivers,
     }
 }
 
@@ -143,13 +150,16 @@ fn human(deliveries: &[Delivery], rows: Option<&[Row]>) -> String {
     }
     let mut text = if deliveries.is_empty() { "no keys yet\n".to_owned() } else { format!("{all}\n") };
     let Some(rows) = rows else { return text };
-    let mut meters = table(["meter", "key", "state", "exposed", "delivery", "refused telegrams"]);
+    let mut meters =
+        table(["meter", "key", "state", "exposed", "delivery", "refused telegrams", "receivers"]);
     for row in rows {
         let delivery = row.delivery.map(|n| n.to_string()).unwrap_or_default();
         let exposed = if row.exposed { "yes" } else { "" }.to_owned();
         let refused =
             if row.refused_telegrams > 0 { row.refused_telegrams.to_string() } else { String::new() };
-        meters.add_row([row.meter.clone(), row.key.clone(), row.state.clone(), exposed, delivery, refused]);
+        let receivers = row.receivers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        let (meter, key, state) = (row.meter.clone(), row.key.clone(), row.state.clone());
+        meters.add_row([meter, key, state, exposed, delivery, refused, receivers]);
     }
     if !rows.is_empty() {
         text.push_str(&format!("\n{meters}\n"));

@@ -8,6 +8,7 @@ mod list;
 mod record;
 mod state;
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +24,7 @@ use wire::custody::{
 };
 use wire::{Refused, bytes16};
 
+use crate::MeterNumber;
 use crate::officers::Officer;
 use crate::table::TableError;
 use crate::vault::{Failure, Vault, malformed};
@@ -115,6 +117,11 @@ impl Desk {
     /// How many steps were ever written down.
     pub(crate) fn position(&self) -> u64 {
         self.lock().journal.next().0
+    }
+
+    /// Whom the keys of which meters were handed over to.
+    pub(crate) fn handed_over(&self) -> HashMap<MeterNumber, BTreeSet<u32>> {
+        self.lock().state.handed_over()
     }
 
     fn key_of(&self, name: &str) -> Option<&seal::sign::Verifier> {

@@ -1,7 +1,8 @@
 //! How receivers and hand-overs stand, and which step may follow.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use crate::MeterNumber;
 use base::UtcMillis;
 use envelope::{PublicKey, age, cms};
 use grant::act::{Act, Deed, RecipientKey, RequestHandover};
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 use wire::Refused;
 use wire::custody::{Handover as ShownHandover, Recipient as ShownRecipient, Step as ShownStep};
 
+use super::list;
 use super::record::{Approved, Fetched, FetchedAgain, Record, Step};
 
 /// Receivers, and hand-overs that are not done, at most.
@@ -290,6 +292,17 @@ impl State {
     pub(super) fn shown_handovers(&self, only: u32, now: UtcMillis) -> Vec<ShownHandover> {
         let wanted = self.handovers.iter().filter(|(number, _)| only == 0 || **number == only);
         wanted.map(|(number, handover)| handover.shown(*number, only != 0, now)).collect()
+    }
+
+    /// Whom the keys of which meters were handed over to.
+    pub(super) fn handed_over(&self) -> HashMap<MeterNumber, BTreeSet<u32>> {
+        let mut all: HashMap<MeterNumber, BTreeSet<u32>> = HashMap::new();
+        for handover in self.handovers.values().filter(|h| h.fetched.is_some()) {
+            for number in handover.request.meters.iter().filter_map(|name| list::meter(name).ok()) {
+                all.entry(number).or_default().insert(handover.request.recipient);
+            }
+        }
+        all
     }
 
     /// Hand-overs that wait for somebody, and those that were fetched twice.

@@ -105,6 +105,9 @@ fn keys_go_out_once_to_whom_two_officers_named_and_the_receiver_says_that_it_has
     let recipient = house.receiver(&officers, key_of, fingerprint);
     let request = wish(recipient, &BOTH);
     let number = house.act("anna", &officers.anna, Deed::Request(request.clone())).unwrap().number;
+    let report =
+        house.vault().report(&wire::custody::KeysWish { state: "handed-over".into(), after: Vec::new() });
+    assert!(report.keys.is_empty(), "nothing went out yet");
     house.restart();
     assert_eq!(house.state(number), "requested");
     let approved = house.act("bo", &officers.bo, approval(number, &request)).unwrap();
@@ -120,6 +123,14 @@ fn keys_go_out_once_to_whom_two_officers_named_and_the_receiver_says_that_it_has
     let upper = |n| hex::encode_upper(key(n));
     assert!(lines[1].starts_with(&format!("KAM;10000001;{};;;H1-", upper(1))), "{text}");
     assert!(lines[2].starts_with(&format!("KAM;10000002;;{};;H1-", upper(2))), "{text}");
+    let report =
+        house.vault().report(&wire::custody::KeysWish { state: "handed-over".into(), after: Vec::new() });
+    let handed: Vec<_> = report.keys.iter().map(|k| (k.meter.as_str(), k.receivers.as_slice())).collect();
+    assert_eq!(
+        handed,
+        [("KAM-10000001", &[recipient][..]), ("KAM-10000002", &[recipient])],
+        "who has it is known"
+    );
     // who comes second finds nothing, and everybody hears of it
     house.restart();
     assert_eq!(code(house.carry(fetch())), "fetched-already");
