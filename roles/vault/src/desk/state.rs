@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::MeterNumber;
 use base::UtcMillis;
 use envelope::{PublicKey, age, cms};
 use grant::act::{Act, Deed, RecipientKey, RequestHandover};
@@ -14,6 +13,7 @@ use wire::custody::{Handover as ShownHandover, Recipient as ShownRecipient, Step
 
 use super::list;
 use super::record::{Approved, Fetched, FetchedAgain, Record, Step};
+use crate::MeterNumber;
 
 /// Receivers, and hand-overs that are not done, at most.
 const MAX_OPEN: usize = 1000;
