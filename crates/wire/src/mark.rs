@@ -73,7 +73,7 @@ pub struct MarkAnswer {
     /// What of it is older than the mark that was shown; empty when nothing is.
     #[prost(string, tag = "2")]
     pub older: String,
-    /// Older files were accepted just now, by who holds what opens the vault.
+    /// The files are older than the mark that was shown, and who holds what opens the vault has accepted that.
     #[prost(bool, tag = "3")]
     pub accepted: bool,
 }

@@ -23,6 +23,8 @@ pub(crate) struct Marks {
     newest: Mutex<PresentMark>,
     /// What was last told of an older vault, so that it is told once.
     told: Mutex<String>,
+    /// One settling at a time: an older mark must not take a newer one's place.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Marks {
@@ -31,7 +33,12 @@ impl Marks {
         let failed = |e: &dyn std::fmt::Display| StartError(format!("the vault's mark: {e}"));
         let bytes = read_whole(disk, &file, MAX_FILE).map_err(|e| failed(&e))?.unwrap_or_default();
         let newest = PresentMark::decode(bytes.as_slice()).map_err(|e| failed(&e))?;
-        Ok(Self { file, newest: Mutex::new(newest), told: Mutex::default() })
+        Ok(Self {
+            file,
+            newest: Mutex::new(newest),
+            told: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        })
     }
 
     /// What is to be shown to the vault.
@@ -55,8 +62,8 @@ impl Marks {
         news
     }
 
-    fn recorded_line(&self) -> Option<String> {
-        Event::decode(&self.newest().event).ok().map(|event| event.detail)
+    fn recorded(&self) -> Option<Mark> {
+        Event::decode(&self.newest().event).ok().and_then(|event| Mark::from_line(&event.detail))
     }
 }
 
@@ -72,7 +79,13 @@ fn custody_changes(before: &Mark, now: &Mark) -> Option<String> {
     (!told.is_empty()).then(|| format!("since the last start: {}", told.join(", ")))
 }
 
-/// Shows the newest mark to the vault, and has a new one recorded where the vault has gone on.
+/// Whether a mark is worth an event of its own at once. Releases alone go on with every question.
+fn has_moved(before: &Mark, now: &Mark) -> bool {
+    *before != Mark { releases: before.releases, ..now.clone() }
+}
+
+/// Shows the newest mark to the vault, and has a new one recorded where the vault has gone on; where only keys were released,
+/// only when `with_releases` says so.
 ///
 /// # Errors
 /// The vault, the log, the disk. It is tried again.
@@ -81,8 +94,10 @@ pub(crate) async fn settle<R: Record, V: Vault>(
     recorder: &R,
     vault: &V,
     counters: &Counters,
+    with_releases: bool,
     now: UtcMillis,
 ) -> Result<(), Refused> {
+    let _turn = marks.turn.lock().await;
     let MarkAnswer { mark, older, accepted } = vault.mark(marks.newest()).await?;
     let recorded = |error: recorder::NotRecorded| Refused::from(error);
     let news = marks.is_news(&older);
@@ -102,14 +117,16 @@ pub(crate) async fn settle<R: Record, V: Vault>(
         recorder.record_one(Event { detail, ..event }).await.map_err(recorded)?;
     }
     let mark = mark.ok_or_else(|| Refused::new("vault-garbled", "the vault gave no mark"))?;
-    let line = mark.to_line();
-    if marks.recorded_line().as_ref() != Some(&line) {
-        let before = marks.recorded_line().as_deref().and_then(Mark::from_line);
+    let before = marks.recorded();
+    let moved =
+        before.as_ref().is_none_or(|before| has_moved(before, &mark) || (with_releases && *before != mark));
+    if moved {
         if let Some(detail) = before.and_then(|before| custody_changes(&before, &mark)) {
             let event = Event::new(now, "archive", "vault-custody", Outcome::Done);
             recorder.record_one(Event { detail, ..event }).await.map_err(recorded)?;
         }
-        let event = Event { detail: line, ..Event::new(now, "archive", MARK_ACTION, Outcome::Done) };
+        let event =
+            Event { detail: mark.to_line(), ..Event::new(now, "archive", MARK_ACTION, Outcome::Done) };
         let entry = recorder.record_one(event).await.map_err(recorded)?;
         marks.keep(PresentMark { event: entry.event, receipt: entry.receipt })?;
     }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{MeterId, Resolution, UtcMillis};
 use bytes::Bytes;
@@ -36,10 +36,10 @@ const MAX_QUESTIONS: usize = 4;
 const MAX_METERS: u32 = 20_000;
 /// Intake is told of tenancies that ended within the last 40 days: late telegrams are at most 14 days old.
 const TENANCIES_MS: i64 = 40 * 24 * 3600 * 1000;
-/// How often the vault's mark is looked after when nothing else moves it.
-const MARK_EVERY: Duration = Duration::from_secs(300);
-/// How soon it is tried again.
-const MARK_AGAIN: Duration = Duration::from_secs(5);
+/// How often the vault is shown its newest mark: one that was started again with older files is noticed as soon.
+const SHOW_EVERY: Duration = Duration::from_secs(5);
+/// How often a mark is recorded for releases of keys alone.
+const RELEASES_EVERY: Duration = Duration::from_secs(300);
 /// The longest wait of a long poll.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
@@ -99,9 +99,13 @@ impl<R: Record, V: Vault> Archive<R, V> {
 
     /// Shows the vault's newest mark until it has taken it, and looks after it from then on.
     pub(crate) async fn keep_marks(&self) {
+        let mut recorded: Option<Instant> = None;
         loop {
-            let settled = self.0.settle().await;
-            tokio::time::sleep(if settled { MARK_EVERY } else { MARK_AGAIN }).await;
+            let with_releases = recorded.is_none_or(|at| at.elapsed() >= RELEASES_EVERY);
+            if self.0.settle(with_releases).await && with_releases {
+                recorded = Some(Instant::now());
+            }
+            tokio::time::sleep(SHOW_EVERY).await;
         }
     }
 
@@ -120,9 +124,10 @@ impl<R: Record, V: Vault> Archive<R, V> {
 
 impl<R: Record, V: Vault> Inner<R, V> {
     /// Has the vault's mark recorded. Whether that went well: if not, it is tried again.
-    async fn settle(&self) -> bool {
+    async fn settle(&self, with_releases: bool) -> bool {
         let (marks, recorder) = (self.marks.as_ref(), self.gate.recorder());
-        let settled = marks::settle(marks, recorder, &self.vault, &self.counters, UtcMillis::now()).await;
+        let (vault, counters) = (&self.vault, &self.counters);
+        let settled = marks::settle(marks, recorder, vault, counters, with_releases, UtcMillis::now()).await;
         settled.inspect_err(|why| tracing::warn!(%why, "the vault's mark")).is_ok()
     }
 
@@ -182,7 +187,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
         match self.desk().change(&asked.request, &request, now).await {
             Ok(answer) => {
                 self.counters.add("register.changes", 1);
-                self.settle().await;
+                self.settle(false).await;
                 Ok(answer)
             }
             Err(refused) => Err(self.gate.refuse(&request, refused, now).await),
@@ -201,7 +206,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
                 for outcome in &report.outcomes {
                     self.counters.add(format!("keys.{outcome}"), 1);
                 }
-                self.settle().await;
+                self.settle(false).await;
                 Ok(report)
             }
             Err(refused) => Err(self.gate.refuse(&request, refused, now).await),
@@ -213,7 +218,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
         match custody::errand(&self.gate, &self.vault, &asked.request, &request, now).await {
             Ok(answer) => {
                 self.counters.add("custody", 1);
-                self.settle().await;
+                self.settle(false).await;
                 Ok(answer)
             }
             Err(refused) => Err(self.gate.refuse(&request, refused, now).await),

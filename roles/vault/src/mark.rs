@@ -154,11 +154,14 @@ impl Vault {
             let older = older(&present, &shown);
             let hash = event_hash(&question.event);
             let broken = |e: JournalError| Failure::Broken(e.to_string());
-            if !older.is_empty() && !marks.was_accepted(&hash).map_err(broken)? {
-                if marks.is_accepted(now).map_err(broken)? {
+            if !older.is_empty() {
+                // Told for as long as this mark is shown, so that whoever shows it next can still record it.
+                answer.accepted = marks.was_accepted(&hash).map_err(broken)?;
+                if !answer.accepted && marks.is_accepted(now).map_err(broken)? {
                     marks.spend_acceptance(&hash)?;
                     answer.accepted = true;
-                } else {
+                }
+                if !answer.accepted {
                     answer.older = older.join(", ");
                 }
             }

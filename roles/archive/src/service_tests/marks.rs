@@ -12,9 +12,15 @@ fn mark(n: u64) -> MarkAnswer {
 
 impl House {
     async fn settle_at(&self, answer: MarkAnswer) -> bool {
+        self.settle_with(answer, true).await
+    }
+
+    async fn settle_with(&self, answer: MarkAnswer, with_releases: bool) -> bool {
         *self.vault.0.mark.lock().unwrap() = answer;
         let (marks, recorder) = (&self.archive.0.marks, &self.ledger);
-        crate::marks::settle(marks, recorder, &self.vault, &self.archive.0.counters, now()).await.is_ok()
+        crate::marks::settle(marks, recorder, &self.vault, &self.archive.0.counters, with_releases, now())
+            .await
+            .is_ok()
     }
 
     fn shown(&self) -> PresentMark {
@@ -69,4 +75,19 @@ async fn what_was_changed_with_the_vault_closed_is_told_at_its_next_start() {
         events.iter().filter(|e| e.action == "vault-custody").map(|e| e.detail.as_str()).collect();
     let expected = "since the last start: a provider was removed and the root key renewed, the list of officers was changed";
     assert_eq!(told, [expected]);
+}
+
+#[tokio::test]
+async fn releases_alone_are_recorded_now_and_then_and_anything_else_at_once() {
+    let house = house().await;
+    house.settle_at(mark(5)).await;
+    let mut later = mark(5);
+    later.mark.as_mut().unwrap().releases = 9;
+    house.settle_with(later.clone(), false).await;
+    assert_eq!(house.ledger.0.events().len(), 1, "only keys were released");
+    house.settle_with(later.clone(), true).await;
+    assert_eq!(house.ledger.0.events().len(), 2);
+    later.mark.as_mut().unwrap().desk = 6;
+    house.settle_with(later, false).await;
+    assert_eq!(house.ledger.0.events().len(), 3);
 }

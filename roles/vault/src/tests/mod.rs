@@ -2,6 +2,7 @@ mod decrypting;
 mod frames;
 mod handing;
 mod importing;
+mod marking;
 mod releasing;
 mod room;
 mod units;
