@@ -1,7 +1,5 @@
 //! `meterkeep vault`: who can open the vault, and changing it.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,6 +10,7 @@ use vault::{Custody, ProviderInfo, ProviderKind, RootError};
 use crate::officer;
 use crate::output::{Format, FormatArg, print, print_json, say, shown, table};
 use crate::place::HouseArg;
+use crate::private_file;
 use crate::problem::{Problem, USAGE};
 use crate::secret::{self, OpeningArg};
 use crate::token;
@@ -302,16 +301,12 @@ fn write_share(folder: &Path, label: &str, share: &Share, written: &mut Vec<Path
     std::fs::create_dir_all(folder).map_err(Problem::at(folder))?;
     let (number, (threshold, shares)) = (share.number(), share.threshold());
     let file = folder.join(format!("share-{number}-of-{shares}.txt"));
-    let mut options = std::fs::OpenOptions::new();
-    let mut out = options.write(true).create_new(true).mode(0o600).open(&file).map_err(Problem::at(&file))?;
+    let mut out = private_file::create(&file)?;
     written.push(file.clone());
     let text = share.to_text();
     let words =
         format!("\nShare {number} of {shares} of \"{}\". Any {threshold} open the vault.\n", shown(label));
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.write_all(words.as_bytes()))
-        .and_then(|()| out.sync_all())
-        .map_err(Problem::at(&file))
+    private_file::fill(&mut out, &file, &[text.as_bytes(), words.as_bytes()])
 }
 
 fn remove(args: &Remove) -> Result<(), Problem> {
@@ -351,7 +346,7 @@ fn officers(args: &Officers) -> Result<(), Problem> {
 fn add_officer(args: &AddOfficer) -> Result<(), Problem> {
     let (layout, config) = args.house.open()?;
     let officer = officer::public(&args.file)?;
-    custody(&layout, &args.opening)?.pin_officer(&config.house.name, &officer.name, officer.key)?;
+    custody(&layout, &args.opening)?.pin_officers(&config.house.name, &[(&officer.name, officer.key)])?;
     say(&format!("officer {} is pinned; the vault believes them from its next start", shown(&officer.name)));
     Ok(())
 }

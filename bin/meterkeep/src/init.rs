@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::officer::{self, PublicOfficer};
 use crate::output::say;
 use crate::place::HouseArg;
+use crate::private_file;
 use crate::problem::{Problem, USAGE};
 use crate::secret::{self, PassphraseArg};
 
@@ -146,13 +147,17 @@ fn build(layout: &Layout, plan: &Plan<'_>, passphrase: &SecretBytes) -> Result<(
     for room in [Room::Warden, Room::Ledger, Room::Intake] {
         let key = Signer::generate().map_err(Problem::during("cannot make a signing key"))?;
         let seed = Zeroizing::new(format!("{}\n", hex::encode(key.expose_seed())));
-        write(&layout.signing_key(room), seed.as_bytes())?;
-        write(&layout.public_key(room), format!("{}\n", hex::encode(key.verifier().as_bytes())).as_bytes())?;
+        private_file::write(&layout.signing_key(room), &[seed.as_bytes()])?;
+        private_file::write(
+            &layout.public_key(room),
+            &[format!("{}\n", hex::encode(key.verifier().as_bytes())).as_bytes()],
+        )?;
     }
     vault::create(layout, plan.name, passphrase).map_err(Problem::during("cannot make the vault"))?;
-    for officer in plan.officers {
+    if !plan.officers.is_empty() {
         let proof = vault::Proof::Passphrase(SecretBytes::new(passphrase.expose().to_vec()));
-        vault::Custody::open(layout, &proof)?.pin_officer(plan.name, &officer.name, officer.key)?;
+        let officers: Vec<_> = plan.officers.iter().map(|o| (o.name.as_str(), o.key)).collect();
+        vault::Custody::open(layout, &proof)?.pin_officers(plan.name, &officers)?;
     }
     let mut config = Config::default();
     plan.name.clone_into(&mut config.house.name);
@@ -160,33 +165,24 @@ fn build(layout: &Layout, plan: &Plan<'_>, passphrase: &SecretBytes) -> Result<(
     plan.resolution.clone_into(&mut config.house.default_resolution);
     config.house.owner_uid = nix::unistd::getuid().as_raw();
     let text = toml::to_string_pretty(&config).map_err(Problem::during("cannot write the settings"))?;
-    write(&layout.config(), text.as_bytes())
+    private_file::write(&layout.config(), &[text.as_bytes()])
 }
 
 fn certificates(layout: &Layout) -> Result<(), Problem> {
     let house = pki::make_authority("house").map_err(|e| Problem::new(e.to_string()))?;
     let collectors = pki::make_authority("collectors").map_err(|e| Problem::new(e.to_string()))?;
-    write(&layout.house_authority(), house.certificate.as_bytes())?;
-    write(&layout.root().join("offline/house-ca-key.pem"), house.key.as_bytes())?;
-    write(&layout.collector_authority(), collectors.certificate.as_bytes())?;
-    write(&layout.room(Room::Warden).join("collector-ca-key.pem"), collectors.key.as_bytes())?;
+    private_file::write(&layout.house_authority(), &[house.certificate.as_bytes()])?;
+    private_file::write(&layout.root().join("offline/house-ca-key.pem"), &[house.key.as_bytes()])?;
+    private_file::write(&layout.collector_authority(), &[collectors.certificate.as_bytes()])?;
+    private_file::write(
+        &layout.room(Room::Warden).join("collector-ca-key.pem"),
+        &[collectors.key.as_bytes()],
+    )?;
     for room in Room::ALL.into_iter().filter(|r| *r != Room::Collector) {
         let Certified { certificate, key } =
             pki::certify_room(&house, room).map_err(|e| Problem::new(e.to_string()))?;
-        write(&layout.room(room).join("tls-cert.pem"), certificate.as_bytes())?;
-        write(&layout.room(room).join("tls-key.pem"), Zeroizing::new(key).as_bytes())?;
+        private_file::write(&layout.room(room).join("tls-cert.pem"), &[certificate.as_bytes()])?;
+        private_file::write(&layout.room(room).join("tls-key.pem"), &[Zeroizing::new(key).as_bytes()])?;
     }
     Ok(())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(Problem::at(path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Problem::at(path))
 }

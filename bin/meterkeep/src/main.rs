@@ -19,6 +19,7 @@ mod officer;
 mod operator;
 mod output;
 mod place;
+mod private_file;
 mod problem;
 mod readings;
 mod secret;

@@ -1,7 +1,5 @@
 //! `meterkeep officer`: a key officer's own key, which signs each act on meter keys and never lies in the house.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::output::{print, say, shown};
+use crate::private_file;
 use crate::problem::{Problem, USAGE};
 use crate::secret;
 
@@ -164,10 +163,7 @@ fn show(args: &Show) -> Result<(), Problem> {
 
 fn write(path: &Path, head: &str, contents: &OfficerFile) -> Result<(), Problem> {
     let text = toml::to_string(contents).map_err(Problem::at(path))?;
-    let mut options = std::fs::OpenOptions::new();
-    let mut out = options.write(true).create_new(true).mode(0o600).open(path).map_err(Problem::at(path))?;
-    let written = out.write_all(head.as_bytes()).and_then(|()| out.write_all(text.as_bytes()));
-    written.and_then(|()| out.sync_all()).map_err(Problem::at(path))
+    private_file::write(path, &[head.as_bytes(), text.as_bytes()])
 }
 
 fn read(path: &Path) -> Result<OfficerFile, Problem> {

@@ -10,6 +10,7 @@ use house::Layout;
 use link::{CallError, Client, Target, Trust};
 use seal::sign::Signer;
 use wire::archive::Asked;
+use wire::custody::{Carried, Errand, ErrandAnswer};
 use wire::health::{Health, HealthRequest};
 use wire::warden::{GrantRequest, Granted};
 use wire::{Message, Method, Room};
@@ -83,6 +84,13 @@ impl Operator {
     pub(crate) async fn health(&self, room: Room) -> Result<Health, CallError> {
         let client = self.client(room).map_err(|e| CallError::Unreachable { room, why: e.to_string() })?;
         client.call(Method::Health, &HealthRequest {}, HEALTH_PATIENCE).await
+    }
+
+    /// Carries an errand of key custody to the vault.
+    pub(crate) async fn carry(&self, carried: Carried) -> Result<ErrandAnswer, Problem> {
+        let errand = Errand { carried: Some(carried) };
+        let purpose = (Purpose::KeyCustody, Action::KeepKeys);
+        self.ask(purpose, &Reach::default(), Method::ArchiveCustody, &errand).await
     }
 
     /// Asks the archive under a fresh grant: the warden grants, a session key that lives for this call signs.

@@ -1,7 +1,7 @@
-//! What the helper is given: two lines, read byte by byte so that no buffer keeps a copy.
+//! What the helper is given: two lines.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::fd::AsFd as _;
 
 use base::SecretBytes;
@@ -12,7 +12,7 @@ const MAX: usize = 1024;
 
 /// The PIN, and the bytes that are to be locked or opened.
 pub(crate) fn read() -> Result<(SecretBytes, SecretBytes), String> {
-    let input = io::stdin().as_fd().try_clone_to_owned().map_err(|e| e.to_string())?;
+    let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(|e| e.to_string())?;
     both(&mut File::from(input))
 }
 
@@ -26,22 +26,8 @@ fn both(input: &mut impl Read) -> Result<(SecretBytes, SecretBytes), String> {
 }
 
 fn line(input: &mut impl Read) -> Result<SecretBytes, String> {
-    let mut line = Zeroizing::new(Vec::with_capacity(MAX));
-    let mut byte = Zeroizing::new([0]);
-    loop {
-        match input.read(byte.as_mut_slice()) {
-            Ok(0) if line.is_empty() => {
-                return Err("two lines are needed: the PIN, and what to lock or open".to_owned());
-            }
-            Ok(0) => break,
-            Ok(_) if *byte == *b"\n" => break,
-            Ok(_) if line.len() == MAX => return Err(format!("a line is longer than {MAX} bytes")),
-            Ok(_) => line.extend_from_slice(byte.as_slice()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    Ok(SecretBytes::new(std::mem::take(&mut *line)))
+    let line = SecretBytes::read_line(input, MAX).map_err(|e| format!("standard input: {e}"))?;
+    line.ok_or_else(|| "two lines are needed: the PIN, and what to lock or open".to_owned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Secrets: zeroed when dropped, and without any way to print, copy or store them by accident.
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use std::io::{self, Read};
+
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// `N` secret bytes. It has no `Debug`, `Display`, `Clone` or serialisation, on purpose.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -58,6 +60,35 @@ impl SecretBytes {
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl SecretBytes {
+    /// Reads a line of at most `max` bytes, without its end; `None` when nothing comes. Byte by byte: no buffer keeps a copy,
+    /// and what follows the line is left for the next reader.
+    ///
+    /// # Errors
+    /// What the input says, or that the line is longer.
+    pub fn read_line(input: &mut impl Read, max: usize) -> io::Result<Option<Self>> {
+        let mut line = Zeroizing::new(Vec::with_capacity(max));
+        let mut byte = Zeroizing::new([0]);
+        loop {
+            match input.read(byte.as_mut_slice()) {
+                Ok(0) if line.is_empty() => return Ok(None),
+                Ok(0) => break,
+                Ok(_) if *byte == *b"\n" => break,
+                Ok(_) if line.len() == max => {
+                    return Err(io::Error::other(format!("it is longer than {max} bytes")));
+                }
+                Ok(_) => line.extend_from_slice(byte.as_slice()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        Ok(Some(Self(std::mem::take(&mut *line))))
     }
 }
 

@@ -188,14 +188,16 @@ impl Custody {
         root::drop_others(&RealDisk, &self.layout, &self.opened.providers)
     }
 
-    /// Pins an officer's public key. The vault believes it from its next start.
+    /// Pins officers' public keys, all or none. The vault believes them from its next start.
     ///
     /// # Errors
     /// [`crate::OfficerError`] inside [`RootError::Officer`]; the disk; the machine.
-    pub fn pin_officer(self, house: &str, name: &str, key: Verifier) -> Result<(), RootError> {
+    pub fn pin_officers(self, house: &str, new: &[(&str, Verifier)]) -> Result<(), RootError> {
         let standing = &self.opened.standing;
         let mut officers = officers::load(&RealDisk, &self.layout, standing)?;
-        officers::pin(&mut officers, name, key, UtcMillis::now())?;
+        for (name, key) in new {
+            officers::pin(&mut officers, name, *key, UtcMillis::now())?;
+        }
         // houses that were made before there were hand-overs have no key to sign them with
         signing::create(&RealDisk, &self.layout, standing, house)?;
         officers::save(&RealDisk, &self.layout, standing, &officers)
@@ -204,7 +206,7 @@ impl Custody {
     /// Takes an officer's power away, from the vault's next start.
     ///
     /// # Errors
-    /// As [`Self::pin_officer`].
+    /// As [`Self::pin_officers`].
     pub fn unpin_officer(self, name: &str) -> Result<(), RootError> {
         let standing = &self.opened.standing;
         let mut officers = officers::load(&RealDisk, &self.layout, standing)?;

@@ -43,6 +43,8 @@ impl WrongKeys {
 impl Vault {
     /// The deliveries with how their keys do, and the keys in the state that was asked for.
     pub(crate) fn report(&self, wish: &KeysWish) -> ErrandAnswer {
+        // A long answer goes on where it ended; the counts came with its beginning.
+        let after = MeterNumber(wish.after.as_slice().try_into().unwrap_or_default());
         let handed_over = self.desk.handed_over();
         let content = self.table.read();
         let mut all: Vec<(MeterNumber, u32, &'static str)> = content
@@ -50,6 +52,7 @@ impl Vault {
             .deliveries()
             .map(|(number, delivery)| (number, delivery, "DEK"))
             .chain(content.units.deliveries().map(|(number, delivery)| (number, delivery, "GUEK")))
+            .filter(|(number, ..)| wish.after.is_empty() || *number > after)
             .collect();
         all.sort_unstable();
         let proven = self.fresh.proven(all.iter().map(|(number, ..)| *number));
@@ -60,7 +63,6 @@ impl Vault {
             .map(|((at_ms, source), number)| Delivery { number, at_ms, source, ..Delivery::default() })
             .collect();
         let mut answer = ErrandAnswer::default();
-        let after = MeterNumber(wish.after.as_slice().try_into().unwrap_or_default());
         for ((number, delivery, role), proven) in all.into_iter().zip(proven) {
             let wrong = if proven { 0 } else { self.wrong.of(number) };
             let exposed = content.is_exposed(number);
@@ -88,7 +90,7 @@ impl Vault {
                 "handed-over" => receivers.is_some(),
                 other => other == state,
             };
-            if wanted && (wish.after.is_empty() || number > after) {
+            if wanted {
                 if answer.keys.len() < MAX_ROWS {
                     let (meter, state) = (number.plain().to_string(), state.to_owned());
                     let number = number.as_bytes().to_vec();
@@ -107,9 +109,11 @@ impl Vault {
                 }
             }
         }
-        // the one without a name is for keys of earlier editions
-        deliveries.retain(|d| d.number > 0 || d.proven + d.unproven + d.wrong > 0);
-        answer.deliveries = deliveries;
+        if wish.after.is_empty() {
+            // the one without a name is for keys of earlier editions
+            deliveries.retain(|d| d.number > 0 || d.proven + d.unproven + d.wrong > 0);
+            answer.deliveries = deliveries;
+        }
         answer
     }
 }

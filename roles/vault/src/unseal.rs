@@ -66,25 +66,7 @@ fn missing(brought: &[Share]) -> Option<ShareError> {
 }
 
 fn line(input: &mut impl Read) -> io::Result<Option<SecretBytes>> {
-    let mut line = Zeroizing::new(Vec::with_capacity(MAX));
-    let mut byte = Zeroizing::new([0]);
-    loop {
-        match input.read(byte.as_mut_slice()) {
-            Ok(0) if line.is_empty() => return Ok(None),
-            Ok(0) => break,
-            Ok(_) if *byte == *b"\n" => break,
-            Ok(_) if line.len() == MAX => {
-                return Err(io::Error::other(format!("it is longer than {MAX} bytes")));
-            }
-            Ok(_) => line.extend_from_slice(byte.as_slice()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    if line.last() == Some(&b'\r') {
-        line.pop();
-    }
-    Ok(Some(SecretBytes::new(std::mem::take(&mut *line))))
+    SecretBytes::read_line(input, MAX)
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ impl Custody {
     fn is_right(&self, list: &Path) {
         let text = std::fs::read_to_string(list).unwrap();
         for meter in self.scene.town.meters() {
-            let (address, key) = (meter.address(), hex::encode_upper(meter.key()));
+            let (address, key) = (meter.address(), hex::encode(meter.key()));
             let line = format!("{};{};{key};;;H", address.manufacturer(), address.serial());
             assert!(text.contains(&line), "{line} in {text}");
         }

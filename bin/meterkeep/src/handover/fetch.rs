@@ -1,14 +1,14 @@
 //! Fetching what was approved, and bringing the receiver's answer back.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use wire::custody::{Acknowledge as Answer, Carried, Fetch as Wish};
 
 use super::carry;
-use super::open::{acknowledgement, new_file};
+use super::open::acknowledgement;
 use crate::output::{say, shown};
 use crate::place::HouseArg;
+use crate::private_file;
 use crate::problem::{Problem, USAGE};
 
 /// Fetch the keys of an approved hand-over, sealed to their receiver. It works once.
@@ -44,10 +44,10 @@ pub(super) fn fetch(args: &Fetch) -> Result<(), Problem> {
     let code = hex::decode(args.code.trim())
         .map_err(|_| Problem::new("the code has 32 digits, as the approval printed it").exit(USAGE))?;
     // made before the one fetch is spent: a file that cannot be written must not cost it
-    let mut out = new_file(&args.into)?;
+    let mut out = private_file::create(&args.into)?;
     let answer = carry(&layout, Carried::Fetch(Wish { handover: args.handover, code }));
     let answer = answer.inspect_err(|_| _ = std::fs::remove_file(&args.into))?;
-    out.write_all(&answer.container).and_then(|()| out.sync_all()).map_err(Problem::at(&args.into))?;
+    private_file::fill(&mut out, &args.into, &[&answer.container])?;
     say(&shown(&answer.done));
     say(&format!(
         "{}: only its receiver opens it, with `meterkeep handover open`, OpenSSL or age",

@@ -8,13 +8,11 @@ mod show;
 
 use std::process::ExitCode;
 
-use grant::{Action, Purpose};
 use house::Layout;
-use wire::Method;
-use wire::custody::{Carried, Errand, ErrandAnswer};
+use wire::custody::{Carried, ErrandAnswer};
 
 use crate::keys::vault_key;
-use crate::operator::{Operator, Reach};
+use crate::operator::Operator;
 use crate::place::HouseArg;
 use crate::problem::Problem;
 
@@ -67,10 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
 /// Carries an errand to the vault.
 fn carry(layout: &Layout, carried: Carried) -> Result<ErrandAnswer, Problem> {
     let operator = Operator::new(layout)?;
-    let errand = Errand { carried: Some(carried) };
-    let purpose = (Purpose::KeyCustody, Action::KeepKeys);
-    let runtime = Operator::runtime()?;
-    runtime.block_on(operator.ask(purpose, &Reach::default(), Method::ArchiveCustody, &errand))
+    Operator::runtime()?.block_on(operator.carry(carried))
 }
 
 /// Opens a house, and gives what acts name it by.

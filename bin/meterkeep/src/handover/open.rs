@@ -1,7 +1,6 @@
 //! The receiver's side: opening what was sealed to them, on their own machine, without a house.
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use base::{Secret, SecretBytes};
@@ -15,6 +14,7 @@ use wire::custody::{ACKNOWLEDGEMENT_DOMAIN, ACKNOWLEDGEMENT_KEY, HANDOVER_INFO, 
 use zeroize::Zeroizing;
 
 use crate::output::{count, say};
+use crate::private_file;
 use crate::problem::{Problem, USAGE};
 use crate::secret;
 
@@ -84,17 +84,6 @@ pub(super) fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, Probl
     Ok(bytes)
 }
 
-/// A new file, for its owner alone.
-pub(super) fn new_file(path: &Path) -> Result<std::fs::File, Problem> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600).open(path).map_err(Problem::at(path))
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
-    let mut out = new_file(path)?;
-    out.write_all(bytes).and_then(|()| out.sync_all()).map_err(Problem::at(path))
-}
-
 pub(super) fn machine_key(args: &MachineKey) -> Result<(), Problem> {
     let pair = KeyPair::generate().map_err(|e| Problem::new(e.to_string()))?;
     let with = |end: &str| {
@@ -104,8 +93,8 @@ pub(super) fn machine_key(args: &MachineKey) -> Result<(), Problem> {
     };
     let (private, public) = (with(".key"), with(".machine"));
     let seed = Zeroizing::new(format!("{}\n", hex::encode(pair.expose_seed())));
-    write_new(&private, seed.as_bytes())?;
-    write_new(&public, format!("{}\n", hex::encode(pair.public().as_bytes())).as_bytes())?;
+    private_file::write(&private, &[seed.as_bytes()])?;
+    private_file::write(&public, &[format!("{}\n", hex::encode(pair.public().as_bytes())).as_bytes()])?;
     say(&format!("{}: stays on this machine", private.display()));
     say(&format!("{}: for the officers, who compare this fingerprint:", public.display()));
     say(&format!(
@@ -124,7 +113,7 @@ pub(super) fn open(args: &Open) -> Result<(), Problem> {
     let text =
         std::str::from_utf8(list.expose()).map_err(|_| Problem::new("what was sealed is no list of keys"))?;
     let (number, keys) = reference(text)?;
-    write_new(&args.into, list.expose())?;
+    private_file::write(&args.into, &[list.expose()])?;
     let list_hash: [u8; 32] = Sha256::digest(list.expose()).into();
     let seed = seal::derive::labelled(&Secret::new(list_hash), ACKNOWLEDGEMENT_KEY, &[]);
     let signature = Signer::from_seed(&seed).sign(ACKNOWLEDGEMENT_DOMAIN, &acknowledged(number, &list_hash));
@@ -135,7 +124,7 @@ pub(super) fn open(args: &Open) -> Result<(), Problem> {
         name.push(".ack");
         PathBuf::from(name)
     });
-    write_new(&beside, text.as_bytes())?;
+    private_file::write(&beside, &[text.as_bytes()])?;
     say(&format!(
         "{}: keys of {}, in plain text; import them and wipe the file",
         args.into.display(),

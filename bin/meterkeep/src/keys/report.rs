@@ -5,13 +5,11 @@ use std::process::ExitCode;
 
 use base::UtcMillis;
 use clap::ValueEnum;
-use grant::{Action, Purpose};
 use serde::Serialize;
-use wire::Method;
-use wire::custody::{Carried, Delivery, Errand, ErrandAnswer, KeyRow, KeysWish};
+use wire::custody::{Carried, Delivery, KeyRow, KeysWish};
 
 use crate::meters;
-use crate::operator::{Operator, Reach};
+use crate::operator::Operator;
 use crate::output::{Format, FormatArg, count, meter_name, print, print_json, shown, table};
 use crate::place::HouseArg;
 use crate::problem::Problem;
@@ -87,19 +85,14 @@ async fn ask(operator: &Operator, list: Option<State>) -> Result<(Vec<Delivery>,
         Some(State::HandedOver) => "handed-over",
         Some(State::Missing) => "all",
     };
-    let (mut keys, mut after): (Vec<KeyRow>, Vec<u8>) = (Vec::new(), Vec::new());
-    let deliveries = loop {
-        let wish = KeysWish { state: state.to_owned(), after };
-        let errand = Errand { carried: Some(Carried::Keys(wish)) };
-        let purpose = (Purpose::KeyCustody, Action::KeepKeys);
-        let answer: ErrandAnswer =
-            operator.ask(purpose, &Reach::default(), Method::ArchiveCustody, &errand).await?;
-        after = answer.keys.last().map(|row| row.number.clone()).unwrap_or_default();
-        keys.extend(answer.keys);
-        if !answer.more || after.is_empty() {
-            break answer.deliveries;
-        }
-    };
+    let ask = |after| operator.carry(Carried::Keys(KeysWish { state: state.to_owned(), after }));
+    let first = ask(Vec::new()).await?;
+    let (deliveries, mut keys, mut more) = (first.deliveries, first.keys, first.more);
+    while more && let Some(last) = keys.last() {
+        let next = ask(last.number.clone()).await?;
+        more = next.more && !next.keys.is_empty();
+        keys.extend(next.keys);
+    }
     if list != Some(State::Missing) {
         return Ok((deliveries, keys.into_iter().map(row).collect()));
     }

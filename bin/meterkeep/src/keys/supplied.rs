@@ -104,21 +104,9 @@ impl Reading {
         let mut trust = Trust::nobody(UtcMillis::now());
         for file in &self.signer {
             let bytes = std::fs::read(file).map_err(Problem::at(file))?;
-            let der = match std::str::from_utf8(&bytes).ok().and_then(pem_body) {
-                Some(base64) => base64,
-                None => bytes,
-            };
+            let der = keyfile::pem_part(&bytes, |label| label == "CERTIFICATE").unwrap_or(bytes);
             trust = trust.and(der);
         }
         Ok(if self.signer.is_empty() { trust } else { trust.only_signed() })
     }
-}
-
-/// The bytes of the first certificate of a PEM text.
-fn pem_body(text: &str) -> Option<Vec<u8>> {
-    use base64::Engine as _;
-    let (_, rest) = text.split_once("-----BEGIN CERTIFICATE-----")?;
-    let (body, _) = rest.split_once("-----END CERTIFICATE-----")?;
-    let plain: String = body.split_whitespace().collect();
-    base64::engine::general_purpose::STANDARD.decode(plain).ok()
 }

@@ -18,14 +18,12 @@ const HEADER: &str = "manufacturer;serial;key;guek;gak;handover\r\n";
 /// Room for a line: keys of 32 bytes and a reference.
 const LINE: usize = 320;
 
-/// Hexadecimal digits that are wiped.
+/// A key in hexadecimal, within the room that is there.
 fn push_hex(into: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 0x0f] {
-            into.extend(DIGITS.get(usize::from(nibble)));
-        }
-    }
+    let from = into.len();
+    into.resize(from + 2 * bytes.len(), 0);
+    // the room was just made
+    let _ = hex::encode_to_slice(bytes, into.get_mut(from..).unwrap_or_default());
 }
 
 /// Reads a meter's name, as `KAM-12345678`.
