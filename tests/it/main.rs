@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod breach;
+mod custody;
 mod fault;
+mod files;
 mod flow;
 mod scene;
 mod tools;

@@ -35,6 +35,7 @@ enum Command {
     AddOfficer(AddOfficer),
     RemoveOfficer(RemoveOfficer),
     AcceptOlder(AcceptOlder),
+    RenewTerm(RenewTerm),
 }
 
 /// List what opens the vault. Needs no passphrase.
@@ -173,12 +174,30 @@ struct RemoveOfficer {
 
 /// Accept the vault's files although the log says that there were newer ones.
 ///
-/// For a restore from a backup. What was erased, removed, fetched or imported since then is not known to the vault: look at
-/// the log, and do it again. It counts for one start within a day, and is recorded in the log.
+/// For a restore from a backup. What was removed, fetched or imported since then is not known to the vault: look at the log,
+/// and do it again. What was erased since is erased again before the files are accepted. It counts for one start within a
+/// day, and is recorded in the log.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  meterkeep vault accept-older --house ./house\n  \
                         meterkeep vault accept-older --house ./house --shares")]
 struct AcceptOlder {
+    #[command(flatten)]
+    house: HouseArg,
+    /// Accept them although erasures since cannot be done again: what was erased can be read again. It is an incident.
+    #[arg(long)]
+    without_erasures: bool,
+    #[command(flatten)]
+    opening: OpeningArg,
+}
+
+/// Begin a new term: all keys in the vault are sealed anew, and the key that they lay under is destroyed.
+///
+/// It happens by itself once a year, after an erasure and when a provider was removed. A running vault begins within half
+/// a minute and goes on answering; a stopped one begins at its next start.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep vault renew-term --house ./house\n  \
+                        meterkeep vault renew-term --house ./house --shares")]
+struct RenewTerm {
     #[command(flatten)]
     house: HouseArg,
     #[command(flatten)]
@@ -196,6 +215,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         Command::AddOfficer(args) => add_officer(args),
         Command::RemoveOfficer(args) => remove_officer(args),
         Command::AcceptOlder(args) => accept_older(args),
+        Command::RenewTerm(args) => renew_term(args),
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -313,6 +333,7 @@ fn remove(args: &Remove) -> Result<(), Problem> {
     let (layout, _) = args.house.open()?;
     custody(&layout, &args.opening)?.remove(args.provider)?;
     say(&format!("provider {} opens the vault no more", args.provider));
+    say("start the house again: a new term begins then, whose keys it never reached");
     say("a copy of the vault's files from before still opens with it: destroy such copies");
     Ok(())
 }
@@ -363,7 +384,18 @@ fn remove_officer(args: &RemoveOfficer) -> Result<(), Problem> {
 
 fn accept_older(args: &AcceptOlder) -> Result<(), Problem> {
     let (layout, _) = args.house.open()?;
-    custody(&layout, &args.opening)?.accept_older()?;
+    custody(&layout, &args.opening)?.accept_older(args.without_erasures)?;
     say("the vault's next start, within a day, accepts its files as they are; that goes into the log");
+    Ok(())
+}
+
+fn renew_term(args: &RenewTerm) -> Result<(), Problem> {
+    let (layout, _) = args.house.open()?;
+    let custody = custody(&layout, &args.opening)?;
+    let (term, since) = custody.term();
+    custody.renew_term()?;
+    say(&format!(
+        "term {term} has lasted since {since}; the next one begins within half a minute, or at the next start"
+    ));
     Ok(())
 }

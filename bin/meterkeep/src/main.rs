@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+mod backup;
 mod collect;
 mod collectors;
 mod custody;
 mod decode;
 mod demo;
+mod erasure;
 mod handover;
 mod init;
 mod keys;
@@ -51,6 +53,8 @@ enum Command {
     Vault(custody::Args),
     Officer(officer::Args),
     Handover(handover::Args),
+    Erasure(erasure::Args),
+    Backup(backup::Args),
     Meters(meters::Args),
     Readings(readings::Args),
     Collector(collectors::Args),
@@ -78,6 +82,8 @@ fn main() -> ExitCode {
         Command::Vault(args) => custody::run(&args),
         Command::Officer(args) => officer::run(&args),
         Command::Handover(args) => handover::run(&args),
+        Command::Erasure(args) => erasure::run(&args),
+        Command::Backup(args) => backup::run(&args),
         Command::Meters(args) => meters::run(&args),
         Command::Readings(args) => readings::run(&args),
         Command::Collector(args) => collectors::run(&args),

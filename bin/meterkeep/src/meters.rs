@@ -29,6 +29,7 @@ enum Command {
     #[command(name = "policy")]
     SetPolicy(SetPolicy),
     Move(MoveArgs),
+    Tenancies(TenanciesArgs),
 }
 
 #[derive(clap::Args)]
@@ -95,9 +96,23 @@ struct MoveArgs {
     vacant: bool,
 }
 
+/// List the tenancies of meters, ended ones too, by the numbers that erasures and holds name them with.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep meters tenancies KAM-12345678\n  \
+                        meterkeep meters tenancies --house ./house --format json")]
+struct TenanciesArgs {
+    #[command(flatten)]
+    house: HouseArg,
+    /// Meters as `KAM-12345678`; all where none is named.
+    meters: Vec<String>,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     match &args.command {
         Command::List(args) => list(args),
+        Command::Tenancies(args) => tenancies(args),
         Command::Add(args) => {
             let resolution = args.resolution.as_deref().and_then(Resolution::from_name);
             let add = args.meters.iter().map(|address| NewMeter {
@@ -157,11 +172,12 @@ fn change(house: &HouseArg, body: &RegisterChange) -> Result<ExitCode, Problem> 
 }
 
 /// The whole register, part by part.
-pub(crate) async fn all(operator: &Operator) -> Result<Vec<RegisteredMeter>, Problem> {
+pub(crate) async fn all(operator: &Operator, tenancies: bool) -> Result<Vec<RegisteredMeter>, Problem> {
     let mut meters: Vec<RegisteredMeter> = Vec::new();
     loop {
         let after_meter = meters.last().map_or(0, |m| m.id);
-        let body = RegisterChange { list: Some(ListMeters { after_meter }), ..RegisterChange::default() };
+        let body =
+            RegisterChange { list: Some(ListMeters { after_meter, tenancies }), ..RegisterChange::default() };
         let answer = ask(operator, &body).await?;
         let more = answer.more && !answer.meters.is_empty();
         meters.extend(answer.meters);
@@ -185,7 +201,7 @@ struct JsonMeter<'a> {
 fn list(args: &List) -> Result<ExitCode, Problem> {
     let (layout, _) = args.house.open()?;
     let operator = Operator::new(&layout)?;
-    let meters = Operator::runtime()?.block_on(all(&operator))?;
+    let meters = Operator::runtime()?.block_on(all(&operator, false))?;
     let resolution = |m: &RegisteredMeter| {
         u8::try_from(m.resolution).ok().and_then(Resolution::from_code).map_or("unknown", Resolution::name)
     };
@@ -212,5 +228,35 @@ fn list(args: &List) -> Result<ExitCode, Problem> {
         rows.add_row([meter_name(&m.address), shown(&m.place), keeps, tenancy.to_owned(), since]);
     }
     print(&format!("{rows}\n{}\n", count(meters.len() as u64, "meter")))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tenancies(args: &TenanciesArgs) -> Result<ExitCode, Problem> {
+    let (layout, _) = args.house.open()?;
+    let operator = Operator::new(&layout)?;
+    let mut meters = Operator::runtime()?.block_on(all(&operator, true))?;
+    let named = |m: &RegisteredMeter| {
+        let name = meter_name(&m.address);
+        args.meters.iter().any(|asked| name == *asked || name.starts_with(&format!("{asked}-")))
+    };
+    meters.retain(|m| args.meters.is_empty() || named(m));
+    let mut rows = table(["meter", "tenancy", "from", "until", ""]);
+    let mut listed = Vec::new();
+    for m in &meters {
+        for t in &m.tenancies {
+            let (meter, tenancy) = (meter_name(&m.address), hex::encode(&t.tenancy));
+            let (from, until) = (UtcMillis(t.from_ms), t.until_ms.map(UtcMillis));
+            let text = |at: UtcMillis| at.to_string();
+            let vacant = if t.vacant { "vacant" } else { "" };
+            rows.add_row([&meter, &tenancy, &text(from), &until.map_or_else(String::new, text), vacant]);
+            listed.push(serde_json::json!({
+                "meter": meter, "tenancy": tenancy, "from": text(from), "until": until.map(text), "vacant": t.vacant,
+            }));
+        }
+    }
+    match args.format.format {
+        Format::Json => print_json(&listed)?,
+        Format::Human => print(&format!("{rows}\n{}\n", count(listed.len() as u64, "span")))?,
+    }
     Ok(ExitCode::SUCCESS)
 }

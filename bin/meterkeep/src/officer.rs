@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use base::{Secret, UtcMillis};
 use grant::act::Deed;
+use seal::derive;
+use seal::hybrid::{KeyPair, PublicKey};
 use seal::passphrase::SealedRoot;
 use seal::sign::{Signer, Verifier};
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,9 @@ use crate::secret;
 
 /// The domain of a public key's signature over itself: who brings it has the private half.
 const OWN_DOMAIN: &str = "meterkeep/officer-key/1";
+/// The domain of its signature over the key that its officer receives with.
+const RECEIVES_DOMAIN: &str = "meterkeep/officer-receives/1";
+const PUBLIC_HEAD: &str = "# A key officer's public key, for the house.\n";
 const MAX_FILE: u64 = 16 * 1024;
 
 /// Make and show key officers' keys. Each officer keeps their own, on their own machine.
@@ -30,6 +35,7 @@ pub(crate) struct Args {
 enum Command {
     New(New),
     Show(Show),
+    Publish(Publish),
 }
 
 /// Make an officer's key: a private file for the officer, under a passphrase, and a public one for the house.
@@ -55,6 +61,20 @@ struct Show {
     file: PathBuf,
 }
 
+/// Write an officer's public file again, out of the private one.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  meterkeep officer publish --officer-key anna.key --into anna.officer\n  \
+                        meterkeep officer publish --officer-key anna.key --officer-passphrase-file p --into anna.officer"
+)]
+struct Publish {
+    #[command(flatten)]
+    officer: OfficerArg,
+    /// The public file; it must not be there yet.
+    #[arg(long, value_name = "FILE")]
+    into: PathBuf,
+}
+
 /// Both files: the private one has `sealed`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,6 +82,11 @@ struct OfficerFile {
     officer: String,
     public: String,
     proof: String,
+    /// The key that the officer receives with, and the signing key's signature over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    receives: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    receives_proof: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sealed: Option<String>,
 }
@@ -70,6 +95,8 @@ struct OfficerFile {
 pub(crate) struct PublicOfficer {
     pub name: String,
     pub key: Verifier,
+    /// What they receive with; files of earlier editions have none.
+    pub receives: Option<PublicKey>,
 }
 
 /// Who signs an act: the officer's private file, and its passphrase.
@@ -86,6 +113,18 @@ pub(crate) struct OfficerArg {
 impl OfficerArg {
     /// Signs an act for a house.
     pub(crate) fn sign(&self, house: [u8; 32], deed: Deed) -> Result<Vec<u8>, Problem> {
+        let (public, seed) = self.open()?;
+        let signer = Signer::from_seed(&seed);
+        grant::act::sign_act(house, &public.name, deed, UtcMillis::now(), &signer)
+            .map_err(Problem::during("cannot sign the act"))
+    }
+
+    /// The pair that the officer receives with.
+    pub(crate) fn receiving(&self) -> Result<KeyPair, Problem> {
+        receiving(&self.open()?.1)
+    }
+
+    fn open(&self) -> Result<(PublicOfficer, Secret<32>), Problem> {
         let file = read(&self.officer_key)?;
         let (public, sealed) = (prove(&self.officer_key, &file)?, file.sealed.as_ref());
         let sealed = sealed.ok_or_else(|| {
@@ -102,19 +141,24 @@ impl OfficerArg {
             }
         };
         let seed = sealed.open(&passphrase).map_err(|e| Problem::new(e.to_string()))?;
-        let signer = Signer::from_seed(&seed);
-        if signer.verifier() != public.key {
+        if Signer::from_seed(&seed).verifier() != public.key {
             return Err(not_one(&self.officer_key));
         }
-        grant::act::sign_act(house, &public.name, deed, UtcMillis::now(), &signer)
-            .map_err(Problem::during("cannot sign the act"))
+        Ok((public, seed))
     }
+}
+
+/// The pair that an officer receives with follows from the seed of the one that signs: there is one thing to keep.
+fn receiving(seed: &Secret<32>) -> Result<KeyPair, Problem> {
+    let seed = derive::labelled(seed, "meterkeep/officer-receiving-key/1", &[]);
+    KeyPair::from_seed(seed).map_err(|e| Problem::new(e.to_string()))
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     match &args.command {
         Command::New(args) => new(args),
         Command::Show(args) => show(args),
+        Command::Publish(args) => publish(args),
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -134,25 +178,40 @@ fn new(args: &New) -> Result<(), Problem> {
     let passphrase = secret::new_passphrase(file, "Passphrase for the officer's key: ", "--passphrase-file")?;
     let machine = || Problem::new("the machine gave no randomness");
     let seed = Secret::random().map_err(|_| machine())?;
-    let signer = Signer::from_seed(&seed);
     let sealed = SealedRoot::create(&passphrase, &seed).map_err(|e| Problem::new(e.to_string()))?;
-    let public = signer.verifier();
-    let proof = signer.sign(OWN_DOMAIN, args.name.as_bytes());
-    let mut contents = OfficerFile {
-        officer: args.name.clone(),
-        public: hex::encode(public.as_bytes()),
-        proof: hex::encode(proof),
-        sealed: Some(hex::encode(sealed.to_bytes())),
-    };
+    let mut contents = contents(&args.name, &seed)?;
+    contents.sealed = Some(hex::encode(sealed.to_bytes()));
     std::fs::create_dir_all(&args.into).map_err(Problem::at(&args.into))?;
     let private_file = args.into.join(format!("{}.key", args.name));
     write(&private_file, "# A key officer's private key. Keep it apart from its passphrase.\n", &contents)?;
     contents.sealed = None;
     let public_file = args.into.join(format!("{}.officer", args.name));
-    write(&public_file, "# A key officer's public key, for the house.\n", &contents)?;
+    write(&public_file, PUBLIC_HEAD, &contents)?;
     say(&format!("{}: keep it; it signs as {}", private_file.display(), args.name));
     say(&format!("{}: give it to the house, whose vault pins it:", public_file.display()));
     say(&format!("  meterkeep vault add-officer {}", public_file.display()));
+    Ok(())
+}
+
+/// What the public file holds.
+fn contents(name: &str, seed: &Secret<32>) -> Result<OfficerFile, Problem> {
+    let (signer, pair) = (Signer::from_seed(seed), receiving(seed)?);
+    let receives = pair.public().as_bytes();
+    Ok(OfficerFile {
+        officer: name.to_owned(),
+        public: hex::encode(signer.verifier().as_bytes()),
+        proof: hex::encode(signer.sign(OWN_DOMAIN, name.as_bytes())),
+        receives: Some(hex::encode(receives)),
+        receives_proof: Some(hex::encode(signer.sign(RECEIVES_DOMAIN, receives))),
+        sealed: None,
+    })
+}
+
+fn publish(args: &Publish) -> Result<(), Problem> {
+    let (public, seed) = args.officer.open()?;
+    let contents = contents(&public.name, &seed)?;
+    write(&args.into, PUBLIC_HEAD, &contents)?;
+    say(&format!("{}: the public file of {}", args.into.display(), shown(&public.name)));
     Ok(())
 }
 
@@ -179,7 +238,17 @@ fn prove(path: &Path, file: &OfficerFile) -> Result<PublicOfficer, Problem> {
     let key = key.ok_or_else(|| not_one(path))?;
     let proof = hex::decode(&file.proof).map_err(|_| not_one(path))?;
     key.verify(OWN_DOMAIN, file.officer.as_bytes(), &proof).map_err(|_| not_one(path))?;
-    Ok(PublicOfficer { name: file.officer.clone(), key })
+    let receives = match (&file.receives, &file.receives_proof) {
+        (None, None) => None,
+        (Some(receives), Some(proof)) => {
+            let decode = |text: &String| hex::decode(text).map_err(|_| not_one(path));
+            let (bytes, proof) = (decode(receives)?, decode(proof)?);
+            key.verify(RECEIVES_DOMAIN, &bytes, &proof).map_err(|_| not_one(path))?;
+            Some(PublicKey::from_bytes(&bytes).map_err(|_| not_one(path))?)
+        }
+        _ => return Err(not_one(path)),
+    };
+    Ok(PublicOfficer { name: file.officer.clone(), key, receives })
 }
 
 fn not_one(path: &Path) -> Problem {

@@ -9,6 +9,7 @@ use seal::SealError;
 use seal::sign::Signer;
 use sha2::{Digest, Sha256};
 
+use crate::erasure::{ApproveErasure, RequestErasure, SetHold, WithdrawErasure};
 use crate::shape::{ShapeError, array, decode, is_line, is_name};
 
 /// The domain of an officer's signature.
@@ -41,7 +42,7 @@ pub struct ActBody {
     #[prost(bytes = "vec", tag = "4")]
     pub nonce: Vec<u8>,
     /// What is done.
-    #[prost(oneof = "Deed", tags = "10, 11, 12, 13, 14, 15")]
+    #[prost(oneof = "Deed", tags = "10, 11, 12, 13, 14, 15, 20, 21, 22, 23")]
     pub deed: Option<Deed>,
 }
 
@@ -66,6 +67,18 @@ pub enum Deed {
     /// Take a hand-over back that was not fetched. One officer is enough.
     #[prost(message, tag = "15")]
     Withdraw(WithdrawHandover),
+    /// Keep readings for a legal claim, whatever is erased. One officer is enough.
+    #[prost(message, tag = "20")]
+    Hold(SetHold),
+    /// Ask that readings are erased.
+    #[prost(message, tag = "21")]
+    Erase(RequestErasure),
+    /// Agree to it, as another officer: it cannot be taken back.
+    #[prost(message, tag = "22")]
+    ApproveErasure(ApproveErasure),
+    /// Take back an erasure that was not approved. One officer is enough.
+    #[prost(message, tag = "23")]
+    WithdrawErasure(WithdrawErasure),
 }
 
 impl Deed {
@@ -79,6 +92,10 @@ impl Deed {
             Self::Request(_) => "handover-request",
             Self::Approve(_) => "handover-approve",
             Self::Withdraw(_) => "handover-withdraw",
+            Self::Hold(_) => "hold-set",
+            Self::Erase(_) => "erasure-request",
+            Self::ApproveErasure(_) => "erasure-approve",
+            Self::WithdrawErasure(_) => "erasure-withdraw",
         }
     }
 }
@@ -268,9 +285,13 @@ impl Act {
     }
 }
 
+/// Whether it is a line with something in it.
+pub(crate) fn text(text: &str, most: usize) -> bool {
+    !text.trim().is_empty() && is_line(text, most)
+}
+
 /// The first field that does not hold what it must.
 fn wrong_field(deed: &Deed) -> Option<&'static str> {
-    let text = |text: &str, most| !text.trim().is_empty() && is_line(text, most);
     match deed {
         Deed::Register(r) if !text(&r.name, MAX_NAME) => Some("name"),
         Deed::Register(r) => match &r.key {
@@ -289,6 +310,9 @@ fn wrong_field(deed: &Deed) -> Option<&'static str> {
         Deed::Request(r) if !r.meters.is_sorted_by(|a, b| a < b) => Some("meters"),
         Deed::Request(r) => (!text(&r.reason, MAX_REASON)).then_some("reason"),
         Deed::Approve(a) => (a.digest.len() != 32).then_some("digest"),
-        Deed::Remove(_) | Deed::Withdraw(_) => None,
+        Deed::Hold(hold) => hold.wrong_field(),
+        Deed::Erase(wish) => wish.wrong_field(),
+        Deed::ApproveErasure(a) => (a.digest.len() != 32).then_some("digest"),
+        Deed::Remove(_) | Deed::Withdraw(_) | Deed::WithdrawErasure(_) => None,
     }
 }

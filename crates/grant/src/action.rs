@@ -5,6 +5,8 @@
 pub enum Action {
     /// Read stored readings of the scope.
     ReadReadings,
+    /// Read what was erased but is kept for a legal claim.
+    ReadHeld,
     /// Hand meter keys, sealed, to the vault.
     ImportKeys,
     /// Add meters, report moves, set policies.
@@ -20,8 +22,9 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ReadReadings,
+        Self::ReadHeld,
         Self::ImportKeys,
         Self::ChangeRegister,
         Self::KeepKeys,
@@ -34,6 +37,7 @@ impl Action {
     pub const fn name(self) -> &'static str {
         match self {
             Self::ReadReadings => "read-readings",
+            Self::ReadHeld => "read-held",
             Self::ImportKeys => "import-keys",
             Self::ChangeRegister => "change-register",
             Self::KeepKeys => "keep-keys",
@@ -60,6 +64,8 @@ impl std::fmt::Display for Action {
 pub enum Purpose {
     /// Looking after the metering: are readings coming in, and are they sound?
     Operations,
+    /// A legal claim, for which readings are kept that were erased otherwise (GDPR Art. 18(1)(c)).
+    LegalClaim,
     /// Bringing in the keys of delivered meters.
     KeyImport,
     /// Keeping the register: meters, places, moves, policies.
@@ -70,13 +76,15 @@ pub enum Purpose {
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 4] = [Self::Operations, Self::KeyImport, Self::Register, Self::KeyCustody];
+    pub const ALL: [Self; 5] =
+        [Self::Operations, Self::LegalClaim, Self::KeyImport, Self::Register, Self::KeyCustody];
 
     /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Operations => "operations",
+            Self::LegalClaim => "legal-claim",
             Self::KeyImport => "key-import",
             Self::Register => "register",
             Self::KeyCustody => "key-custody",
@@ -94,6 +102,7 @@ impl Purpose {
     pub const fn actions(self) -> &'static [Action] {
         match self {
             Self::Operations => &[Action::ReadReadings],
+            Self::LegalClaim => &[Action::ReadHeld],
             Self::KeyImport => &[Action::ImportKeys],
             Self::Register => &[Action::ChangeRegister],
             Self::KeyCustody => &[Action::KeepKeys],

@@ -12,6 +12,7 @@ pub mod act;
 mod action;
 mod chain;
 mod check;
+pub mod erasure;
 mod event;
 mod grant;
 pub mod message;
@@ -26,7 +27,7 @@ pub use action::{Action, Purpose};
 pub use chain::{HEAD_DOMAIN, Head, RECEIPT_DOMAIN, Receipt};
 pub use check::{
     ActError, GrantError, MAX_RECEIPT_AGE_MS, ReceiptError, Recorded, RequestError, Verified, check_act,
-    check_entry, check_grant, check_past_entry, check_receipt, check_request,
+    check_act_of_old, check_entry, check_grant, check_past_entry, check_receipt, check_request,
 };
 pub use event::{DataSpan, Event, MAX_DETAIL, MAX_SUBJECTS, Outcome, event_hash};
 pub use grant::{GRANT_DOMAIN, Grant, MAX_GRANT_LIFE_MS};

@@ -49,6 +49,12 @@ pub trait Disk: Send + Sync {
     /// What the operating system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Removes a folder with the files in it, durably; nothing where there is none. Folders in it are not removed.
+    ///
+    /// # Errors
+    /// What the operating system says; some of the files may be gone then.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+
     /// Makes the names in a folder durable.
     ///
     /// # Errors
@@ -145,6 +151,16 @@ impl Disk for RealDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        let files = match self.list(dir) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            files => files?,
+        };
+        files.iter().try_for_each(|file| self.remove(&dir.join(file)))?;
+        std::fs::remove_dir(dir)?;
+        dir.parent().map_or(Ok(()), |parent| self.sync_dir(parent))
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

@@ -19,6 +19,7 @@ const SECTOR: usize = 512;
 #[derive(Clone)]
 pub struct FaultyDisk(Arc<Mutex<World>>);
 
+#[derive(Clone)]
 struct World {
     random: u64,
     on: bool,
@@ -35,7 +36,7 @@ struct World {
     locks: BTreeSet<PathBuf>,
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Image {
     live: Vec<u8>,
     durable: Vec<u8>,
@@ -125,6 +126,14 @@ impl FaultyDisk {
     #[must_use]
     pub fn syncs(&self) -> u64 {
         self.world().syncs
+    }
+
+    /// Another disk with the files as they are now, as a backup takes them.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let copy = Self(Arc::new(Mutex::new(self.world().clone())));
+        copy.world().locks.clear();
+        copy
     }
 
     /// Destroys every file: a new disk in the same machine.
@@ -310,6 +319,11 @@ impl Disk for FaultyDisk {
         }
         world.rename_now(NameChange::Remove(path.to_owned()));
         Ok(())
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        self.list(dir)?.iter().try_for_each(|file| self.remove(&dir.join(file)))?;
+        self.sync_dir(dir)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

@@ -12,6 +12,7 @@ pub mod passphrase;
 mod place;
 pub mod shares;
 pub mod sign;
+pub mod stream;
 
 pub use aead::SealError;
 pub use place::Place;

@@ -98,6 +98,9 @@ pub struct ListMeters {
     /// Continue a long answer after this meter id.
     #[prost(uint32, tag = "1")]
     pub after_meter: u32,
+    /// With all tenancies, also those that ended.
+    #[prost(bool, tag = "2")]
+    pub tenancies: bool,
 }
 
 /// A meter of the register, for people.
@@ -124,6 +127,9 @@ pub struct RegisteredMeter {
     /// The present tenancy is the utility's own of an empty place.
     #[prost(bool, tag = "7")]
     pub vacant: bool,
+    /// All its tenancies, oldest first, where they were asked for.
+    #[prost(message, repeated, tag = "8")]
+    pub tenancies: Vec<crate::vault::TenancySpan>,
 }
 
 /// A meter to register.

@@ -1,10 +1,12 @@
 //! Errands of key custody: what a person carries to the vault, through the archive, and what comes back.
 
+use crate::erasure::{Erasure, Hold, LookErasures};
+
 /// Body of a request with the action `keep-keys`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Errand {
     /// What is carried.
-    #[prost(oneof = "Carried", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "Carried", tags = "1, 2, 3, 4, 5, 20, 21")]
     pub carried: Option<Carried>,
 }
 
@@ -26,6 +28,12 @@ pub enum Carried {
     /// See which keys can be relied on.
     #[prost(message, tag = "5")]
     Keys(KeysWish),
+    /// See how erasures and holds stand.
+    #[prost(message, tag = "20")]
+    Erasures(LookErasures),
+    /// Have the certificate of an erasure signed.
+    #[prost(uint32, tag = "21")]
+    Certificate(u32),
 }
 
 /// Asks how keys do.
@@ -155,6 +163,15 @@ pub const REFUSALS: &[&str] = &[
     "not-fetched",
     "other-receiver",
     "no-signer",
+    "no-erasure",
+    "tenancy-lasts",
+    "no-tenancy",
+    "period-lasts",
+    "no-period",
+    "erased-already",
+    "no-hold",
+    "hold-too-large",
+    "not-erased",
     "not-sealed",
     "too-many",
 ];
@@ -217,6 +234,12 @@ pub struct ErrandAnswer {
     /// Of a report: there are more after the last one.
     #[prost(bool, tag = "10")]
     pub more: bool,
+    /// Of a look at erasures.
+    #[prost(message, repeated, tag = "20")]
+    pub erasures: Vec<Erasure>,
+    /// Of a look at erasures.
+    #[prost(message, repeated, tag = "21")]
+    pub holds: Vec<Hold>,
 }
 
 /// A receiver, for people.

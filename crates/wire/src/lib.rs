@@ -6,10 +6,12 @@
 
 pub mod archive;
 mod authority;
+pub mod backup;
 pub mod batch;
 mod convert;
 pub mod custody;
 mod envelope;
+pub mod erasure;
 pub mod gateway;
 pub mod health;
 pub mod intake;

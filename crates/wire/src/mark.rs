@@ -32,34 +32,50 @@ pub struct Mark {
     /// Changes to the list of officers.
     #[prost(uint64, tag = "6")]
     pub officers: u64,
+    /// Tenancies and periods that were erased.
+    #[prost(uint64, tag = "7")]
+    pub erasures: u64,
+    /// The term of the keys.
+    #[prost(uint64, tag = "8")]
+    pub term: u64,
 }
 
 impl Mark {
-    const WORDS: [&str; 6] = ["table", "desk", "releases", "generation", "providers", "officers"];
+    const WORDS: [&str; 8] =
+        ["table", "desk", "releases", "generation", "providers", "officers", "erasures", "term"];
 
     /// As the log's event holds it.
     #[must_use]
     pub fn to_line(&self) -> String {
-        let numbers = [self.table, self.desk, self.releases, self.generation, self.providers, self.officers];
+        let numbers = [
+            self.table,
+            self.desk,
+            self.releases,
+            self.generation,
+            self.providers,
+            self.officers,
+            self.erasures,
+            self.term,
+        ];
         let parts: Vec<String> =
             Self::WORDS.iter().zip(numbers).map(|(word, n)| format!("{word} {n}")).collect();
         parts.join(", ")
     }
 
-    /// Reads what [`Self::to_line`] wrote, and nothing else.
+    /// Reads what [`Self::to_line`] wrote, and nothing else. Marks of earlier editions end after `officers`.
     #[must_use]
     pub fn from_line(line: &str) -> Option<Self> {
+        let mut numbers = [0; Self::WORDS.len()];
         let mut parts = line.split(", ");
-        let mut next = |word: &str| parts.next()?.strip_prefix(word)?.strip_prefix(' ')?.parse::<u64>().ok();
-        let [a, b, c, d, e, f] = Self::WORDS;
-        let mark = Self {
-            table: next(a)?,
-            desk: next(b)?,
-            releases: next(c)?,
-            generation: next(d)?,
-            providers: next(e)?,
-            officers: next(f)?,
-        };
+        for (n, (word, number)) in Self::WORDS.iter().zip(&mut numbers).enumerate() {
+            match parts.next() {
+                Some(part) => *number = part.strip_prefix(word)?.strip_prefix(' ')?.parse().ok()?,
+                None if n == 6 => break,
+                None => return None,
+            }
+        }
+        let [table, desk, releases, generation, providers, officers, erasures, term] = numbers;
+        let mark = Self { table, desk, releases, generation, providers, officers, erasures, term };
         parts.next().is_none().then_some(mark)
     }
 }
@@ -76,6 +92,9 @@ pub struct MarkAnswer {
     /// The files are older than the mark that was shown, and who holds what opens the vault has accepted that.
     #[prost(bool, tag = "3")]
     pub accepted: bool,
+    /// They were accepted although erasures since are lost.
+    #[prost(bool, tag = "4")]
+    pub forgets: bool,
 }
 
 /// The action of the event that holds a mark.

@@ -78,6 +78,8 @@ methods! {
     VaultCustody = 37, Vault, "vault.custody";
     /// The newest mark of the log is shown, and the vault says how far it has come.
     VaultMark = 38, Vault, "vault.mark";
+    /// Erasures that officers decided: those that a restored vault forgot are done again, those that are new come back.
+    VaultErasures = 47, Vault, "vault.erasures";
 
     /// Append events and get receipts.
     LedgerAppend = 50, Ledger, "ledger.append";

@@ -47,6 +47,9 @@ fn asked(body: &[u8]) -> Result<String, Refused> {
         Carried::Acknowledge(answer) => format!("acknowledgement of hand-over {}", answer.handover),
         Carried::Look(look) if look.handover == 0 => "list of receivers and hand-overs".to_owned(),
         Carried::Look(look) => format!("look at hand-over {}", look.handover),
+        Carried::Erasures(look) if look.erasure == 0 => "list of erasures and holds".to_owned(),
+        Carried::Erasures(look) => format!("look at erasure {}", look.erasure),
+        Carried::Certificate(erasure) => format!("certificate of erasure {erasure}"),
         Carried::Keys(wish) if wish.state.is_empty() => "report of keys by delivery".to_owned(),
         Carried::Keys(wish) => {
             format!("report of keys by delivery, and of the meters whose are {}", wish.state)
@@ -66,6 +69,16 @@ fn about(deed: &Deed) -> String {
         }
         Deed::Approve(wish) => format!(": hand-over {}", wish.handover),
         Deed::Withdraw(wish) => format!(": hand-over {}", wish.handover),
+        Deed::Hold(wish) => format!(": {} tenancies, because: {}", wish.tenancies.len(), wish.reason),
+        Deed::Erase(wish) => format!(
+            ": {} tenancies, {} periods, {} holds lifted, because: {}",
+            wish.tenancies.len(),
+            wish.periods.len(),
+            wish.holds.len(),
+            wish.reason
+        ),
+        Deed::ApproveErasure(wish) => format!(": erasure {}", wish.erasure),
+        Deed::WithdrawErasure(wish) => format!(": erasure {}", wish.erasure),
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base::UtcMillis;
 use grant::{
-    Action, DataSpan, Event, MAX_SUBJECTS, Nonces, Outcome, Recorded, Request, Verified, check_receipt,
-    check_request, request_hash,
+    Action, DataSpan, Event, MAX_SUBJECTS, Nonces, Outcome, Recorded, Request, RequestError, Verified,
+    check_receipt, check_request, request_hash,
 };
 use house::Counters;
 use link::Caller;
@@ -49,12 +49,21 @@ impl<R: Record> Gate<R> {
         &self,
         caller: &Caller,
         encoded: &[u8],
-        due: Action,
+        due: &[Action],
         now: UtcMillis,
     ) -> Result<Verified<Request>, Refused> {
-        let request = match check_request(encoded, due, &self.warden, now) {
-            Ok(request) => request,
-            Err(error) => {
+        let [first, others @ ..] = due else {
+            return Err(Refused::new("not-here", "nothing is done here"));
+        };
+        let other_action = |checked: &Result<_, _>| matches!(checked, Err(RequestError::OtherAction { .. }));
+        let mut checked = (*first, check_request(encoded, *first, &self.warden, now));
+        if other_action(&checked.1) {
+            let again = others.iter().map(|due| (*due, check_request(encoded, *due, &self.warden, now)));
+            checked = again.into_iter().find(|(_, again)| !other_action(again)).unwrap_or(checked);
+        }
+        let request = match checked {
+            (_, Ok(request)) => request,
+            (due, Err(error)) => {
                 // Nothing in it can be believed; who called is what the socket proved.
                 let on_behalf = match caller {
                     Caller::Operator { uid } => format!("uid-{uid}"),

@@ -6,6 +6,7 @@
 //! never sees a meter key: imports are sealed to the vault.
 
 mod custody;
+mod erasures;
 mod gate;
 mod marks;
 mod opening;
@@ -25,6 +26,7 @@ use recorder::LedgerRecorder;
 use store::register::Register;
 use wire::Room;
 
+use crate::erasures::Kept;
 use crate::gate::Gate;
 use crate::marks::Marks;
 use crate::service::{Archive, Inner, ReadingsFile};
@@ -51,6 +53,7 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     let marks = Arc::new(Marks::load(&RealDisk, folder.join("vault.mark"))?);
     let archive = Archive::new(Inner {
         marks: Arc::clone(&marks),
+        erasures: Kept::load(Arc::new(RealDisk), &folder.join("erasures"))?,
         gate: Gate::new(recorder.clone(), layout.verifier(Room::Warden)?, ledger, Arc::clone(&counters)),
         vault: LinkedVault::new(context.client(Room::Vault)?, Arc::clone(&marks)),
         register,

@@ -9,10 +9,11 @@ use grant::{Event, Outcome};
 use house::{Counters, StartError};
 use journal::{Disk, RealDisk, read_whole, write_atomically};
 use prost::Message;
-use recorder::Record;
+use recorder::{Entry, Record};
 use wire::mark::{Mark, MarkAnswer, PresentMark};
 use wire::{MARK_ACTION, Refused};
 
+use crate::erasures::Kept;
 use crate::vaults::Vault;
 
 const MAX_FILE: usize = 128 * 1024;
@@ -74,9 +75,10 @@ fn custody_changes(before: &Mark, now: &Mark) -> Option<String> {
         (before.generation != now.generation, "a provider was removed and the root key renewed"),
         (before.providers != now.providers, "a provider was added"),
         (before.officers != now.officers, "the list of officers was changed"),
+        (before.term != now.term && before.term != 0, "a new term of the vault's keys began"),
     ];
     let told: Vec<&str> = changes.into_iter().filter_map(|(changed, what)| changed.then_some(what)).collect();
-    (!told.is_empty()).then(|| format!("since the last start: {}", told.join(", ")))
+    (!told.is_empty()).then(|| format!("since the last mark: {}", told.join(", ")))
 }
 
 /// Whether a mark is worth an event of its own at once. Releases alone go on with every question.
@@ -84,51 +86,86 @@ fn has_moved(before: &Mark, now: &Mark) -> bool {
     *before != Mark { releases: before.releases, ..now.clone() }
 }
 
-/// Shows the newest mark to the vault, and has a new one recorded where the vault has gone on; where only keys were released,
-/// only when `with_releases` says so.
-///
-/// # Errors
-/// The vault, the log, the disk. It is tried again.
-pub(crate) async fn settle<R: Record, V: Vault>(
-    marks: &Marks,
-    recorder: &R,
-    vault: &V,
-    counters: &Counters,
-    with_releases: bool,
-    now: UtcMillis,
-) -> Result<(), Refused> {
-    let _turn = marks.turn.lock().await;
-    let MarkAnswer { mark, older, accepted } = vault.mark(marks.newest()).await?;
-    let recorded = |error: recorder::NotRecorded| Refused::from(error);
-    let news = marks.is_news(&older);
-    if !older.is_empty() && news {
-        counters.add("alarm.vault-put-back", 1);
-        let reason = "vault-put-back".to_owned();
-        let event = Event::new(now, "archive", "vault-start", Outcome::Refused);
-        recorder.record_one(Event { reason, detail: older.clone(), ..event }).await.map_err(recorded)?;
-    }
-    if !older.is_empty() {
-        return Err(Refused::new("vault-put-back", "the vault's files are older than the log says"));
-    }
-    if accepted {
-        counters.add("vault-put-back.accepted", 1);
-        let detail = "an older state of the vault was accepted by who holds what opens it".to_owned();
-        let event = Event::new(now, "archive", "vault-start", Outcome::Done);
-        recorder.record_one(Event { detail, ..event }).await.map_err(recorded)?;
-    }
-    let mark = mark.ok_or_else(|| Refused::new("vault-garbled", "the vault gave no mark"))?;
-    let before = marks.recorded();
-    let moved =
-        before.as_ref().is_none_or(|before| has_moved(before, &mark) || (with_releases && *before != mark));
-    if moved {
-        if let Some(detail) = before.and_then(|before| custody_changes(&before, &mark)) {
-            let event = Event::new(now, "archive", "vault-custody", Outcome::Done);
-            recorder.record_one(Event { detail, ..event }).await.map_err(recorded)?;
+/// What settling works with.
+pub(crate) struct Settling<'a, R, V> {
+    pub(crate) marks: &'a Marks,
+    pub(crate) erasures: &'a Kept,
+    pub(crate) recorder: &'a R,
+    pub(crate) vault: &'a V,
+    pub(crate) counters: &'a Counters,
+}
+
+impl<R: Record, V: Vault> Settling<'_, R, V> {
+    /// Shows the newest mark to the vault, and has a new one recorded where the vault has gone on; where only keys were
+    /// released, only when `with_releases` says so.
+    ///
+    /// # Errors
+    /// The vault, the log, the disk. It is tried again.
+    pub(crate) async fn settle(&self, with_releases: bool, now: UtcMillis) -> Result<(), Refused> {
+        let _turn = self.marks.turn.lock().await;
+        let answer = self.show(now).await?;
+        let mark = answer.mark.ok_or_else(|| Refused::new("vault-garbled", "the vault gave no mark"))?;
+        if mark.erasures > self.erasures.count() {
+            // before the mark says that there are so many: then they are there to be shown, whatever happens
+            self.erasures.fetch(self.vault).await?;
         }
-        let event =
-            Event { detail: mark.to_line(), ..Event::new(now, "archive", MARK_ACTION, Outcome::Done) };
-        let entry = recorder.record_one(event).await.map_err(recorded)?;
-        marks.keep(PresentMark { event: entry.event, receipt: entry.receipt })?;
+        let before = self.marks.recorded();
+        let moved = before
+            .as_ref()
+            .is_none_or(|before| has_moved(before, &mark) || (with_releases && *before != mark));
+        if moved {
+            if let Some(detail) = before.and_then(|before| custody_changes(&before, &mark)) {
+                self.tell(now, "vault-custody", Outcome::Done, "", detail).await?;
+            }
+            let entry = self.tell(now, MARK_ACTION, Outcome::Done, "", mark.to_line()).await?;
+            self.marks.keep(PresentMark { event: entry.event, receipt: entry.receipt })?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Shows the newest mark. A vault that was put back does erasures again first.
+    async fn show(&self, now: UtcMillis) -> Result<MarkAnswer, Refused> {
+        let mut answer = self.vault.mark(self.marks.newest()).await?;
+        if !answer.older.is_empty() {
+            let again = self.erasures.replay(self.vault, self.counters).await?;
+            if again > 0 {
+                let detail = format!("{again} erasures were done again in a vault that was put back");
+                self.tell(now, "vault-erasures", Outcome::Done, "", detail).await?;
+                answer = self.vault.mark(self.marks.newest()).await?;
+            }
+        }
+        let MarkAnswer { older, accepted, forgets, .. } = &answer;
+        let news = self.marks.is_news(older);
+        if !older.is_empty() {
+            if news {
+                self.counters.add("alarm.vault-put-back", 1);
+                self.tell(now, "vault-start", Outcome::Refused, "vault-put-back", older.clone()).await?;
+            }
+            return Err(Refused::new("vault-put-back", "the vault's files are older than the log says"));
+        }
+        if *accepted {
+            self.counters.add("vault-put-back.accepted", 1);
+            let detail = if *forgets {
+                self.counters.add("alarm.erasures-forgotten", 1);
+                "an older state of the vault was accepted by who holds what opens it, WITHOUT the erasures since"
+            } else {
+                "an older state of the vault was accepted by who holds what opens it"
+            };
+            self.tell(now, "vault-start", Outcome::Done, "", detail.to_owned()).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn tell(
+        &self,
+        now: UtcMillis,
+        action: &str,
+        outcome: Outcome,
+        reason: &str,
+        detail: String,
+    ) -> Result<Entry, Refused> {
+        let event =
+            Event { reason: reason.to_owned(), detail, ..Event::new(now, "archive", action, outcome) };
+        Ok(self.recorder.record_one(event).await?)
+    }
 }

@@ -103,8 +103,9 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
     }
 
     async fn list(&self, asked: &ListMeters) -> Result<(Vec<RegisteredMeter>, bool), Refused> {
-        // Only the present tenancies: since the end of time, so to say.
-        let listed = self.register.meters(MeterId(asked.after_meter), LISTED, UtcMillis(i64::MAX)).await;
+        // Where only the present tenancies are asked for: since the end of time, so to say.
+        let since = UtcMillis(if asked.tenancies { i64::MIN } else { i64::MAX });
+        let listed = self.register.meters(MeterId(asked.after_meter), LISTED, since).await;
         let (_, meters) = listed.map_err(stored)?;
         let more = meters.len() >= LISTED as usize;
         let shown = meters.into_iter().map(|m| {
@@ -116,6 +117,7 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
                 clear: m.clear,
                 tenancy_since_ms: present.map_or(0, |t| t.from.0),
                 vacant: present.is_some_and(|t| t.vacant),
+                tenancies: if asked.tenancies { m.tenancies.iter().map(span).collect() } else { Vec::new() },
                 place: m.place,
             }
         });

@@ -21,6 +21,7 @@ use wire::vault::ImportReport;
 use wire::{Method, Refused};
 
 use crate::custody;
+use crate::erasures::Kept;
 use crate::gate::Gate;
 use crate::marks::{self, Marks};
 use crate::opening;
@@ -50,6 +51,7 @@ pub(crate) struct Archive<R, V>(Arc<Inner<R, V>>);
 pub(crate) struct Inner<R, V> {
     pub(crate) gate: Gate<R>,
     pub(crate) marks: Arc<Marks>,
+    pub(crate) erasures: Kept,
     pub(crate) vault: V,
     pub(crate) register: Register,
     pub(crate) readings: ReadingsFile,
@@ -127,7 +129,8 @@ impl<R: Record, V: Vault> Inner<R, V> {
     async fn settle(&self, with_releases: bool) -> bool {
         let (marks, recorder) = (self.marks.as_ref(), self.gate.recorder());
         let (vault, counters) = (&self.vault, &self.counters);
-        let settled = marks::settle(marks, recorder, vault, counters, with_releases, UtcMillis::now()).await;
+        let with = marks::Settling { marks, erasures: &self.erasures, recorder, vault, counters };
+        let settled = with.settle(with_releases, UtcMillis::now()).await;
         settled.inspect_err(|why| tracing::warn!(%why, "the vault's mark")).is_ok()
     }
 
@@ -142,7 +145,8 @@ impl<R: Record, V: Vault> Inner<R, V> {
     }
 
     async fn readings(&self, caller: Caller, asked: Asked, now: UtcMillis) -> Result<Readings, Refused> {
-        let request = self.gate.admit(&caller, &asked.request, Action::ReadReadings, now).await?;
+        let request =
+            self.gate.admit(&caller, &asked.request, &[Action::ReadReadings, Action::ReadHeld], now).await?;
         let answered = self.answer_readings(&request, &asked.request, now).await;
         match answered {
             Ok(readings) => {
@@ -183,7 +187,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
     }
 
     async fn change(&self, caller: Caller, asked: Asked, now: UtcMillis) -> Result<RegisterAnswer, Refused> {
-        let request = self.gate.admit(&caller, &asked.request, Action::ChangeRegister, now).await?;
+        let request = self.gate.admit(&caller, &asked.request, &[Action::ChangeRegister], now).await?;
         match self.desk().change(&asked.request, &request, now).await {
             Ok(answer) => {
                 self.counters.add("register.changes", 1);
@@ -195,7 +199,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
     }
 
     async fn import(&self, caller: Caller, asked: Asked, now: UtcMillis) -> Result<ImportReport, Refused> {
-        let request = self.gate.admit(&caller, &asked.request, Action::ImportKeys, now).await?;
+        let request = self.gate.admit(&caller, &asked.request, &[Action::ImportKeys], now).await?;
         if let Some(word) = registering::refused_file(&request.body) {
             // The client refused the file; that it was tried belongs into log and counters all the same.
             self.gate.note_refusal(&request, word, now).await?;
@@ -214,7 +218,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
     }
 
     async fn custody(&self, caller: Caller, asked: Asked, now: UtcMillis) -> Result<ErrandAnswer, Refused> {
-        let request = self.gate.admit(&caller, &asked.request, Action::KeepKeys, now).await?;
+        let request = self.gate.admit(&caller, &asked.request, &[Action::KeepKeys], now).await?;
         match custody::errand(&self.gate, &self.vault, &asked.request, &request, now).await {
             Ok(answer) => {
                 self.counters.add("custody", 1);

@@ -11,6 +11,7 @@ use link::{CallError, Client};
 use prost::Message;
 use store::register::Span;
 use wire::custody::{ErrandAnswer, REFUSALS, VaultErrand};
+use wire::erasure::{Erasures, ErasuresAnswer};
 use wire::gateway::Done;
 use wire::mark::{MarkAnswer, PresentMark};
 use wire::vault::{DataKeys, ImportKeys, ImportReport, ReleaseKeys, Tenancy, TenancySpan};
@@ -35,6 +36,9 @@ pub(crate) trait Vault: Send + Sync + 'static {
 
     /// Shows the newest mark of the log, and asks how far the vault has come.
     fn mark(&self, shown: PresentMark) -> impl Future<Output = Result<MarkAnswer, Refused>> + Send;
+
+    /// Shows erasures that the vault may have forgotten, and asks for those that are new.
+    fn erasures(&self, question: Erasures) -> impl Future<Output = Result<ErasuresAnswer, Refused>> + Send;
 
     /// Relays an errand of key custody.
     fn custody(&self, errand: VaultErrand) -> impl Future<Output = Result<ErrandAnswer, Refused>> + Send;
@@ -95,6 +99,10 @@ impl Vault for LinkedVault {
 
     async fn mark(&self, shown: PresentMark) -> Result<MarkAnswer, Refused> {
         self.client.call(Method::VaultMark, &shown, PATIENCE).await.map_err(refused)
+    }
+
+    async fn erasures(&self, question: Erasures) -> Result<ErasuresAnswer, Refused> {
+        self.client.call(Method::VaultErasures, &question, PATIENCE).await.map_err(refused)
     }
 
     async fn custody(&self, errand: VaultErrand) -> Result<ErrandAnswer, Refused> {

@@ -3,15 +3,13 @@
 //! It works on the closed vault's files, for who brings what opens it. One change at a time; each holds from the moment
 //! that the list of providers is on disk, and one that was cut short leaves the list as it was.
 
-use std::io;
-
 use base::{Secret, SecretBytes, UtcMillis};
 use house::Layout;
-use journal::{Disk, DiskLock, RealDisk};
+use journal::{DiskLock, RealDisk};
 use seal::shares::Share;
 use seal::sign::Verifier;
-use wire::Room;
 
+use crate::keyring;
 use crate::mark;
 use crate::officers::{self, Officer};
 use crate::providers::{Lock, Proof, Provider, ProviderError, TokenPlace};
@@ -120,12 +118,8 @@ impl Custody {
     /// # Errors
     /// When the proof opens nothing, the files are damaged, or somebody else is at it.
     pub fn open(layout: &Layout, proof: &Proof) -> Result<Self, RootError> {
-        let path = layout.room(Room::Vault).join("custody.lock");
         root::read_providers(&RealDisk, layout)?;
-        let lock = RealDisk.lock(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => RootError::Busy,
-            _ => RootError::Io(path, error),
-        })?;
+        let lock = root::lock(&RealDisk, layout)?;
         let opened = root::unlock(&RealDisk, layout, proof)?;
         Ok(Self { layout: layout.clone(), opened, _lock: lock })
     }
@@ -171,7 +165,8 @@ impl Custody {
         Ok(id)
     }
 
-    /// Takes a provider's power away: the others get a new root key, and the standing key lies under that one.
+    /// Takes a provider's power away: the others get a new root key, under which the ring lies from now on, and with the
+    /// vault's next start a new term begins, so that no key that the removed one could have reached opens what follows.
     ///
     /// Who has kept a copy of the vault's files from before, and what opened them, still opens that copy.
     ///
@@ -179,28 +174,44 @@ impl Custody {
     /// [`ProviderError::Last`], [`ProviderError::Unknown`]; the disk; the machine.
     pub fn remove(mut self, id: u32) -> Result<(), RootError> {
         let next: Secret<32> = root::random()?;
-        let Opened { providers, root, standing } = &mut self.opened;
+        let Opened { providers, root, ring } = &mut self.opened;
         providers.remove(id)?;
         providers.renew(&next)?;
-        root::save_standing(&RealDisk, &self.layout, providers, &next, standing)?;
+        ring.due = true;
+        ring.save(&RealDisk, &self.layout, providers.generation, &next)?;
         *root = next;
         self.save()?;
-        root::drop_others(&RealDisk, &self.layout, &self.opened.providers)
+        keyring::drop_others(&RealDisk, &self.layout, self.opened.providers.generation)
+    }
+
+    /// Asks for a new term: a running vault begins it within a minute, a stopped one at its next start.
+    ///
+    /// # Errors
+    /// The disk; the machine.
+    pub fn renew_term(mut self) -> Result<(), RootError> {
+        self.opened.ring.due = true;
+        self.save_ring()
+    }
+
+    /// Which term it is, and since when.
+    #[must_use]
+    pub const fn term(&self) -> (u32, UtcMillis) {
+        (self.opened.ring.term.number, self.opened.ring.term.since)
     }
 
     /// Pins officers' public keys, all or none. The vault believes them from its next start.
     ///
     /// # Errors
     /// [`crate::OfficerError`] inside [`RootError::Officer`]; the disk; the machine.
-    pub fn pin_officers(self, house: &str, new: &[(&str, Verifier)]) -> Result<(), RootError> {
-        let standing = &self.opened.standing;
-        let mut officers = officers::load(&RealDisk, &self.layout, standing)?;
+    pub fn pin_officers(mut self, house: &str, new: &[(&str, Verifier)]) -> Result<(), RootError> {
+        let mut officers = officers::load(&RealDisk, &self.layout, &self.opened.ring.lasting)?;
         for (name, key) in new {
             officers::pin(&mut officers, name, *key, UtcMillis::now())?;
         }
         // houses that were made before there were hand-overs have no key to sign them with
-        signing::create(&RealDisk, &self.layout, standing, house)?;
-        officers::save(&RealDisk, &self.layout, standing, &officers)
+        signing::create(&RealDisk, &self.layout, &mut self.opened.ring, house)?;
+        self.save_ring()?;
+        officers::save(&RealDisk, &self.layout, &self.opened.ring.lasting, &officers)
     }
 
     /// Takes an officer's power away, from the vault's next start.
@@ -208,10 +219,10 @@ impl Custody {
     /// # Errors
     /// As [`Self::pin_officers`].
     pub fn unpin_officer(self, name: &str) -> Result<(), RootError> {
-        let standing = &self.opened.standing;
-        let mut officers = officers::load(&RealDisk, &self.layout, standing)?;
+        let lasting = &self.opened.ring.lasting;
+        let mut officers = officers::load(&RealDisk, &self.layout, lasting)?;
         officers::unpin(&mut officers, name)?;
-        officers::save(&RealDisk, &self.layout, standing, &officers)
+        officers::save(&RealDisk, &self.layout, lasting, &officers)
     }
 
     /// The pinned officers.
@@ -219,16 +230,23 @@ impl Custody {
     /// # Errors
     /// When the list is damaged or of another vault.
     pub fn officers(&self) -> Result<Vec<Officer>, RootError> {
-        Ok(officers::load(&RealDisk, &self.layout, &self.opened.standing)?.list)
+        Ok(officers::load(&RealDisk, &self.layout, &self.opened.ring.lasting)?.list)
     }
 
     /// Lets the vault's next start, within a day, accept its files although the log says that there were newer ones: after
-    /// a restore from a backup, say. What was erased, removed or fetched since is then not known to it.
+    /// a restore from a backup, say. What was removed, imported or fetched since is then not known to it. What was erased
+    /// has to be erased again first, which the archive sees to, unless it is accepted `without_erasures`.
     ///
     /// # Errors
     /// The disk; the machine.
-    pub fn accept_older(self) -> Result<(), RootError> {
-        mark::accept(&RealDisk, &self.layout, &self.opened.standing, UtcMillis::now())
+    pub fn accept_older(self, without_erasures: bool) -> Result<(), RootError> {
+        let what = if without_erasures { mark::Accepted::WithoutErasures } else { mark::Accepted::Older };
+        mark::accept(&RealDisk, &self.layout, &self.opened.ring.lasting, what, UtcMillis::now())
+    }
+
+    fn save_ring(&self) -> Result<(), RootError> {
+        let Opened { providers, root, ring } = &self.opened;
+        ring.save(&RealDisk, &self.layout, providers.generation, root)
     }
 
     fn save(&self) -> Result<(), RootError> {

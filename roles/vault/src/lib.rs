@@ -4,21 +4,24 @@
 //! It starts sealed. With a passphrase or officers' shares (lines of standard input) it opens its root key, under which
 //! everything else lies sealed:
 //!
-//! - `table`: meter keys, tenancies and their roots, period roots: a journal, and memory that is zeroed.
+//! - `keyring`: the key of the current term, the key that lasts, and the house's few private keys.
+//! - `table-N`: meter keys, tenancies and their roots, period roots: a journal, and memory that is zeroed.
 //! - `fresh`: which telegrams are new. Verdicts are tentative until intake has committed the batch; then they are
 //!   durable, and the same batch presented again gets the same verdicts.
 //! - `releases`: how often keys of each tenancy went out, and the newest receipt of the log that was seen.
-//!
 //! - `desk`: who may receive meter keys, and handing them over, as officers decide whose keys are pinned here.
 //!
 //! A meter key leaves the process only sealed to a receiver whom two officers have named. Data keys leave it to intake (to seal what is heard now) and to the
 //! archive, there only against a grant of the warden and a receipt of the ledger.
 
+mod backup;
 mod codec;
 mod custody;
 mod decrypt;
 mod desk;
+mod erasure;
 mod fresh;
+mod keyring;
 mod keys;
 mod limits;
 mod mark;
@@ -32,6 +35,7 @@ mod root;
 mod service;
 mod signing;
 mod table;
+mod term;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -39,7 +43,9 @@ mod unseal;
 mod vault;
 mod witness;
 
+pub use backup::{Contents, Frozen, freeze, is_there, look};
 pub use custody::{Custody, ProviderInfo, ProviderKind, TokenLock, check_share, providers, tokens};
+pub use erasure::BACKUP_DAYS;
 pub use fresh::{FreshError, Limits};
 pub use number::MeterNumber;
 pub use officers::{Officer, OfficerError};
@@ -48,6 +54,7 @@ pub use root::{IMPORT_PUBLIC, RootError, create};
 pub use service::VaultRoom;
 pub use signing::HANDOVER_CERTIFICATE;
 pub use table::TableError;
+pub use term::TermError;
 pub use unseal::token_line;
 pub use vault::{Failure, OpenError, Pinned, Vault};
 
@@ -80,7 +87,12 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     if unsealed.is_err() {
         context.shutdown.cancel();
     }
+    let tending = tokio::spawn({
+        let room = Arc::clone(&room);
+        async move { room.keep_terms().await }
+    });
     serving.await.map_err(|e| StartError::during("serving")(&e))?;
+    tending.await.map_err(|e| StartError::during("keeping terms")(&e))?;
     unsealed?;
     if let Some(why) = room.broken() {
         return Err(StartError(why));

@@ -12,10 +12,12 @@ use grant::{Event, check_past_entry, event_hash};
 use house::{Counters, Layout};
 use journal::{Disk, JournalError, read_whole, write_atomically};
 use seal::sign::Verifier;
-use seal::{Place, aead, derive};
+use seal::{Place, aead};
 use wire::mark::{Mark, MarkAnswer, PresentMark};
 use wire::{MARK_ACTION, Method, Refused, Room};
 
+use crate::codec::Fields;
+use crate::keyring::Lasting;
 use crate::root::RootError;
 use crate::vault::{Failure, Vault};
 
@@ -48,11 +50,6 @@ fn acceptance_file(layout: &Layout) -> PathBuf {
     layout.room(Room::Vault).join("accept.older")
 }
 
-/// Seals the small files here.
-fn mark_key(standing: &Secret<32>) -> Secret<32> {
-    derive::labelled(standing, "meterkeep/vault-mark-key/1", &[])
-}
-
 fn acceptance_place() -> Place {
     Place::new("meterkeep/vault-accept-older/1")
 }
@@ -61,19 +58,30 @@ fn accepted_place() -> Place {
     Place::new("meterkeep/vault-accepted-mark/1")
 }
 
+/// What who holds what opens the vault accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// Older files, once all erasures since were done again in them.
+    Older,
+    /// Older files although erasures since are lost.
+    WithoutErasures,
+}
+
 /// Lets the next start accept older files, within a day: for who holds what opens the vault.
 pub(crate) fn accept(
     disk: &dyn Disk,
     layout: &Layout,
-    standing: &Secret<32>,
+    lasting: &Lasting,
+    what: Accepted,
     now: UtcMillis,
 ) -> Result<(), RootError> {
-    let sealed = aead::seal(&mark_key(standing), 1, &acceptance_place(), &now.0.to_le_bytes())?;
+    let plain = [now.0.to_le_bytes().as_slice(), &[u8::from(what == Accepted::WithoutErasures)]].concat();
+    let sealed = aead::seal(&lasting.mark_key(), 1, &acceptance_place(), &plain)?;
     Ok(write_atomically(disk, &acceptance_file(layout), &sealed)?)
 }
 
 /// The numbers of a mark, each with its word for people.
-fn numbers(mark: &Mark) -> [(&'static str, u64); 6] {
+fn numbers(mark: &Mark) -> [(&'static str, u64); 8] {
     [
         ("keys and tenancies", mark.table),
         ("hand-overs", mark.desk),
@@ -81,6 +89,8 @@ fn numbers(mark: &Mark) -> [(&'static str, u64); 6] {
         ("the root key", mark.generation),
         ("what opens the vault", mark.providers),
         ("officers", mark.officers),
+        ("erasures", mark.erasures),
+        ("the term of the keys", mark.term),
     ]
 }
 
@@ -94,12 +104,12 @@ impl Marks {
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
         layout: &Layout,
-        standing: &Secret<32>,
+        lasting: &Lasting,
         ledger: Verifier,
         counters: Arc<Counters>,
     ) -> Self {
         let folder = layout.room(Room::Vault);
-        let key = mark_key(standing);
+        let key = lasting.mark_key();
         Self { disk, folder, key, ledger, counters, known: Mutex::new(Known::Nothing) }
     }
 
@@ -107,13 +117,15 @@ impl Marks {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody has accepted older files, within the last day.
-    fn is_accepted(&self, now: UtcMillis) -> Result<bool, JournalError> {
+    /// What somebody has accepted within the last day.
+    fn acceptance(&self, now: UtcMillis) -> Result<Option<Accepted>, JournalError> {
         let path = self.folder.join("accept.older");
-        let Some(sealed) = read_whole(self.disk.as_ref(), &path, SMALL)? else { return Ok(false) };
-        let opened = aead::open(&self.key, &acceptance_place(), &sealed).ok();
-        let at = opened.and_then(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes);
-        Ok(at.is_some_and(|at| (0..ACCEPT_MS).contains(&now.0.saturating_sub(at))))
+        let Some(sealed) = read_whole(self.disk.as_ref(), &path, SMALL)? else { return Ok(None) };
+        let opened = aead::open(&self.key, &acceptance_place(), &sealed).unwrap_or_default();
+        let mut fields = Fields::of(&opened);
+        let (Ok(at), Ok(what)) = (fields.i64(), fields.byte()) else { return Ok(None) };
+        let what = if what == 1 { Accepted::WithoutErasures } else { Accepted::Older };
+        Ok((0..ACCEPT_MS).contains(&now.0.saturating_sub(at)).then_some(what))
     }
 
     fn spend_acceptance(&self, mark: &[u8; 32]) -> Result<(), Failure> {
@@ -138,7 +150,17 @@ impl Vault {
     fn present(&self) -> Mark {
         let (generation, providers, officers) = self.files;
         let (table, desk) = (self.table.position(), self.desk.position());
-        Mark { table, desk, releases: self.releases.position(), generation, providers, officers }
+        let (erasures, term) = (self.table.read().erasures(), u64::from(self.table.term().0));
+        Mark {
+            table,
+            desk,
+            releases: self.releases.position(),
+            generation,
+            providers,
+            officers,
+            erasures,
+            term,
+        }
     }
 
     /// Holds the files against the newest recorded mark, and says how far they have come.
@@ -157,11 +179,27 @@ impl Vault {
             if !older.is_empty() {
                 // Told for as long as this mark is shown, so that whoever shows it next can still record it.
                 answer.accepted = marks.was_accepted(&hash).map_err(broken)?;
-                if !answer.accepted && marks.is_accepted(now).map_err(broken)? {
+                let forgets = present.erasures < shown.erasures;
+                let enough = match marks.acceptance(now).map_err(broken)? {
+                    Some(Accepted::WithoutErasures) => true,
+                    Some(Accepted::Older) => !forgets,
+                    None => false,
+                };
+                if !answer.accepted && enough {
                     marks.spend_acceptance(&hash)?;
                     answer.accepted = true;
+                    if forgets {
+                        marks.counters.add("alarm.erasures-forgotten", 1);
+                        let lost = shown.erasures - present.erasures;
+                        marks.counters.note(format!(
+                            "{lost} erasures are not known to the vault's files, which were accepted without them: \
+                             what was erased can be read again; treat it as an incident"
+                        ));
+                    }
                 }
-                if !answer.accepted {
+                if answer.accepted {
+                    answer.forgets = forgets;
+                } else {
                     answer.older = older.join(", ");
                 }
             }
@@ -185,7 +223,8 @@ impl Vault {
     /// # Errors
     /// `vault-put-back`, or `mark-first` where the newest mark was not shown yet.
     pub(crate) fn may(&self, method: Method) -> Result<(), Refused> {
-        if method == Method::VaultMark {
+        // erasures are done again before anything else is accepted
+        if matches!(method, Method::VaultMark | Method::VaultErasures) {
             return Ok(());
         }
         match &*self.marks.lock() {
@@ -193,7 +232,8 @@ impl Vault {
                 "vault-put-back",
                 format!(
                     "the vault's files are older than the log says ({what}): put the newer ones back, or let who opens the \
-                     vault accept these with `meterkeep vault accept-older`"
+                     vault accept these with `meterkeep vault accept-older`; erasures since have to be done again first, \
+                     which the archive sees to"
                 ),
             )),
             // what intake asks for gives out no key of a person's readings, and waits for nobody
@@ -234,14 +274,25 @@ mod tests {
 
     #[test]
     fn each_number_that_went_back_is_named() {
-        let mark = |n| Mark { table: n, desk: n, releases: n, generation: n, providers: n, officers: n };
+        let mark = |n| Mark {
+            table: n,
+            desk: n,
+            releases: n,
+            generation: n,
+            providers: n,
+            officers: n,
+            erasures: n,
+            term: n,
+        };
         assert_eq!(older(&mark(5), &mark(5)), Vec::<&str>::new());
         assert_eq!(older(&mark(6), &mark(5)), Vec::<&str>::new());
-        assert_eq!(older(&mark(4), &mark(5)).len(), 6);
+        assert_eq!(older(&mark(4), &mark(5)).len(), 8);
         let desk = Mark { desk: 4, ..mark(5) };
         assert_eq!(older(&desk, &mark(5)), ["hand-overs"]);
         assert_eq!(Mark::from_line(&desk.to_line()), Some(desk));
-        for bad in ["", "table 1", "table 1, desk 2, releases 3, generation 4, providers 5", "x"] {
+        let earlier = "table 1, desk 2, releases 3, generation 4, providers 5, officers 6";
+        assert_eq!(Mark::from_line(earlier).map(|m| (m.officers, m.term)), Some((6, 0)));
+        for bad in ["", "table 1", &earlier[..50], "x", &format!("{earlier}, erasures 7")] {
             assert_eq!(Mark::from_line(bad), None, "{bad}");
         }
     }

@@ -1,5 +1,6 @@
 //! The key officers: people whose signatures the vault believes, by public keys that are pinned in its own sealed file.
 
+use base::UtcMillis;
 use house::Layout;
 use journal::{Disk, read_whole, write_atomically};
 use seal::sign::Verifier;
@@ -7,8 +8,8 @@ use seal::{Place, aead};
 use wire::Room;
 
 use crate::codec::{Fields, Malformed, put_bytes, put_varint};
+use crate::keyring::Lasting;
 use crate::root::RootError;
-use base::{Secret, UtcMillis};
 
 /// Officers of one house, at most.
 pub(crate) const MAX_OFFICERS: usize = 64;
@@ -61,9 +62,9 @@ fn place() -> Place {
 }
 
 /// The pinned officers; none where none was ever pinned.
-pub(crate) fn load(disk: &dyn Disk, layout: &Layout, standing: &Secret<32>) -> Result<Officers, RootError> {
+pub(crate) fn load(disk: &dyn Disk, layout: &Layout, lasting: &Lasting) -> Result<Officers, RootError> {
     let Some(sealed) = read_whole(disk, &file(layout), MAX_FILE)? else { return Ok(Officers::default()) };
-    let opened = aead::open(standing, &place(), &sealed).ok();
+    let opened = aead::open(&lasting.officers_key(), &place(), &sealed).ok();
     let officers = opened.and_then(|bytes| decode(&bytes).ok());
     officers.ok_or_else(|| RootError::Foreign(file(layout)))
 }
@@ -72,10 +73,10 @@ pub(crate) fn load(disk: &dyn Disk, layout: &Layout, standing: &Secret<32>) -> R
 pub(crate) fn save(
     disk: &dyn Disk,
     layout: &Layout,
-    standing: &Secret<32>,
+    lasting: &Lasting,
     officers: &Officers,
 ) -> Result<(), RootError> {
-    let sealed = aead::seal(standing, 1, &place(), &encode(officers))?;
+    let sealed = aead::seal(&lasting.officers_key(), 1, &place(), &encode(officers))?;
     Ok(write_atomically(disk, &file(layout), &sealed)?)
 }
 

@@ -15,7 +15,7 @@ use zeroize::Zeroize;
 
 use crate::MeterNumber;
 use crate::limits::PerHour;
-use crate::table::{NewKey, Span};
+use crate::table::{HeldSeries, NewKey, Span};
 use crate::vault::{Failure, Vault, malformed};
 
 /// Series in one call for keys, at most.
@@ -68,7 +68,7 @@ impl Vault {
             };
             refused.push(reason);
         }
-        let keys = self.derive(&series, refused, "sealing-keys");
+        let keys = self.derive(&series, refused, "sealing-keys", false);
         Ok(keys)
     }
 
@@ -88,7 +88,7 @@ impl Vault {
         let series = all_series(&question.series)?;
         let recorded = self.recorded(
             &question.request,
-            &[Action::ReadReadings],
+            &[Action::ReadReadings, Action::ReadHeld],
             &question.event,
             &question.receipt,
             now,
@@ -110,7 +110,8 @@ impl Vault {
             )
             .into());
         }
-        let keys = self.derive(&series, refused, "released-keys");
+        let held = recorded.request.action == Action::ReadHeld;
+        let keys = self.derive(&series, refused, "released-keys", held);
         let mut counts: Vec<(TenancyId, u64)> = Vec::new();
         for (s, _) in series.iter().zip(&keys.refused).filter(|(_, r)| r.is_empty()) {
             match counts.last_mut() {
@@ -122,13 +123,26 @@ impl Vault {
         Ok(keys)
     }
 
-    fn derive(&self, series: &[OneSeries], reasons: Vec<&'static str>, counter: &'static str) -> DataKeys {
+    fn derive(
+        &self,
+        series: &[OneSeries],
+        reasons: Vec<&'static str>,
+        counter: &'static str,
+        held: bool,
+    ) -> DataKeys {
         let content = self.table.read();
         let mut answer =
             DataKeys { keys: Vec::with_capacity(series.len() * 32), refused: Vec::new(), term: TERM };
         for (s, reason) in series.iter().zip(reasons) {
             let reason = if reason.is_empty() {
-                match content.data_key(s.meter, s.tenancy, s.class, s.month) {
+                let (meter, tenancy, class, month) = (s.meter, s.tenancy, s.class, s.month);
+                // what is kept for a legal claim is for nothing else, and a legal claim reaches nothing else
+                let key = if held {
+                    content.held_key(HeldSeries { meter, tenancy, class, month })
+                } else {
+                    content.data_key(meter, tenancy, class, month)
+                };
+                match key {
                     Ok(key) => {
                         answer.keys.extend_from_slice(key.expose());
                         ""

@@ -1,6 +1,7 @@
 //! The room's answers: sealed at first, then the opened vault's, each on a thread where it may block.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use base::UtcMillis;
 use bytes::Bytes;
@@ -13,7 +14,11 @@ use wire::vault::{DataKeys, PositionsRequest};
 use wire::{Method, Refused};
 use zeroize::Zeroize;
 
+use crate::term::TermError;
 use crate::vault::{Failure, Vault};
+
+/// How often it is looked whether a new term is due.
+const LOOK_FOR_TERMS: Duration = Duration::from_secs(5);
 
 /// The vault as a room.
 pub struct VaultRoom {
@@ -49,6 +54,34 @@ impl VaultRoom {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Begins a new term whenever one is due, until the room stops.
+    pub(crate) async fn keep_terms(&self) {
+        let mut told = false;
+        while let Some(vault) = self.opened() {
+            let renewed = tokio::task::spawn_blocking(move || vault.renew_term(UtcMillis::now())).await;
+            match renewed {
+                Ok(Err(TermError::Unsure(why))) => return self.stop(why.to_string()),
+                // it is tried again; people hear of it once
+                Ok(Err(error)) if !std::mem::replace(&mut told, true) => {
+                    self.counters.note(format!("no new term of the vault's keys could begin: {error}"));
+                }
+                Ok(Ok(_)) => told = false,
+                _ => {}
+            }
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                () = tokio::time::sleep(LOOK_FOR_TERMS) => {}
+            }
+        }
+    }
+
+    /// Stops the room, because it cannot go on.
+    fn stop(&self, why: String) {
+        tracing::error!(error = %why, "the vault cannot go on");
+        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        self.shutdown.cancel();
+    }
+
     async fn health(&self) -> Health {
         let Some(vault) = self.opened() else { return self.counters.health("sealed") };
         // counting the keys takes a while when there are many
@@ -77,9 +110,7 @@ impl VaultRoom {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(Failure::Refused(refused))) => Err(refused),
             Ok(Err(Failure::Broken(why))) => {
-                tracing::error!(error = %why, "the vault cannot go on");
-                *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
-                self.shutdown.cancel();
+                self.stop(why);
                 Err(Refused::new(
                     "vault-stopped",
                     "the vault's disk failed; it starts again from what is on it",
@@ -133,6 +164,9 @@ impl Service for VaultRoom {
             }
             Method::VaultMark => {
                 self.work(method, body, move |vault, q| vault.mark(&q, now).map(encoded)).await
+            }
+            Method::VaultErasures => {
+                self.work(method, body, move |vault, q| vault.erasures(&q, now).map(encoded)).await
             }
             Method::VaultCustody => {
                 self.work(method, body, move |vault, q| vault.custody(&q, now).map(encoded)).await

@@ -14,15 +14,17 @@ use wire::{Refused, Room};
 use crate::decrypt::{self, Hasher};
 use crate::desk::{Desk, Furnishing};
 use crate::fresh::{FreshError, Freshness, Limits, Presented};
+use crate::keyring::Keyring;
 use crate::mark::Marks;
 use crate::officers;
 use crate::proven::Ceilings;
 use crate::providers::Proof;
 use crate::releases::Releases;
 use crate::report::WrongKeys;
-use crate::root::{self, RootError};
+use crate::root::{self, Opened, RootError};
 use crate::signing;
 use crate::table::{Table, TableError};
+use crate::term::Terms;
 
 /// Frames in one batch, at most.
 const MAX_FRAMES: usize = 4096;
@@ -41,6 +43,9 @@ pub enum OpenError {
     /// Freshness.
     #[error(transparent)]
     Fresh(#[from] FreshError),
+    /// What was decided to be erased.
+    #[error("what officers decided to erase was not erased: {0}")]
+    Erasing(String),
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness")]
     NoRandomness,
@@ -70,6 +75,7 @@ pub struct Vault {
     pub(crate) marks: Marks,
     /// Of the small files: generation of the root key, providers that there ever were, changes of the officers' list.
     pub(crate) files: (u64, u64, u64),
+    pub(crate) terms: Terms,
 }
 
 /// A refusal, or a failure that the room cannot go on after.
@@ -125,26 +131,30 @@ impl Vault {
         limits: Limits,
         counters: Arc<Counters>,
     ) -> Result<Self, OpenError> {
-        let (root, import, (generation, providers)) = root::open(disk.as_ref(), layout, proof)?;
-        let officers = officers::load(disk.as_ref(), layout, root.key())?;
+        let Opened { providers, root, ring } = root::unlock(disk.as_ref(), layout, proof)?;
+        let import = root::import_pair(layout, &ring)?;
+        let signer = signing::load(layout, &ring)?;
+        let Keyring { lasting, term, due, .. } = ring;
+        let officers = officers::load(disk.as_ref(), layout, &lasting)?;
         let folder = layout.room(Room::Vault);
-        let hasher = Hasher::new(&root.hash_key());
-        let fresh = Freshness::open(Arc::clone(&disk), &folder.join("fresh"), root.fresh_key(), limits)?;
-        let releases = Releases::open(Arc::clone(&disk), &folder.join("releases"), root.release_key())?;
+        let hasher = Hasher::new(&lasting.hash_key());
+        let fresh = Freshness::open(Arc::clone(&disk), &folder.join("fresh"), lasting.fresh_key(), limits)?;
+        let releases = Releases::open(Arc::clone(&disk), &folder.join("releases"), lasting.release_key())?;
         let with = Furnishing {
-            key: root.desk_key(),
-            code_key: root.code_key(),
+            key: lasting.desk_key(),
+            code_key: lasting.code_key(),
             officers: officers.list,
             import_public: import.public().as_bytes().to_vec(),
-            signer: signing::load(disk.as_ref(), layout, root.key())?,
+            signer,
         };
         let desk = Desk::open(Arc::clone(&disk), &folder.join("desk"), with)?;
-        let marks = Marks::new(Arc::clone(&disk), layout, root.key(), pinned.ledger, Arc::clone(&counters));
-        let table = Table::open(disk, &folder.join("table"), root)?;
-        let files = (generation, providers, officers.changes);
+        let marks = Marks::new(Arc::clone(&disk), layout, &lasting, pinned.ledger, Arc::clone(&counters));
+        let table = Table::open(Arc::clone(&disk), &folder, &lasting, term)?;
+        let files = (u64::from(providers.generation), u64::from(providers.ever()), officers.changes);
+        let terms = Terms::new(disk, layout.clone(), providers.generation, root, due);
         let boot = u64::from_le_bytes(base::random().map_err(|_| OpenError::NoRandomness)?);
         let ceilings = Ceilings::default();
-        Ok(Self {
+        let vault = Self {
             boot,
             fresh,
             wrong: WrongKeys::default(),
@@ -158,7 +168,13 @@ impl Vault {
             counters,
             marks,
             files,
-        })
+            terms,
+        };
+        // what was decided, and a crash kept from being done
+        match vault.carry_out(UtcMillis::now()) {
+            Ok(_) => Ok(vault),
+            Err(failure) => Err(OpenError::Erasing(format!("{failure:?}"))),
+        }
     }
 
     /// Decrypts the telegrams of a batch and judges their freshness.
@@ -272,6 +288,8 @@ impl Vault {
         self.counters.set("fresh.gaps", gaps as u64);
         self.counters.set("fresh.uncommitted", waiting as u64);
         self.counters.set("keys.released", self.releases.total());
+        self.counters.set("keys.held", content.held_count() as u64);
+        self.counters.set("term", u64::from(self.table.term().0));
     }
 
     /// Makes a snapshot of freshness, so that the next start is quick.

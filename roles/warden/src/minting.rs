@@ -28,7 +28,7 @@ pub enum Denied {
         owner: String,
     },
     /// No such purpose.
-    #[error("`{asked}` is no purpose; say what it is for: operations, key-import or register")]
+    #[error("`{asked}` is no purpose; say what it is for: {}", known_purposes())]
     NoSuchPurpose {
         /// What was asked.
         asked: String,
@@ -52,6 +52,10 @@ pub enum Denied {
     /// Too much at once.
     #[error("{0}; ask for less at once")]
     TooMuch(&'static str),
+}
+
+fn known_purposes() -> String {
+    Purpose::ALL.map(Purpose::name).join(", ")
 }
 
 impl Denied {
@@ -99,7 +103,11 @@ pub(crate) fn decide(
     if actions.is_empty() {
         return Err(Denied::Nothing);
     }
-    let scope = if actions.contains(&Action::ReadReadings) { scope(asked)? } else { Scope::nothing() };
+    let scope = if actions.iter().any(|a| matches!(a, Action::ReadReadings | Action::ReadHeld)) {
+        scope(asked)?
+    } else {
+        Scope::nothing()
+    };
     let session_key = Verifier::from_bytes(&asked.session_key)
         .map_err(|_| Denied::Malformed("session key is no public key"))?;
     Ok(Grant {

@@ -1,38 +1,17 @@
 //! The vault's files are put back to yesterday's, swapped or changed: it notices, says so, and gives out nothing.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
 
 use house_tests::feed::hex_line;
 use house_tests::house::{House, PATIENCE, Plan, Said};
 use wire::Room;
 
+use crate::files::{copy, put, vault_folder};
 use crate::scene::{Scene, town, town_since};
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let (path, name) = entry.map(|e| (e.path(), e.file_name())).unwrap();
-        if path.is_dir() {
-            copy(&path, &to.join(name));
-        } else {
-            std::fs::copy(&path, to.join(name)).unwrap();
-        }
-    }
-}
-
-fn put(from: &Path, to: &Path) {
-    std::fs::remove_dir_all(to).unwrap();
-    copy(from, to);
-}
 
 fn refused(said: &Said, because: &str) {
     let words: Vec<&str> = said.err.split_whitespace().filter(|word| *word != "│").collect();
     assert!(said.code == Some(1) && words.join(" ").contains(because), "`{because}`: {said:?}");
-}
-
-fn vault_folder(house: &House) -> PathBuf {
-    house.layout.room(Room::Vault)
 }
 
 fn log_says(house: &House, text: &str) -> bool {
@@ -116,7 +95,7 @@ fn records_that_are_swapped_changed_or_of_another_vault_open_nothing() {
     let first = town(&["water-mode5"], 4);
     house.import(first.meters().iter());
     house.stop_all();
-    let folder = vault_folder(&house).join("table");
+    let folder = vault_folder(&house).join("table-1");
     let file = std::fs::read_dir(&folder)
         .unwrap()
         .map(|e| e.unwrap().path())
@@ -139,7 +118,7 @@ fn records_that_are_swapped_changed_or_of_another_vault_open_nothing() {
     other.start_all();
     other.import(town(&["water-mode5"], 4).meters().iter());
     other.stop_all();
-    put(&vault_folder(&other).join("table"), &folder);
+    put(&vault_folder(&other).join("table-1"), &folder);
     refused(&opens(&house), "was not written by this vault, or was changed");
     std::fs::write(&file, &good).unwrap();
 }

@@ -3,83 +3,22 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use house_tests::house::{House, Plan, Said, rooms, secret_file, tool};
+use house_tests::house::{Said, rooms, tool};
 use house_tests::scan::{Hit, Needles, Scanner, may_read, names, report};
 use wire::Room;
 
-use crate::scene::{Scene, town};
-
-/// A house with two officers, Anna and Bo, and a town whose keys came from its supplier.
-struct Custody {
-    scene: Scene,
-}
-
-fn run(folder: &Path, program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn has(program: &str, argument: &str) -> bool {
-    let there = Command::new(program).arg(argument).output().is_ok();
-    if !there {
-        eprintln!("skipped: `{program}` is not on this machine");
-    }
-    there
-}
-
-/// As a person reads it, across the lines of the terminal.
-fn words(text: &str) -> String {
-    text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
-}
-
-fn refused(said: &Said, because: &str) {
-    assert!(said.code == Some(1) && words(&said.err).contains(because), "`{because}`: {said:?}");
-}
+use crate::custody::{Custody, contains, has, refused, run};
 
 impl Custody {
-    fn new(model: &str, meters: u32) -> Self {
-        let mut house = House::new(Plan::default());
-        for officer in ["anna", "bo"] {
-            let passphrase = house.outside(&format!("{officer}.passphrase"));
-            secret_file(&passphrase, &format!("words that only {officer} knows"));
-            let new =
-                tool("officer new").args([officer]).args(["--into".as_ref(), house.outside("").as_os_str()]);
-            let _ = new.args(["--passphrase-file".as_ref(), passphrase.as_os_str()]).said().good();
-            let pin = house.command("vault add-officer").args([house.outside(&format!("{officer}.officer"))]);
-            let opening = house.outside("passphrase");
-            let _ = pin.args(["--passphrase-file".as_ref(), opening.as_os_str()]).said().good();
-        }
-        house.start_all();
-        let town = town(&[model], meters);
-        house.import(town.meters().iter());
-        let collector = house.enrol("mast");
-        Self { scene: Scene::of(house, town, collector) }
-    }
-
-    fn outside(&self, name: &str) -> PathBuf {
-        self.scene.house.outside(name)
-    }
-
-    /// An officer's command.
-    fn by(&self, officer: &str, command: &str, arguments: &[&str]) -> Said {
-        let key = self.outside(&format!("{officer}.key"));
-        let passphrase = self.outside(&format!("{officer}.passphrase"));
-        let signing = ["--officer-key".as_ref(), key.as_os_str()];
-        let opening = ["--officer-passphrase-file".as_ref(), passphrase.as_os_str()];
-        let command = self.scene.house.command(&format!("handover {command}"));
-        command.args(arguments).args(signing).args(opening).said()
-    }
-
     /// Anna proposes a receiver and Bo admits it.
     fn receiver(&self, name: &str, with: [&str; 2], fingerprint: &str) -> String {
-        let said = self.by("anna", "register", &["--name", name, with[0], with[1]]).good();
+        let said = self.by("anna", "handover register", &["--name", name, with[0], with[1]]).good();
         let number = said.out.split_whitespace().nth(1).unwrap().trim_end_matches(',').to_owned();
-        let admit = |officer| self.by(officer, "admit", &[&number, "--fingerprint", fingerprint]);
+        let admit = |officer| self.by(officer, "handover admit", &[&number, "--fingerprint", fingerprint]);
         refused(&admit("anna"), "cannot approve what `anna` asked for");
         let _ = admit("bo").good();
         number
@@ -96,12 +35,12 @@ impl Custody {
         std::fs::write(&list, self.meters().join("\n")).unwrap();
         let asked =
             ["--to", to, "--reason", "sold to Acme, case 17", "--meters-file", list.to_str().unwrap()];
-        let said = self.by("anna", "request", &asked).good();
+        let said = self.by("anna", "handover request", &asked).good();
         said.out.split_whitespace().nth(1).unwrap().to_owned()
     }
 
     fn approve(&self, handover: &str) -> String {
-        let said = self.by("bo", "approve", &[handover, "--format", "json"]).good();
+        let said = self.by("bo", "handover approve", &[handover, "--format", "json"]).good();
         said.json()["code"].as_str().unwrap().to_owned()
     }
 
@@ -134,11 +73,6 @@ impl Custody {
         }
     }
 
-    fn keys(&self) -> Needles {
-        let meters = self.scene.town.meters().iter();
-        meters.fold(Needles::new(), |needles, m| needles.key(&format!("key of {}", m.address()), m.key()))
-    }
-
     /// In no file of the house, and in the memory of no room but the vault, of which no core dump can be made.
     fn keys_lie_only_in_the_vault(&self, code: &str) {
         let (house, keys) = (&self.scene.house, self.keys().scanner());
@@ -164,16 +98,6 @@ impl Custody {
             assert!(hits.is_empty(), "in the memory of the {room}: {}", report(&hits));
         }
     }
-
-    fn log(&self) -> Vec<u8> {
-        let folder = self.scene.house.layout.room(Room::Ledger).join("log");
-        let files = std::fs::read_dir(folder).unwrap();
-        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
-    }
-}
-
-fn contains(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|w| w == text.as_bytes())
 }
 
 /// Looks all the while into the command lines and environments of every process on the machine.
@@ -237,7 +161,7 @@ fn keys_go_to_a_certificates_holder_once_and_each_step_is_in_the_log() {
     let to = custody.receiver("Acme Heat", ["--certificate", certificate.to_str().unwrap()], &fingerprint);
 
     let handover = custody.request(&to);
-    refused(&custody.by("anna", "approve", &[&handover]), "cannot approve what `anna` asked for");
+    refused(&custody.by("anna", "handover approve", &[&handover]), "cannot approve what `anna` asked for");
     let code = custody.approve(&handover);
     let sealed = custody.outside("acme.p7m");
     let wrong = custody.fetch(&handover, &"0".repeat(32), &sealed);
@@ -310,12 +234,12 @@ fn keys_go_to_an_age_key_and_to_a_machine_and_a_removed_officer_signs_nothing() 
     let public = custody.outside("reader.machine");
     // what Bo heard on the telephone is not this key's
     let wish = ["--name", "reader", "--machine", public.to_str().unwrap()];
-    let said = custody.by("anna", "register", &wish).good();
+    let said = custody.by("anna", "handover register", &wish).good();
     let to = said.out.split_whitespace().nth(1).unwrap().trim_end_matches(',').to_owned();
     let other =
         fingerprint.replacen(&fingerprint[..2], if fingerprint.starts_with("00") { "01" } else { "00" }, 1);
-    refused(&custody.by("bo", "admit", &[&to, "--fingerprint", &other]), "has another fingerprint");
-    let _ = custody.by("bo", "admit", &[&to, "--fingerprint", &fingerprint]).good();
+    refused(&custody.by("bo", "handover admit", &[&to, "--fingerprint", &other]), "has another fingerprint");
+    let _ = custody.by("bo", "handover admit", &[&to, "--fingerprint", &fingerprint]).good();
     let handover = custody.request(&to);
     let sealed = custody.outside("keys.machine");
     let _ = custody.fetch(&handover, &custody.approve(&handover), &sealed).good();
@@ -329,7 +253,7 @@ fn keys_go_to_an_age_key_and_to_a_machine_and_a_removed_officer_signs_nothing() 
     custody.scene.house.start(Room::Vault);
     custody.scene.house.wait_until_ready();
     let handover = custody.request(&to);
-    refused(&custody.by("bo", "approve", &[&handover]), "`bo` is no key officer of this house");
+    refused(&custody.by("bo", "handover approve", &[&handover]), "`bo` is no key officer of this house");
     let officers = custody.scene.house.command("vault officers").args(opening).args(["--format", "json"]);
     let officers = officers.said().good().json();
     assert_eq!((officers.as_array().unwrap().len(), &officers[0]["officer"]), (1, &"anna".into()));

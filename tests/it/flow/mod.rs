@@ -1,6 +1,8 @@
 //! The way of a telegram to a person who reads it.
 
+mod backup;
 mod electricity;
+mod erasure;
 mod handover;
 mod key_files;
 mod key_lists;

@@ -110,6 +110,7 @@ impl Show {
             until: now.plus(1),
             limit: LINES,
             latest: true,
+            held: false,
         };
         match readings::ask(operator, &query).await {
             Ok(answer) => {

@@ -16,6 +16,8 @@ use crate::operator::Operator;
 use crate::place::HouseArg;
 use crate::problem::Problem;
 
+pub(crate) use show::{step, steps_json};
+
 /// Hand meter keys over: receivers, requests, approvals, and the receiver's side.
 ///
 /// Two officers are needed for each step that lets keys out: one asks, another approves. The keys leave the house once,
@@ -63,13 +65,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
 }
 
 /// Carries an errand to the vault.
-fn carry(layout: &Layout, carried: Carried) -> Result<ErrandAnswer, Problem> {
+pub(crate) fn carry(layout: &Layout, carried: Carried) -> Result<ErrandAnswer, Problem> {
     let operator = Operator::new(layout)?;
     Operator::runtime()?.block_on(operator.carry(carried))
 }
 
 /// Opens a house, and gives what acts name it by.
-fn house(house: &HouseArg) -> Result<(Layout, [u8; 32]), Problem> {
+pub(crate) fn house(house: &HouseArg) -> Result<(Layout, [u8; 32]), Problem> {
     let (layout, _) = house.open()?;
     let id = grant::act::house_of(vault_key(&layout)?.as_bytes());
     Ok((layout, id))

@@ -102,12 +102,12 @@ fn receivers_fingerprint(recipient: &Recipient) -> String {
     key.map_or_else(|| fingerprint::text(&recipient.fingerprint), |key| key.to_string())
 }
 
-fn step(step: &Step) -> String {
+pub(crate) fn step(step: &Step) -> String {
     let by = if step.by.is_empty() { "the receiver".to_owned() } else { shown(&step.by) };
     let what = match step.what.as_str() {
-        "handover-request" => "requested",
-        "handover-approve" => "approved",
-        "handover-withdraw" => "withdrawn",
+        "handover-request" | "erasure-request" => "requested",
+        "handover-approve" | "erasure-approve" => "approved",
+        "handover-withdraw" | "erasure-withdraw" => "withdrawn",
         "fetch" => "fetched",
         "fetch-again" => "FETCHED AGAIN",
         "acknowledge" => "acknowledged",
@@ -116,7 +116,7 @@ fn step(step: &Step) -> String {
     format!("{} {} by {by}", UtcMillis(step.at_ms), shown(what))
 }
 
-fn steps_json(steps: &[Step]) -> Vec<Value> {
+pub(crate) fn steps_json(steps: &[Step]) -> Vec<Value> {
     let one = |s: &Step| json!({"what": s.what, "by": s.by, "at": UtcMillis(s.at_ms).to_string()});
     steps.iter().map(one).collect()
 }

@@ -97,7 +97,7 @@ async fn ask(operator: &Operator, list: Option<State>) -> Result<(Vec<Delivery>,
         return Ok((deliveries, keys.into_iter().map(row).collect()));
     }
     let have: HashSet<String> = keys.into_iter().map(|row| row.meter).collect();
-    let registered = meters::all(operator).await?;
+    let registered = meters::all(operator, false).await?;
     let lacking = registered.iter().filter(|m| !m.clear).filter_map(|m| {
         let name = meter_name(m.address.get(..6)?);
         (!have.contains(&name)).then_some(name)

@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// How fine: `daily`, `fine` (meters whose policy keeps all) or `billing`.
     #[arg(long, value_parser = ["daily", "fine", "billing"], default_value = "daily")]
     class: String,
+    /// Readings that a legal hold keeps, for that claim: also what was erased otherwise.
+    #[arg(long)]
+    held: bool,
     /// Only the newest reading of each meter.
     #[arg(long)]
     latest: bool,
@@ -64,7 +67,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
             Problem::new(format!("the time asked for is empty: from {from} until {until}")).exit(USAGE)
         );
     }
-    let query = Query { meters: &args.meters, class, from, until, limit: args.limit, latest: args.latest };
+    let (limit, latest, held) = (args.limit, args.latest, args.held);
+    let query = Query { meters: &args.meters, class, from, until, limit, latest, held };
     let operator = Operator::new(&layout)?;
     let answer = Operator::runtime()?.block_on(ask(&operator, &query))?;
     show::show(&answer, args.format.format, args.all_records)?;
@@ -79,6 +83,7 @@ pub(crate) struct Query<'a> {
     pub until: UtcMillis,
     pub limit: u32,
     pub latest: bool,
+    pub held: bool,
 }
 
 /// Asks the archive under a grant that reaches just what is asked.
@@ -96,7 +101,12 @@ pub(crate) async fn ask(operator: &Operator, query: &Query<'_>) -> Result<Readin
         limit: query.limit,
         latest: query.latest,
     };
-    operator.ask((Purpose::Operations, Action::ReadReadings), &reach, Method::ArchiveReadings, &body).await
+    let purpose = if query.held {
+        (Purpose::LegalClaim, Action::ReadHeld)
+    } else {
+        (Purpose::Operations, Action::ReadReadings)
+    };
+    operator.ask(purpose, &reach, Method::ArchiveReadings, &body).await
 }
 
 pub(crate) use show::summary;

@@ -6,7 +6,8 @@ use wire::mark::Mark;
 use super::*;
 
 fn mark(n: u64) -> MarkAnswer {
-    let mark = Mark { table: n, desk: n, releases: n, generation: 1, providers: 1, officers: 0 };
+    let mark =
+        Mark { table: n, desk: n, releases: n, generation: 1, providers: 1, term: 1, ..Mark::default() };
     MarkAnswer { mark: Some(mark), ..MarkAnswer::default() }
 }
 
@@ -17,10 +18,10 @@ impl House {
 
     async fn settle_with(&self, answer: MarkAnswer, with_releases: bool) -> bool {
         *self.vault.0.mark.lock().unwrap() = answer;
-        let (marks, recorder) = (&self.archive.0.marks, &self.ledger);
-        crate::marks::settle(marks, recorder, &self.vault, &self.archive.0.counters, with_releases, now())
-            .await
-            .is_ok()
+        let Inner { marks, erasures, counters, .. } = &*self.archive.0;
+        let (recorder, vault) = (&self.ledger, &self.vault);
+        let with = crate::marks::Settling { marks, erasures, recorder, vault, counters };
+        with.settle(with_releases, now()).await.is_ok()
     }
 
     fn shown(&self) -> PresentMark {
@@ -73,7 +74,7 @@ async fn what_was_changed_with_the_vault_closed_is_told_at_its_next_start() {
     let events = house.ledger.0.events();
     let told: Vec<&str> =
         events.iter().filter(|e| e.action == "vault-custody").map(|e| e.detail.as_str()).collect();
-    let expected = "since the last start: a provider was removed and the root key renewed, the list of officers was changed";
+    let expected = "since the last mark: a provider was removed and the root key renewed, the list of officers was changed";
     assert_eq!(told, [expected]);
 }
 
@@ -90,4 +91,40 @@ async fn releases_alone_are_recorded_now_and_then_and_anything_else_at_once() {
     later.mark.as_mut().unwrap().desk = 6;
     house.settle_with(later, false).await;
     assert_eq!(house.ledger.0.events().len(), 3);
+}
+
+#[tokio::test]
+async fn what_was_erased_is_kept_before_the_mark_says_so_and_shown_to_a_vault_that_forgot_it() {
+    let house = house().await;
+    let acts = |number| ErasureActs { number, request: vec![1], approval: vec![2] };
+    house.vault.0.erased.lock().unwrap().extend([acts(1), acts(4)]);
+    let mut erased = mark(5);
+    erased.mark.as_mut().unwrap().erasures = 2;
+    assert!(house.settle_at(erased.clone()).await);
+    let folder = house.folder.path().join("erasures");
+    assert_eq!(house.archive.0.erasures.count(), 2);
+    assert!(
+        house.ledger.0.events().last().unwrap().detail.contains("erasures 2"),
+        "and only then the log says how many there are"
+    );
+
+    // yesterday's vault knows of none
+    house.vault.0.erased.lock().unwrap().clear();
+    let older = MarkAnswer { older: "erasures".to_owned(), ..mark(5) };
+    assert!(house.settle_at(older).await, "what was forgotten is all that was older");
+    assert_eq!(*house.vault.0.erased.lock().unwrap(), [acts(1), acts(4)]);
+    let events = house.ledger.0.events();
+    assert!(events.iter().any(|e| e.detail.starts_with("2 erasures were done again")), "{events:?}");
+    drop(house);
+    assert!(!folder.exists(), "the test leaves nothing");
+}
+
+#[tokio::test]
+async fn a_vault_that_was_accepted_without_its_erasures_is_an_alarm() {
+    let house = house().await;
+    house.settle_at(mark(5)).await;
+    assert!(house.settle_at(MarkAnswer { accepted: true, forgets: true, ..mark(4) }).await);
+    assert_eq!(house.archive.0.counters.get("alarm.erasures-forgotten"), 1);
+    let told = house.ledger.0.events();
+    assert!(told.iter().any(|e| e.detail.ends_with("WITHOUT the erasures since")));
 }

@@ -16,6 +16,7 @@ use store::{Account, Commit, Facts, Kind, Outcomes, Quality, ReadingStore, Sourc
 use wire::Room;
 use wire::archive::{ImportKeys, ListMeters, Move, NewMeter, Policy, ReadingsQuery, RegisterChange};
 use wire::custody::{Carried, Errand, ErrandAnswer, VaultErrand};
+use wire::erasure::{ErasureActs, Erasures, ErasuresAnswer};
 use wire::intake::Reading;
 use wire::mark::{MarkAnswer, PresentMark};
 use wire::vault::{self, DataKeys, ReleaseKeys, Tenancy};
@@ -53,6 +54,7 @@ struct VaultState {
     shown: Mutex<Vec<PresentMark>>,
     mark: Mutex<MarkAnswer>,
     refuses_tenancies: Mutex<bool>,
+    erased: Mutex<Vec<ErasureActs>>,
 }
 
 fn data_key(meter: u32, tenancy: &[u8], class: u32, month: u32) -> Secret<32> {
@@ -119,6 +121,22 @@ impl Vault for CheckingVault {
         Ok(self.0.mark.lock().unwrap().clone())
     }
 
+    async fn erasures(&self, q: Erasures) -> Result<ErasuresAnswer, Refused> {
+        let mut known = self.0.erased.lock().unwrap();
+        let before = known.len();
+        for acts in q.replay {
+            if !known.contains(&acts) {
+                known.push(acts);
+            }
+        }
+        let replayed = u32::try_from(known.len() - before).unwrap();
+        if replayed > 0 {
+            self.0.mark.lock().unwrap().older.clear();
+        }
+        let acts = known.iter().filter(|a| a.number > q.after).cloned().collect();
+        Ok(ErasuresAnswer { acts, replayed, ..ErasuresAnswer::default() })
+    }
+
     /// Takes every act, and knows hand-over 9 as fetched.
     async fn custody(&self, q: VaultErrand) -> Result<ErrandAnswer, Refused> {
         let recorded = self.recorded(Action::KeepKeys, &q.request, &q.event, &q.receipt)?;
@@ -160,9 +178,11 @@ async fn house() -> House {
         shown: Mutex::default(),
         mark: Mutex::default(),
         refuses_tenancies: Mutex::default(),
+        erased: Mutex::default(),
     }));
     let counters = Arc::new(Counters::new());
     let archive = Archive::new(Inner {
+        erasures: Kept::load(Arc::new(journal::RealDisk), &folder.path().join("erasures")).unwrap(),
         marks: Arc::new(Marks::load(&journal::RealDisk, folder.path().join("vault.mark")).unwrap()),
         gate: Gate::new(ledger.clone(), warden.verifier(), ledger.0.verifier(), Arc::clone(&counters)),
         vault: vault.clone(),

@@ -50,7 +50,7 @@ async fn the_register_takes_meters_moves_and_policies_and_the_vault_hears_of_ten
         .unwrap();
     assert_eq!(rest.meters.len(), 2);
 
-    let list = RegisterChange { list: Some(ListMeters { after_meter: 0 }), ..Default::default() };
+    let list = RegisterChange { list: Some(ListMeters::default()), ..Default::default() };
     let listed = house.change(&list).await.unwrap();
     assert_eq!(
         listed.meters.iter().map(|m| m.place.as_str()).collect::<Vec<_>>(),

@@ -4,6 +4,7 @@
 //! is decided is in a sealed journal before anybody is told. Keys leave only sealed to a receiver that two officers have
 //! named, once, for who has the code; who comes after finds them gone and raises an alarm.
 
+mod erasures;
 mod list;
 mod record;
 mod state;
@@ -16,19 +17,22 @@ use base::{Secret, UtcMillis};
 use envelope::cms;
 use grant::act::{Act, Deed, house_of};
 use grant::check_act;
+use grant::erasure::RequestErasure;
 use journal::{Disk, Journal, Options, Position};
 use prost::Message;
 use seal::{Place, aead, mac};
 use wire::custody::{
     ACKNOWLEDGEMENT_DOMAIN, Acknowledge, Carried, Errand, ErrandAnswer, Fetch, VaultErrand, acknowledged,
 };
+use wire::erasure::ErasureActs;
 use wire::{Refused, bytes16};
 
 use crate::MeterNumber;
 use crate::officers::Officer;
-use crate::table::TableError;
+use crate::table::{Hold, TableError};
 use crate::vault::{Failure, Vault, malformed};
 use record::{Approved, Fetched, FetchedAgain, Record, Step};
+pub(crate) use state::Who;
 use state::{Allowed, State};
 
 /// How long an approved hand-over may be fetched: a day.
@@ -114,6 +118,55 @@ impl Desk {
         (self.officers.len(), open, twice)
     }
 
+    /// What acts name the house by.
+    pub(crate) const fn house(&self) -> &[u8; 32] {
+        &self.house
+    }
+
+    /// What lists and certificates are signed with.
+    pub(crate) const fn signer(&self) -> Option<&cms::Signer> {
+        self.signer.as_ref()
+    }
+
+    /// What an erasure that waits for approval asks for.
+    pub(crate) fn requested_erasure(&self, number: u32) -> Result<RequestErasure, Refused> {
+        self.lock().state.erasures.waiting(number).cloned()
+    }
+
+    /// Holds and decided erasures, which the table has to have.
+    pub(crate) fn to_carry_out(&self) -> (Vec<(u32, Hold)>, Vec<(u32, RequestErasure)>) {
+        let inner = self.lock();
+        let decided = inner.state.erasures.decided().map(|(n, wish)| (n, wish.clone()));
+        (inner.state.erasures.holds().collect(), decided.collect())
+    }
+
+    /// A decided erasure: what, who asked for it and who agreed.
+    pub(crate) fn decision(&self, number: u32) -> Result<(RequestErasure, Who, Who), Refused> {
+        let inner = self.lock();
+        let (request, requested, approved) = inner.state.erasures.decision(number)?;
+        Ok((request.clone(), requested.clone(), approved.clone()))
+    }
+
+    /// The acts of decided erasures with higher numbers.
+    pub(crate) fn erasure_acts(&self, after: u32) -> Vec<ErasureActs> {
+        self.lock().state.erasures.acts_after(after)
+    }
+
+    /// Writes down an erasure again that these files do not know. Says whether it was news.
+    pub(crate) fn take_again(
+        &self,
+        acts: &ErasureActs,
+        wish: &RequestErasure,
+        now: UtcMillis,
+    ) -> Result<bool, Failure> {
+        let mut inner = self.lock();
+        let news = inner.state.erasures.may_again(acts.number, wish)?;
+        if news {
+            self.write(&mut inner, now, Step::Again(acts.clone()))?;
+        }
+        Ok(news)
+    }
+
     /// How many steps were ever written down.
     pub(crate) fn position(&self) -> u64 {
         self.lock().journal.next().0
@@ -124,7 +177,7 @@ impl Desk {
         self.lock().state.handed_over()
     }
 
-    fn key_of(&self, name: &str) -> Option<&seal::sign::Verifier> {
+    pub(crate) fn key_of(&self, name: &str) -> Option<&seal::sign::Verifier> {
         self.officers.iter().find(|o| o.name == name).map(|o| &o.key)
     }
 }
@@ -146,6 +199,8 @@ impl Vault {
             Carried::Acknowledge(answer) => self.acknowledge(&answer, now),
             Carried::Look(look) => Ok(self.look(look.handover, now)),
             Carried::Keys(wish) => Ok(self.report(&wish)),
+            Carried::Erasures(look) => Ok(self.look_at_erasures(look.erasure)),
+            Carried::Certificate(erasure) => self.certificate(erasure, now),
         };
         if let Err(Failure::Refused(refused)) = &done {
             self.counters.add(format!("custody.refused.{}", refused.code), 1);
@@ -160,6 +215,7 @@ impl Vault {
         if let Deed::Request(request) = &act.deed {
             list::all_have_keys(&self.table.read(), &request.meters)?;
         }
+        self.may_decide(&act, now)?;
         // judged and written under one lock, so that two approvals cannot cross
         let mut inner = desk.lock();
         let allowed = inner.state.judge(&act, now)?;
@@ -174,7 +230,14 @@ impl Vault {
             }
         };
         answer.number = desk.write(&mut inner, now, step)?;
+        drop(inner);
         answer.done = said(&act, answer.number);
+        if matches!(act.deed, Deed::Hold(_) | Deed::ApproveErasure(_)) {
+            let held = self.carry_out(now)?;
+            if held > 0 {
+                answer.done.push_str(&format!(", {held} data keys kept for legal holds"));
+            }
+        }
         self.counters.add(format!("custody.{}", act.deed.word()), 1);
         Ok(answer)
     }
@@ -257,6 +320,17 @@ impl Vault {
         Ok(ErrandAnswer { number: answer.handover, done, ..ErrandAnswer::default() })
     }
 
+    fn look_at_erasures(&self, only: u32) -> ErrandAnswer {
+        let inner = self.desk.lock();
+        let content = self.table.read();
+        let gone = !content.holds_erased();
+        ErrandAnswer {
+            erasures: inner.state.erasures.shown(only, |n| content.erased_at(n).map(|at| (at, gone))),
+            holds: inner.state.erasures.shown_holds(|n| content.holds().contains_key(&n)),
+            ..ErrandAnswer::default()
+        }
+    }
+
     fn look(&self, only: u32, now: UtcMillis) -> ErrandAnswer {
         let inner = self.desk.lock();
         ErrandAnswer {
@@ -285,5 +359,14 @@ fn said(act: &Act, number: u32) -> String {
         ),
         Deed::Approve(_) => format!("hand-over {number} approved by `{officer}`"),
         Deed::Withdraw(_) => format!("hand-over {number} withdrawn by `{officer}`"),
+        Deed::Hold(wish) => format!("hold {number} on {} tenancies set by `{officer}`", wish.tenancies.len()),
+        Deed::Erase(wish) => format!(
+            "erasure {number} requested by `{officer}`: {} tenancies, {} periods, {} holds lifted",
+            wish.tenancies.len(),
+            wish.periods.len(),
+            wish.holds.len()
+        ),
+        Deed::ApproveErasure(_) => format!("erasure {number} approved by `{officer}` and carried out"),
+        Deed::WithdrawErasure(_) => format!("erasure {number} withdrawn by `{officer}`"),
     }
 }

@@ -6,7 +6,7 @@ pub(super) struct Record {
     /// When, UTC milliseconds, by the vault's clock.
     #[prost(sint64, tag = "1")]
     pub(super) at_ms: i64,
-    #[prost(oneof = "Step", tags = "2, 3, 4, 5, 6")]
+    #[prost(oneof = "Step", tags = "2, 3, 4, 5, 6, 20")]
     pub(super) step: Option<Step>,
 }
 
@@ -26,6 +26,9 @@ pub(super) enum Step {
     /// The receiver has them.
     #[prost(uint32, tag = "6")]
     Acknowledged(u32),
+    /// An erasure that was decided before these files were restored.
+    #[prost(message, tag = "20")]
+    Again(wire::erasure::ErasureActs),
 }
 
 /// An approval opens a hand-over for one fetch.

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use wire::Refused;
 use wire::custody::{Handover as ShownHandover, Recipient as ShownRecipient, Step as ShownStep};
 
+use super::erasures::Erasures;
 use super::list;
 use super::record::{Approved, Fetched, FetchedAgain, Record, Step};
 use crate::MeterNumber;
@@ -23,6 +24,7 @@ const MAX_OPEN: usize = 1000;
 pub(super) struct State {
     recipients: BTreeMap<u32, Recipient>,
     handovers: BTreeMap<u32, Handover>,
+    pub(super) erasures: Erasures,
     /// Every act counts once, for ever.
     nonces: HashSet<[u8; 16]>,
 }
@@ -56,7 +58,7 @@ pub(super) struct Handover {
 
 /// Who did it, and when.
 #[derive(Clone)]
-struct Who(String, UtcMillis);
+pub(crate) struct Who(pub(crate) String, pub(crate) UtcMillis);
 
 /// What an act may lead to, after all that speaks against it was looked for.
 pub(super) enum Allowed {
@@ -66,7 +68,7 @@ pub(super) enum Allowed {
     Approval,
 }
 
-fn refused<T>(code: &'static str, message: impl Into<String>) -> Result<T, Refused> {
+pub(super) fn refused<T>(code: &'static str, message: impl Into<String>) -> Result<T, Refused> {
     Err(Refused::new(code, message))
 }
 
@@ -183,6 +185,9 @@ impl State {
                     refused("not-open", format!("the hand-over is {state}; there is nothing to take back"))
                 }
             }
+            Deed::Hold(_) | Deed::Erase(_) | Deed::ApproveErasure(_) | Deed::WithdrawErasure(_) => {
+                self.erasures.judge(act).map(|()| Allowed::Act)
+            }
         }
     }
 
@@ -246,6 +251,7 @@ impl State {
                 self.handovers.get_mut(handover)?.acknowledged = Some(at);
                 Some(*handover)
             }
+            Step::Again(acts) => self.erasures.apply_again(acts),
         }
     }
 
@@ -280,6 +286,9 @@ impl State {
                 Some(wish.handover)
             }
             Deed::Approve(_) => None, // stands in a record of its own
+            deed @ (Deed::Hold(_) | Deed::Erase(_) | Deed::ApproveErasure(_) | Deed::WithdrawErasure(_)) => {
+                self.erasures.apply(deed, who, encoded)
+            }
         }
     }
 
@@ -312,11 +321,11 @@ impl State {
     }
 }
 
-fn next<T>(map: &BTreeMap<u32, T>) -> u32 {
+pub(super) fn next<T>(map: &BTreeMap<u32, T>) -> u32 {
     map.last_key_value().map_or(1, |(last, _)| last.saturating_add(1))
 }
 
-fn other_person(first: &Who, act: &Act) -> Result<(), Refused> {
+pub(super) fn other_person(first: &Who, act: &Act) -> Result<(), Refused> {
     if first.0 == act.officer {
         return refused(
             "same-officer",
@@ -350,7 +359,7 @@ impl Recipient {
 }
 
 impl Who {
-    fn shown(&self, what: &str) -> ShownStep {
+    pub(super) fn shown(&self, what: &str) -> ShownStep {
         ShownStep { what: what.to_owned(), by: self.0.clone(), at_ms: self.1.0 }
     }
 }

@@ -84,6 +84,11 @@ impl Unproven {
         self.providers.list()
     }
 
+    /// Which generation of the root key it says that it holds.
+    pub(crate) const fn generation(&self) -> u32 {
+        self.providers.generation
+    }
+
     /// Gives the root key to who brings what opens it, and the list, which is then known to be whole.
     ///
     /// # Errors

@@ -1,19 +1,23 @@
 //! The vault's table: meter keys, tenancies and period roots, in memory for use and in a sealed journal to last.
 
+mod erasing;
 mod record;
+mod rewrap;
 mod tenancies;
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use base::{Class, MeterId, Month, Secret, SecretBytes, TenancyId, UtcMillis};
 use journal::{Disk, Journal, JournalError, Options, Position};
 use seal::{Place, SealError, aead, derive};
 
 use crate::MeterNumber;
+use crate::keyring::{Lasting, Term};
 use crate::keys::{KeyRing, UnitKeys, UnitRole, is_weak};
-use crate::root::Root;
+use erasing::Erased;
+pub(crate) use erasing::{Erasing, HeldSeries, Hold, NotErased};
 use record::Record;
 use tenancies::Tenancies;
 pub(crate) use tenancies::{NoTenancy, Span, SpanError};
@@ -35,6 +39,9 @@ pub enum TableError {
         "record {0} of the key table was not written by this vault, or was changed; put back the file that was"
     )]
     Foreign(u64),
+    /// A folder.
+    #[error("`{0}` cannot be removed: {1}")]
+    Io(PathBuf, std::io::Error),
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness")]
     NoRandomness,
@@ -48,10 +55,17 @@ impl From<SealError> for TableError {
 
 /// The table.
 pub(crate) struct Table {
-    root: Root,
-    record_key: Secret<32>,
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
     content: RwLock<Content>,
-    journal: Mutex<Journal>,
+    writing: Mutex<Writing>,
+}
+
+/// The journal, and the term that all of it is sealed in.
+struct Writing {
+    journal: Journal,
+    term: Term,
+    record_key: Secret<32>,
 }
 
 /// What is in it.
@@ -62,6 +76,7 @@ pub(crate) struct Content {
     periods: HashMap<(Class, Month), Secret<32>>,
     exposed: HashSet<MeterNumber>,
     deliveries: Vec<Delivery>,
+    erased: Erased,
 }
 
 /// A file that keys came with.
@@ -84,16 +99,47 @@ fn record_place(position: u64) -> Place {
     Place::new("meterkeep/vault-table/1").field(&position.to_le_bytes())
 }
 
+/// The journal of a term lies in a folder of its own.
+fn folder_of(folder: &Path, term: u32) -> PathBuf {
+    folder.join(format!("table-{term}"))
+}
+
+fn options() -> Options {
+    Options { max_record: 1 << 20, ..Options::new(*b"MKTABLE1") }
+}
+
+impl Writing {
+    /// Seals a key or a root to its place.
+    fn seal(&self, place: &Place, key: &[u8]) -> Result<Vec<u8>, SealError> {
+        aead::seal(self.term.key(), self.term.number, place, key)
+    }
+
+    /// Appends a record, sealed to its position.
+    fn append(&mut self, record: &Record) -> Result<(), TableError> {
+        let place = record_place(self.journal.next().0);
+        let sealed = aead::seal(&self.record_key, self.term.number, &place, &record.encode())?;
+        self.journal.append(&sealed)?;
+        Ok(())
+    }
+}
+
 impl Table {
-    /// Opens the table, or begins one.
+    /// Opens the table of a term in the vault's folder, or begins one. Tables of other terms, which a change of term left
+    /// behind that was cut short, are removed.
     ///
     /// # Errors
     /// When the journal is damaged or of another vault.
-    pub(crate) fn open(disk: Arc<dyn Disk>, folder: &Path, root: Root) -> Result<Self, TableError> {
-        let options = Options { max_record: 1 << 20, ..Options::new(*b"MKTABLE1") };
-        let (journal, recovered) = Journal::open(disk, folder, options)?;
-        let record_key = root.table_key();
-        let (keys, units) = (KeyRing::new(root.hash_key()), UnitKeys::new(root.hash_key()));
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        lasting: &Lasting,
+        term: Term,
+    ) -> Result<Self, TableError> {
+        rewrap::drop_others(disk.as_ref(), folder, term.number)?;
+        let (journal, recovered) =
+            Journal::open(Arc::clone(&disk), &folder_of(folder, term.number), options())?;
+        let record_key = term.table_key();
+        let (keys, units) = (KeyRing::new(lasting.hash_key()), UnitKeys::new(lasting.hash_key()));
         let mut content = Content {
             keys,
             units,
@@ -101,6 +147,7 @@ impl Table {
             periods: HashMap::new(),
             exposed: HashSet::new(),
             deliveries: Vec::new(),
+            erased: Erased::default(),
         };
         let mut records = journal.read_from(Position(0));
         while let Some(record) = records.next_record() {
@@ -108,20 +155,26 @@ impl Table {
             let foreign = || TableError::Foreign(position.0);
             let bytes = aead::open(&record_key, &record_place(position.0), sealed).map_err(|_| foreign())?;
             let record = Record::decode(&bytes).map_err(|_| foreign())?;
-            content.apply(&root, record).map_err(|_| foreign())?;
+            content.apply(term.key(), record).map_err(|_| foreign())?;
         }
         tracing::info!(
             keys = content.keys.len() + content.units.len(),
             tenancies = content.tenancies.len(),
+            term = term.number,
             torn = recovered.torn_bytes,
             "the key table is read"
         );
-        Ok(Self { root, record_key, content: RwLock::new(content), journal: Mutex::new(journal) })
+        let writing = Mutex::new(Writing { journal, term, record_key });
+        Ok(Self { disk, folder: folder.to_owned(), content: RwLock::new(content), writing })
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many records were ever written.
     pub(crate) fn position(&self) -> u64 {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).next().0
+        self.writing().journal.next().0
     }
 
     /// The content, to look things up in.
@@ -130,18 +183,17 @@ impl Table {
     }
 
     /// Writes records durably, then makes them count.
-    fn write(&self, journal: &mut Journal, records: Vec<Record>) -> Result<(), TableError> {
+    fn write(&self, writing: &mut Writing, records: Vec<Record>) -> Result<(), TableError> {
         if records.is_empty() {
             return Ok(());
         }
         for record in &records {
-            let place = record_place(journal.next().0);
-            journal.append(&aead::seal(&self.record_key, 1, &place, &record.encode())?)?;
+            writing.append(record)?;
         }
-        journal.sync()?;
+        writing.journal.sync()?;
         let mut content = self.content.write().unwrap_or_else(PoisonError::into_inner);
         for record in records {
-            content.apply(&self.root, record)?;
+            content.apply(writing.term.key(), record)?;
         }
         Ok(())
     }
@@ -153,7 +205,7 @@ impl Table {
         keys: &[NewKey<'_>],
         (source, now): (&str, UtcMillis),
     ) -> Result<Vec<&'static str>, TableError> {
-        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writing = self.writing();
         // a long file comes in several calls, and is one delivery
         let mut known = self.read().is_of_last_delivery(source, now);
         let mut outcomes = Vec::with_capacity(keys.len());
@@ -163,26 +215,21 @@ impl Table {
             if verdict == "imported" {
                 if !known {
                     let delivery = Record::Delivery { at: now, source: source.to_owned() };
-                    self.stage(&mut journal, delivery)?;
+                    self.stage(&mut writing, delivery)?;
                     known = true;
                 }
-                let sealed = aead::seal(
-                    self.root.key(),
-                    1,
-                    &Place::meter_key(new.number.as_bytes(), new.role),
-                    new.key,
-                )?;
+                let sealed = writing.seal(&Place::meter_key(new.number.as_bytes(), new.role), new.key)?;
                 let (number, meter, role) = (new.number, new.meter, new.role.to_owned());
-                self.stage(&mut journal, Record::Key { number, meter, role, sealed })?;
+                self.stage(&mut writing, Record::Key { number, meter, role, sealed })?;
             }
             // also a key that was here already: now somebody may have it
             let known = matches!(verdict, "imported" | "unchanged");
             if new.exposed && known && !self.read().exposed.contains(&new.number) {
-                self.stage(&mut journal, Record::Exposed { number: new.number })?;
+                self.stage(&mut writing, Record::Exposed { number: new.number })?;
             }
             outcomes.push(verdict);
         }
-        journal.sync()?;
+        writing.journal.sync()?;
         Ok(outcomes)
     }
 
@@ -212,10 +259,9 @@ impl Table {
     }
 
     /// Appends and applies a record whose durability the caller waits for before anybody is told.
-    fn stage(&self, journal: &mut Journal, record: Record) -> Result<(), TableError> {
-        let place = record_place(journal.next().0);
-        journal.append(&aead::seal(&self.record_key, 1, &place, &record.encode())?)?;
-        self.content.write().unwrap_or_else(PoisonError::into_inner).apply(&self.root, record)?;
+    fn stage(&self, writing: &mut Writing, record: Record) -> Result<(), TableError> {
+        writing.append(&record)?;
+        self.content.write().unwrap_or_else(PoisonError::into_inner).apply(writing.term.key(), record)?;
         Ok(())
     }
 
@@ -224,7 +270,7 @@ impl Table {
         &self,
         spans: &[(TenancyId, MeterId, Span)],
     ) -> Result<Result<usize, SpanError>, TableError> {
-        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writing = self.writing();
         let mut ordered: Vec<_> = spans.iter().collect();
         ordered.sort_by_key(|(_, meter, span)| (*meter, span.from));
         let mut records = Vec::new();
@@ -242,6 +288,9 @@ impl Table {
                 };
                 for (tenancy, span) in changes {
                     trial.apply(tenancy, *meter, span);
+                    if content.erased.has_tenancy(tenancy) && !span.is_empty() {
+                        return Ok(Err(SpanError::Erased(*meter)));
+                    }
                     if !content.tenancies.has_root(tenancy) && new_roots.insert(tenancy) {
                         roots.push(tenancy);
                     }
@@ -253,11 +302,11 @@ impl Table {
         let mut all = Vec::with_capacity(records.len() + roots.len());
         for tenancy in roots {
             let root = Secret::<32>::random().map_err(|_| TableError::NoRandomness)?;
-            let sealed = aead::seal(self.root.key(), 1, &Place::tenancy_root(tenancy), root.expose())?;
+            let sealed = writing.seal(&Place::tenancy_root(tenancy), root.expose())?;
             all.push(Record::Tenancy { tenancy, sealed });
         }
         all.append(&mut records);
-        self.write(&mut journal, all)?;
+        self.write(&mut writing, all)?;
         Ok(Ok(changes))
     }
 
@@ -266,45 +315,50 @@ impl Table {
         if self.read().periods.contains_key(&(class, month)) {
             return Ok(());
         }
-        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writing = self.writing();
         if self.read().periods.contains_key(&(class, month)) {
             return Ok(()); // somebody else was quicker
         }
+        if self.read().erased.has_period(class, month) {
+            return Ok(()); // what was erased does not come back
+        }
         let root = Secret::<32>::random().map_err(|_| TableError::NoRandomness)?;
-        let sealed = aead::seal(self.root.key(), 1, &Place::period_root(class, month), root.expose())?;
-        self.write(&mut journal, vec![Record::Period { class, month, sealed }])
+        let sealed = writing.seal(&Place::period_root(class, month), root.expose())?;
+        self.write(&mut writing, vec![Record::Period { class, month, sealed }])
     }
 }
 
 impl Content {
-    fn apply(&mut self, root: &Root, record: Record) -> Result<(), SealError> {
+    fn apply(&mut self, key: &Secret<32>, record: Record) -> Result<(), SealError> {
         match record {
             Record::Key { number, meter, role, sealed } if role == DEK => {
-                let key: Secret<16> =
-                    aead::open_secret(root.key(), &Place::meter_key(number.as_bytes(), &role), &sealed)?;
-                self.keys.insert(number, meter, key.expose(), self.delivery());
+                let place = Place::meter_key(number.as_bytes(), &role);
+                let opened: Secret<16> = aead::open_secret(key, &place, &sealed)?;
+                self.keys.insert(number, meter, opened.expose(), self.delivery());
             }
             Record::Key { number, meter, role, sealed } => {
                 // a role that this edition does not know stays in the journal
                 if let Some(known) = UnitRole::from_name(&role) {
                     let place = Place::meter_key(number.as_bytes(), &role);
-                    let key = SecretBytes::new(aead::open(root.key(), &place, &sealed)?);
-                    self.units.insert(number, meter, (known, key), self.delivery());
+                    let opened = SecretBytes::new(aead::open(key, &place, &sealed)?);
+                    self.units.insert(number, meter, (known, opened), self.delivery());
                 }
             }
             Record::Tenancy { tenancy, sealed } => {
-                let key = aead::open_secret(root.key(), &Place::tenancy_root(tenancy), &sealed)?;
-                self.tenancies.insert_root(tenancy, key);
+                let opened = aead::open_secret(key, &Place::tenancy_root(tenancy), &sealed)?;
+                self.tenancies.insert_root(tenancy, opened);
             }
             Record::Span { tenancy, meter, span } => self.tenancies.apply(tenancy, meter, span),
             Record::Period { class, month, sealed } => {
-                let key = aead::open_secret(root.key(), &Place::period_root(class, month), &sealed)?;
-                self.periods.insert((class, month), key);
+                let opened = aead::open_secret(key, &Place::period_root(class, month), &sealed)?;
+                self.periods.insert((class, month), opened);
             }
             Record::Exposed { number } => {
                 self.exposed.insert(number);
             }
             Record::Delivery { at, source } => self.deliveries.push(Delivery { at, source }),
+            Record::Gone => {}
+            erasing => self.apply_erasing(erasing, key)?,
         }
         Ok(())
     }
@@ -362,6 +416,9 @@ impl Content {
         class: Class,
         month: Month,
     ) -> Result<Secret<32>, NoKey> {
+        if self.erased.has_tenancy(tenancy) || self.erased.has_period(class, month) {
+            return Err(NoKey::Erased);
+        }
         let tenancy_root = self.tenancies.root_of(tenancy, meter, month).map_err(NoKey::Tenancy)?;
         let period_root = self.periods.get(&(class, month)).ok_or(NoKey::NoPeriod)?;
         Ok(derive::data_key(tenancy_root, period_root, meter, tenancy, class, month))
@@ -379,6 +436,10 @@ pub(crate) enum NoKey {
     Tenancy(NoTenancy),
     /// Nothing was ever sealed in that class and month.
     NoPeriod,
+    /// It was erased.
+    Erased,
+    /// No hold covers it.
+    NotHeld,
 }
 
 impl NoKey {
@@ -388,6 +449,8 @@ impl NoKey {
             Self::Tenancy(NoTenancy::Unknown) => "unknown-tenancy",
             Self::Tenancy(NoTenancy::Outside) => "outside-tenancy",
             Self::NoPeriod => "past-period",
+            Self::Erased => "erased",
+            Self::NotHeld => "not-held",
         }
     }
 }

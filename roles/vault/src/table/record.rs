@@ -1,10 +1,12 @@
 //! What the table's journal holds.
 
 use base::{Class, MeterId, Month, TenancyId, UtcMillis};
+use seal::Place;
 
+use super::erasing::{HeldSeries, Hold};
 use super::tenancies::Span;
 use crate::MeterNumber;
-use crate::codec::{Fields, Malformed, put_bytes};
+use crate::codec::{Fields, Malformed, put_bytes, put_varint};
 
 /// One change to the table. Keys and roots in it are sealed to their own place once more, so that a record says
 /// whom it belongs to only to who holds the root.
@@ -22,9 +24,36 @@ pub(super) enum Record {
     Exposed { number: MeterNumber },
     /// The keys that follow came with this file.
     Delivery { at: UtcMillis, source: String },
+    /// Here was what is erased now.
+    Gone,
+    /// A tenancy's root counts no more.
+    ErasedTenancy { tenancy: TenancyId },
+    /// The root of a class and month counts no more.
+    ErasedPeriod { class: Class, month: Month },
+    /// A legal hold begins.
+    Hold { hold: u32, scope: Hold },
+    /// A data key that a hold keeps of what was erased.
+    Held { hold: u32, series: HeldSeries, sealed: Vec<u8> },
+    /// A legal hold ends, and what it kept counts no more.
+    Lifted { hold: u32 },
+    /// A decided erasure was carried out.
+    Erasure { erasure: u32, at: UtcMillis },
 }
 
 impl Record {
+    /// What in it is a key or a root, and the place that it is sealed to.
+    pub(super) fn sealed(&mut self) -> Option<(Place, &mut Vec<u8>)> {
+        match self {
+            Self::Key { number, role, sealed, .. } => {
+                Some((Place::meter_key(number.as_bytes(), role), sealed))
+            }
+            Self::Tenancy { tenancy, sealed } => Some((Place::tenancy_root(*tenancy), sealed)),
+            Self::Period { class, month, sealed } => Some((Place::period_root(*class, *month), sealed)),
+            Self::Held { hold, series, sealed } => Some((series.place(*hold), sealed)),
+            _ => None,
+        }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut into = Vec::with_capacity(128);
         match self {
@@ -63,6 +92,42 @@ impl Record {
                 into.push(5);
                 into.extend_from_slice(number.as_bytes());
             }
+            Self::Gone => into.push(7),
+            Self::ErasedTenancy { tenancy } => {
+                into.push(8);
+                into.extend_from_slice(&tenancy.0);
+            }
+            Self::ErasedPeriod { class, month } => {
+                into.push(9);
+                into.push(class.code());
+                into.extend_from_slice(&month.number().to_le_bytes());
+            }
+            Self::Hold { hold, scope } => {
+                into.push(20);
+                into.extend_from_slice(&hold.to_le_bytes());
+                into.extend_from_slice(&scope.first.number().to_le_bytes());
+                into.extend_from_slice(&scope.last.number().to_le_bytes());
+                put_varint(&mut into, scope.tenancies.len() as u64);
+                scope.tenancies.iter().for_each(|tenancy| into.extend_from_slice(&tenancy.0));
+            }
+            Self::Held { hold, series, sealed } => {
+                into.push(21);
+                into.extend_from_slice(&hold.to_le_bytes());
+                into.extend_from_slice(&series.meter.0.to_le_bytes());
+                into.extend_from_slice(&series.tenancy.0);
+                into.push(series.class.code());
+                into.extend_from_slice(&series.month.number().to_le_bytes());
+                put_bytes(&mut into, sealed);
+            }
+            Self::Lifted { hold } => {
+                into.push(22);
+                into.extend_from_slice(&hold.to_le_bytes());
+            }
+            Self::Erasure { erasure, at } => {
+                into.push(23);
+                into.extend_from_slice(&erasure.to_le_bytes());
+                into.extend_from_slice(&at.0.to_le_bytes());
+            }
         }
         into
     }
@@ -84,19 +149,48 @@ impl Record {
                 let until = if flags & 1 == 0 { None } else { Some(UtcMillis(fields.i64()?)) };
                 Self::Span { tenancy, meter, span: Span { from, until, vacant: flags & 2 != 0 } }
             }
-            4 => Self::Period {
-                class: Class::from_code(fields.byte()?).ok_or(Malformed)?,
-                month: Month::from_number(fields.u32()?),
-                sealed: fields.bytes()?.to_vec(),
-            },
+            4 => {
+                let (class, month) = period(&mut fields)?;
+                Self::Period { class, month, sealed: fields.bytes()?.to_vec() }
+            }
             5 => Self::Exposed { number: MeterNumber(fields.array()?) },
             6 => Self::Delivery {
                 at: UtcMillis(fields.i64()?),
                 source: String::from_utf8(fields.bytes()?.to_vec()).map_err(|_| Malformed)?,
             },
+            7 => Self::Gone,
+            8 => Self::ErasedTenancy { tenancy: TenancyId(fields.array()?) },
+            9 => {
+                let (class, month) = period(&mut fields)?;
+                Self::ErasedPeriod { class, month }
+            }
+            20 => {
+                let (hold, first, last) = (fields.u32()?, month(&mut fields)?, month(&mut fields)?);
+                let count = fields.count(16)?;
+                let tenancies =
+                    (0..count).map(|_| fields.array().map(TenancyId)).collect::<Result<_, _>>()?;
+                Self::Hold { hold, scope: Hold { tenancies, first, last } }
+            }
+            21 => {
+                let (hold, meter) = (fields.u32()?, MeterId(fields.u32()?));
+                let tenancy = TenancyId(fields.array()?);
+                let (class, month) = period(&mut fields)?;
+                let series = HeldSeries { meter, tenancy, class, month };
+                Self::Held { hold, series, sealed: fields.bytes()?.to_vec() }
+            }
+            22 => Self::Lifted { hold: fields.u32()? },
+            23 => Self::Erasure { erasure: fields.u32()?, at: UtcMillis(fields.i64()?) },
             _ => return Err(Malformed),
         };
         fields.end()?;
         Ok(record)
     }
+}
+
+fn month(fields: &mut Fields<'_>) -> Result<Month, Malformed> {
+    Ok(Month::from_number(fields.u32()?))
+}
+
+fn period(fields: &mut Fields<'_>) -> Result<(Class, Month), Malformed> {
+    Ok((Class::from_code(fields.byte()?).ok_or(Malformed)?, month(fields)?))
 }

@@ -26,8 +26,13 @@ impl Span {
         Self { until: Some(self.from), ..*self }
     }
 
+    /// Whether it is the mark of a span that was never lived in.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.until == Some(self.from)
+    }
+
     /// Whether any moment of a month lies in it.
-    fn touches(&self, month: Month) -> bool {
+    pub(crate) fn touches(&self, month: Month) -> bool {
         // a span that begins and ends in one month touches it, however short
         self.from.month() <= month && self.until.is_none_or(|until| until.plus(-1).month() >= month)
     }
@@ -47,6 +52,9 @@ pub(crate) enum SpanError {
     /// Another tenancy holds the meter at that time.
     #[error("another tenancy holds {0} at that time; end that one first")]
     Overlaps(MeterId),
+    /// What was erased does not begin again.
+    #[error("this tenancy of {0} was erased; a new one begins for who lives there now")]
+    Erased(MeterId),
 }
 
 #[derive(Default)]
@@ -101,7 +109,7 @@ impl Tenancies {
     /// Takes a span that was checked, or read from the journal.
     pub(crate) fn apply(&mut self, tenancy: TenancyId, meter: MeterId, span: Span) {
         let spans = self.meters.entry(meter).or_default();
-        if span.until == Some(span.from) {
+        if span.is_empty() {
             spans.retain(|(id, s)| *id != tenancy || s.from != span.from);
             return;
         }
@@ -124,6 +132,22 @@ impl Tenancies {
 
     pub(crate) fn insert_root(&mut self, tenancy: TenancyId, root: Secret<32>) {
         self.roots.insert(tenancy, root);
+    }
+
+    /// Forgets a root. Says whether there was one.
+    pub(crate) fn drop_root(&mut self, tenancy: TenancyId) -> bool {
+        self.roots.remove(&tenancy).is_some()
+    }
+
+    /// The root of a tenancy, wherever it lived.
+    pub(crate) fn root(&self, tenancy: TenancyId) -> Option<&Secret<32>> {
+        self.roots.get(&tenancy)
+    }
+
+    /// Which meters a tenancy held, and when.
+    pub(crate) fn spans_of(&self, tenancy: TenancyId) -> impl Iterator<Item = (MeterId, &Span)> {
+        let all = self.meters.iter().flat_map(|(meter, spans)| spans.iter().map(|held| (*meter, held)));
+        all.filter(move |(_, (id, _))| *id == tenancy).map(|(meter, (_, span))| (meter, span))
     }
 
     /// The root of a tenancy that held a meter in a month.

@@ -16,14 +16,14 @@ use crate::{OpenError, officers, root};
 /// The pair that the description of age shows.
 const SECRET: &str = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
 
-struct Officers {
-    anna: Signer,
-    bo: Signer,
+pub(super) struct Officers {
+    pub(super) anna: Signer,
+    pub(super) bo: Signer,
 }
 
 impl House {
     /// A house with two officers and the keys of two meters.
-    fn with_officers() -> (Self, Officers) {
+    pub(super) fn with_officers() -> (Self, Officers) {
         let mut house = Self::new();
         let officers = Officers { anna: Signer::generate().unwrap(), bo: Signer::generate().unwrap() };
         let proof = crate::Proof::Passphrase(passphrase());
@@ -31,14 +31,14 @@ impl House {
         let mut list = officers::Officers::default();
         officers::pin(&mut list, "anna", officers.anna.verifier(), NOW).unwrap();
         officers::pin(&mut list, "bo", officers.bo.verifier(), NOW).unwrap();
-        officers::save(&house.disk, &house.layout, &opened.standing, &list).unwrap();
+        officers::save(&house.disk, &house.layout, &opened.ring.lasting, &list).unwrap();
         house.restart();
         let keys = [("KAM", "10000001", "DEK", key(1)), ("KAM", "10000002", "GUEK", key(2))];
         house.import(&keys);
         (house, officers)
     }
 
-    fn carry(&self, carried: Carried) -> Result<ErrandAnswer, Failure> {
+    pub(super) fn carry(&self, carried: Carried) -> Result<ErrandAnswer, Failure> {
         self.carry_at(carried, NOW)
     }
 
@@ -60,7 +60,7 @@ impl House {
         sign_act(house_of(self.import_key().as_bytes()), name, deed, NOW, by).unwrap()
     }
 
-    fn act(&self, name: &str, by: &Signer, deed: Deed) -> Result<ErrandAnswer, Failure> {
+    pub(super) fn act(&self, name: &str, by: &Signer, deed: Deed) -> Result<ErrandAnswer, Failure> {
         self.carry(Carried::Act(self.signed(name, by, deed)))
     }
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::{mark, root};
 
 impl House {
-    fn recorded(&self, mark: &Mark) -> PresentMark {
+    pub(super) fn recorded(&self, mark: &Mark) -> PresentMark {
         let event =
             Event { detail: mark.to_line(), ..Event::new(NOW, "archive", MARK_ACTION, Outcome::Done) };
         let event = event.encode();
@@ -15,7 +15,7 @@ impl House {
         PresentMark { event, receipt }
     }
 
-    fn present(&self) -> Mark {
+    pub(super) fn present(&self) -> Mark {
         self.vault().mark(&PresentMark::default(), NOW).unwrap().mark.unwrap()
     }
 }
@@ -33,10 +33,10 @@ fn older_files_give_out_nothing_until_they_are_accepted_and_that_is_told_until_a
         assert_eq!(may(&house, method), Some("vault-put-back"));
     }
     let proof = crate::Proof::Passphrase(passphrase());
-    let standing = root::unlock(&house.disk, &house.layout, &proof).unwrap().standing;
-    mark::accept(&house.disk, &house.layout, &standing, NOW.plus(-25 * HOUR)).unwrap();
+    let lasting = root::unlock(&house.disk, &house.layout, &proof).unwrap().ring.lasting;
+    mark::accept(&house.disk, &house.layout, &lasting, mark::Accepted::Older, NOW.plus(-25 * HOUR)).unwrap();
     assert!(!house.vault().mark(&newer, NOW).unwrap().accepted, "an acceptance of yesterday counts no more");
-    mark::accept(&house.disk, &house.layout, &standing, NOW).unwrap();
+    mark::accept(&house.disk, &house.layout, &lasting, mark::Accepted::Older, NOW).unwrap();
     // whoever shows it first, the next one can still record it, after a crash too
     for _ in 0..2 {
         for _ in 0..2 {

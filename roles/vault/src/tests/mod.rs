@@ -1,10 +1,12 @@
 mod decrypting;
+mod erasing;
 mod frames;
 mod handing;
 mod importing;
 mod marking;
 mod releasing;
 mod room;
+mod terms;
 mod units;
 
 use std::path::Path;
@@ -56,6 +58,11 @@ impl House {
         disk.make_dir(&layout.room(Room::Vault)).unwrap();
         disk.make_dir(&layout.public("")).unwrap();
         create_on(&disk, &layout, "Test", &passphrase()).unwrap();
+        Self::on(disk, layout)
+    }
+
+    /// A house whose vault's files are there already.
+    fn on(disk: FaultyDisk, layout: Layout) -> Self {
         let signer = || Signer::generate().unwrap();
         let mut house = Self {
             disk,
@@ -256,7 +263,7 @@ fn has(disk: &FaultyDisk, needle: &[u8]) -> bool {
             }
         })
     }
-    ["", "desk", "table", "fresh", "fresh/journal", "releases"]
+    ["", "desk", "table-1", "table-2", "fresh", "fresh/journal", "releases"]
         .iter()
         .any(|part| walk(disk, &Path::new("/house/rooms/vault").join(part), needle))
 }

@@ -4,10 +4,10 @@ use super::*;
 use base::TenancyId;
 use wire::vault::{DataKeys, ReleaseKeys, SealingKeys, Series};
 
-const A: TenancyId = TenancyId([1; 16]);
-const B: TenancyId = TenancyId([2; 16]);
+pub(super) const A: TenancyId = TenancyId([1; 16]);
+pub(super) const B: TenancyId = TenancyId([2; 16]);
 
-fn span(tenancy: TenancyId, meter: u32, from: &str, until: Option<&str>) -> TenancySpan {
+pub(super) fn span(tenancy: TenancyId, meter: u32, from: &str, until: Option<&str>) -> TenancySpan {
     let ms = |t: &str| format!("{t}T00:00:00Z").parse::<UtcMillis>().unwrap().0;
     TenancySpan {
         tenancy: tenancy.0.to_vec(),
@@ -18,17 +18,17 @@ fn span(tenancy: TenancyId, meter: u32, from: &str, until: Option<&str>) -> Tena
     }
 }
 
-fn series(tenancy: TenancyId, meter: u32, class: Class, m: &str) -> Series {
+pub(super) fn series(tenancy: TenancyId, meter: u32, class: Class, m: &str) -> Series {
     let (class, month) = (u32::from(class.code()), month(m).number());
     Series { meter, tenancy: tenancy.0.to_vec(), class, month }
 }
 
-fn sealing(house: &House, all: &[Series]) -> DataKeys {
+pub(super) fn sealing(house: &House, all: &[Series]) -> DataKeys {
     house.vault().sealing_keys(&SealingKeys { series: all.to_vec() }, NOW).unwrap()
 }
 
 /// Meter 1: A until the 10th of November, then B. Meter 2: A.
-fn settled() -> House {
+pub(super) fn settled() -> House {
     let house = House::new();
     house
         .tell(&[
@@ -40,7 +40,7 @@ fn settled() -> House {
     house
 }
 
-fn release(house: &House, all: &[Series]) -> DataKeys {
+pub(super) fn release(house: &House, all: &[Series]) -> DataKeys {
     let (request, event, receipt) =
         house.asked(&house.grant(Purpose::Operations, Action::ReadReadings), Action::ReadReadings, vec![]);
     let question = ReleaseKeys { request, event, receipt, series: all.to_vec() };
