@@ -60,7 +60,8 @@ pub const fn callers_of(method: Method) -> Grantees {
         | Method::VaultImportKeys
         | Method::VaultTenancy
         | Method::VaultCustody
-        | Method::VaultMark => &[R(Archive)],
+        | Method::VaultMark
+        | Method::VaultAlarms => &[R(Archive)],
         Method::LedgerAppend => &[R(Intake), R(Archive), R(Warden)],
         Method::LedgerHead => &[R(Archive), R(Warden), Operator],
         Method::WardenGrant | Method::WardenCollectorToken | Method::WardenRevokeCollector => &[Operator],

@@ -78,6 +78,8 @@ methods! {
     VaultCustody = 37, Vault, "vault.custody";
     /// The newest mark of the log is shown, and the vault says how far it has come.
     VaultMark = 38, Vault, "vault.mark";
+    /// The alarms that are not in the log yet.
+    VaultAlarms = 39, Vault, "vault.alarms";
 
     /// Append events and get receipts.
     LedgerAppend = 50, Ledger, "ledger.append";

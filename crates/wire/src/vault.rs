@@ -106,11 +106,15 @@ pub enum Verdict {
     Downgrade = 38,
     /// The position is older than what the vault remembers.
     StalePosition = 39,
+    /// More than the meter can have sent, even with all that was delivered late.
+    Throttled = 40,
+    /// Heard after the meter was exchanged or its key retired.
+    Retired = 41,
 }
 
 impl Verdict {
     /// All verdicts.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Fresh,
         Self::Late,
         Self::HintOnly,
@@ -128,6 +132,8 @@ impl Verdict {
         Self::ClearRefused,
         Self::Downgrade,
         Self::StalePosition,
+        Self::Throttled,
+        Self::Retired,
     ];
 
     /// The byte on the wire.
@@ -169,6 +175,8 @@ impl Verdict {
             Self::ClearRefused => "clear-refused",
             Self::Downgrade => "downgrade",
             Self::StalePosition => "stale-position",
+            Self::Throttled => "throttled",
+            Self::Retired => "retired",
         }
     }
 }

@@ -70,7 +70,7 @@ fn about(deed: &Deed) -> String {
 }
 
 /// A line that fits an event.
-fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let mut line: String = text.chars().filter(|c| !c.is_control()).collect();
     while line.len() > MAX_DETAIL {
         line.pop();

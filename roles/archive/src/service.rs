@@ -20,6 +20,7 @@ use wire::health::{Health, HealthRequest};
 use wire::vault::ImportReport;
 use wire::{Method, Refused};
 
+use crate::alarms;
 use crate::custody;
 use crate::gate::Gate;
 use crate::marks::{self, Marks};
@@ -105,6 +106,7 @@ impl<R: Record, V: Vault> Archive<R, V> {
             if self.0.settle(with_releases).await && with_releases {
                 recorded = Some(Instant::now());
             }
+            self.0.record_alarms().await;
             tokio::time::sleep(SHOW_EVERY).await;
         }
     }
@@ -129,6 +131,14 @@ impl<R: Record, V: Vault> Inner<R, V> {
         let (vault, counters) = (&self.vault, &self.counters);
         let settled = marks::settle(marks, recorder, vault, counters, with_releases, UtcMillis::now()).await;
         settled.inspect_err(|why| tracing::warn!(%why, "the vault's mark")).is_ok()
+    }
+
+    /// Has the vault's alarms recorded; those that are not are asked for again.
+    async fn record_alarms(&self) {
+        let recorded = alarms::record(self.gate.recorder(), &self.vault, UtcMillis::now()).await;
+        if let Err(why) = recorded {
+            tracing::debug!(%why, "the vault's alarms");
+        }
     }
 
     fn desk(&self) -> Desk<'_, R, V> {

@@ -185,7 +185,8 @@ impl Vault {
     /// # Errors
     /// `vault-put-back`, or `mark-first` where the newest mark was not shown yet.
     pub(crate) fn may(&self, method: Method) -> Result<(), Refused> {
-        if method == Method::VaultMark {
+        // an alarm of a vault that was put back is one, too
+        if matches!(method, Method::VaultMark | Method::VaultAlarms) {
             return Ok(());
         }
         match &*self.marks.lock() {

@@ -93,6 +93,11 @@ impl Root {
         derive::labelled(&self.0, "meterkeep/vault-code-key/1", &[])
     }
 
+    /// Under which alarms are sealed.
+    pub(crate) fn alarm_key(&self) -> Secret<32> {
+        derive::labelled(&self.0, "meterkeep/vault-alarm-key/1", &[])
+    }
+
     /// With which telegrams and keys are hashed for comparison: nobody outside can aim at a hash.
     pub(crate) fn hash_key(&self) -> Secret<32> {
         derive::labelled(&self.0, "meterkeep/vault-hash-key/1", &[])
@@ -275,8 +280,9 @@ mod tests {
             root.hash_key(),
             root.desk_key(),
             root.code_key(),
+            root.alarm_key(),
         ];
         let distinct: std::collections::HashSet<_> = derived.iter().map(|k| *k.expose()).collect();
-        assert_eq!(distinct.len(), 6);
+        assert_eq!(distinct.len(), 7);
     }
 }

@@ -134,6 +134,9 @@ impl Service for VaultRoom {
             Method::VaultMark => {
                 self.work(method, body, move |vault, q| vault.mark(&q, now).map(encoded)).await
             }
+            Method::VaultAlarms => {
+                self.work(method, body, |vault, q| vault.untold_alarms(&q).map(encoded)).await
+            }
             Method::VaultCustody => {
                 self.work(method, body, move |vault, q| vault.custody(&q, now).map(encoded)).await
             }

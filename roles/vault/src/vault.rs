@@ -11,12 +11,14 @@ use wire::gateway::Position;
 use wire::vault::{Committed, CommittedAnswer, DecryptFrames, Decrypted, Positions, Verdict};
 use wire::{Refused, Room};
 
+use crate::MeterNumber;
+use crate::alarms::Alarms;
+use crate::ceilings::Decrypting;
 use crate::decrypt::{self, Hasher};
 use crate::desk::{Desk, Furnishing};
 use crate::fresh::{FreshError, Freshness, Limits, Presented};
 use crate::mark::Marks;
 use crate::officers;
-use crate::proven::Ceilings;
 use crate::providers::Proof;
 use crate::releases::Releases;
 use crate::report::WrongKeys;
@@ -65,7 +67,8 @@ pub struct Vault {
     pub(crate) releases: Releases,
     pub(crate) import: KeyPair,
     pub(crate) pinned: Pinned,
-    pub(crate) ceilings: Ceilings,
+    decrypting: Decrypting,
+    pub(crate) alarms: Alarms,
     pub(crate) counters: Arc<Counters>,
     pub(crate) marks: Marks,
     /// Of the small files: generation of the root key, providers that there ever were, changes of the officers' list.
@@ -130,7 +133,11 @@ impl Vault {
         let folder = layout.room(Room::Vault);
         let hasher = Hasher::new(&root.hash_key());
         let fresh = Freshness::open(Arc::clone(&disk), &folder.join("fresh"), root.fresh_key(), limits)?;
-        let releases = Releases::open(Arc::clone(&disk), &folder.join("releases"), root.release_key())?;
+        let alarms =
+            Alarms::open(Arc::clone(&disk), &folder.join("alarms"), root.alarm_key(), Arc::clone(&counters))?;
+        let releases =
+            Releases::open(Arc::clone(&disk), &folder.join("releases"), root.release_key(), limits.caps)?;
+        let decrypting = Decrypting::restored(limits.caps, releases.decrypting());
         let with = Furnishing {
             key: root.desk_key(),
             code_key: root.code_key(),
@@ -143,7 +150,6 @@ impl Vault {
         let table = Table::open(disk, &folder.join("table"), root)?;
         let files = (generation, providers, officers.changes);
         let boot = u64::from_le_bytes(base::random().map_err(|_| OpenError::NoRandomness)?);
-        let ceilings = Ceilings::default();
         Ok(Self {
             boot,
             fresh,
@@ -154,7 +160,8 @@ impl Vault {
             releases,
             import,
             pinned,
-            ceilings,
+            decrypting,
+            alarms,
             counters,
             marks,
             files,
@@ -186,6 +193,11 @@ impl Vault {
         if !rest.is_empty() {
             return Err(malformed("the frames are longer than their lengths say"));
         }
+        let keys = {
+            let content = self.table.read();
+            content.keys.len().saturating_add(content.units.meters())
+        };
+        self.may_decrypt(keys, now)?;
         let plain = {
             let content = self.table.read();
             let plain = decrypt::open(&content.keys, &content.units, &self.hasher, frames.into_iter());
@@ -206,8 +218,17 @@ impl Vault {
             epoch: Epoch(question.epoch),
             seq: BatchSeq(question.seq),
         };
-        let mut verdicts = self.fresh.judge(position, &plain.presented, question.time_reliable, now)?;
+        let (mut verdicts, spent) =
+            self.fresh.judge(position, &plain.presented, question.time_reliable, now)?;
+        if let Some(up_to) = self.decrypting.add(spent, keys, now) {
+            self.releases.reserve(up_to, now)?;
+        }
         self.wrong.note(&plain.presented, &verdicts);
+        if let Some((throttled, _)) =
+            plain.presented.iter().zip(&verdicts).find(|(_, verdict)| **verdict == Verdict::Throttled)
+        {
+            self.tell_throttled(throttled.number, position, now)?;
+        }
         let (frames, security) = plain.release(&mut verdicts);
         self.count(&verdicts);
         Ok(Decrypted {
@@ -216,6 +237,30 @@ impl Vault {
             frames: frames.into(),
             security,
         })
+    }
+
+    /// Whether more telegrams may be decrypted in this hour. What is refused here was not judged: intake brings it again.
+    fn may_decrypt(&self, meters: usize, now: UtcMillis) -> Result<(), Failure> {
+        let Err(news) = self.decrypting.may(meters, now) else { return Ok(()) };
+        self.counters.add("decrypt.throttled", 1);
+        let message =
+            "intake had more telegrams decrypted in this hour than the house's meters send in a day";
+        if news {
+            self.alarms.raise("throttled", "intake", message, now)?;
+        }
+        Err(Refused::new("throttled", format!("{message}; they wait for the next hour")).into())
+    }
+
+    fn tell_throttled(
+        &self,
+        number: MeterNumber,
+        position: BatchPosition,
+        now: UtcMillis,
+    ) -> Result<(), Failure> {
+        let number = number.plain();
+        let text =
+            format!("more telegrams of {number} came through {} than it can have sent", position.collector);
+        Ok(self.alarms.raise("throttled", &number.to_string(), &text, now)?)
     }
 
     fn count(&self, verdicts: &[Verdict]) {

@@ -14,6 +14,7 @@ use seal::sign::{Signer, Verifier};
 use seal::{Place, aead, mac};
 use store::{Account, Commit, Facts, Kind, Outcomes, Quality, ReadingStore, Source};
 use wire::Room;
+use wire::alarm::{Alarm, Alarms, AlarmsRequest};
 use wire::archive::{ImportKeys, ListMeters, Move, NewMeter, Policy, ReadingsQuery, RegisterChange};
 use wire::custody::{Carried, Errand, ErrandAnswer, VaultErrand};
 use wire::intake::Reading;
@@ -22,6 +23,7 @@ use wire::vault::{self, DataKeys, ReleaseKeys, Tenancy};
 
 use super::*;
 
+mod alarms;
 mod custody;
 mod marks;
 mod questions;
@@ -53,6 +55,7 @@ struct VaultState {
     shown: Mutex<Vec<PresentMark>>,
     mark: Mutex<MarkAnswer>,
     refuses_tenancies: Mutex<bool>,
+    alarms: Mutex<Vec<Alarm>>,
 }
 
 fn data_key(meter: u32, tenancy: &[u8], class: u32, month: u32) -> Secret<32> {
@@ -119,6 +122,12 @@ impl Vault for CheckingVault {
         Ok(self.0.mark.lock().unwrap().clone())
     }
 
+    async fn alarms(&self, q: AlarmsRequest) -> Result<Alarms, Refused> {
+        let mut alarms = self.0.alarms.lock().unwrap();
+        alarms.retain(|alarm| alarm.number > q.recorded_up_to);
+        Ok(Alarms { alarms: alarms.iter().take(2).cloned().collect() })
+    }
+
     /// Takes every act, and knows hand-over 9 as fetched.
     async fn custody(&self, q: VaultErrand) -> Result<ErrandAnswer, Refused> {
         let recorded = self.recorded(Action::KeepKeys, &q.request, &q.event, &q.receipt)?;
@@ -160,6 +169,7 @@ async fn house() -> House {
         shown: Mutex::default(),
         mark: Mutex::default(),
         refuses_tenancies: Mutex::default(),
+        alarms: Mutex::default(),
     }));
     let counters = Arc::new(Counters::new());
     let archive = Archive::new(Inner {

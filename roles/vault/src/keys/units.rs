@@ -112,6 +112,11 @@ impl UnitKeys {
         }
     }
 
+    /// How many meters there are, also those that lack a key; cheaper than [`Self::len`].
+    pub(crate) fn meters(&self) -> usize {
+        self.pairs.len()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.pairs.values().filter(|pair| pair.encryption.is_some()).count()
     }

@@ -1,3 +1,4 @@
+mod ceilings;
 mod decrypting;
 mod frames;
 mod handing;
@@ -26,6 +27,7 @@ use wire::vault::{
     Verdict,
 };
 
+use crate::ceilings::Caps;
 use crate::fresh::Limits;
 use crate::root::create_on;
 use crate::vault::{Failure, Pinned, Vault};
@@ -43,6 +45,7 @@ struct House {
     head: std::cell::Cell<Head>,
     vault: Option<Vault>,
     counters: Arc<Counters>,
+    caps: Caps,
 }
 
 fn passphrase() -> SecretBytes {
@@ -66,6 +69,7 @@ impl House {
             head: std::cell::Cell::new(Head::EMPTY),
             vault: None,
             counters: Arc::new(Counters::new()),
+            caps: Caps::default(),
         };
         house.restart();
         house
@@ -80,7 +84,8 @@ impl House {
         let disk = Arc::new(self.disk.clone());
         let counters = Arc::clone(&self.counters);
         let proof = crate::Proof::Passphrase(passphrase());
-        let vault = Vault::open(disk, &self.layout, &proof, pinned, Limits::default(), counters);
+        let limits = Limits { caps: self.caps, ..Limits::default() };
+        let vault = Vault::open(disk, &self.layout, &proof, pinned, limits, counters);
         self.vault = Some(vault.unwrap());
     }
 
@@ -256,7 +261,7 @@ fn has(disk: &FaultyDisk, needle: &[u8]) -> bool {
             }
         })
     }
-    ["", "desk", "table", "fresh", "fresh/journal", "releases"]
+    ["", "alarms", "desk", "table", "fresh", "fresh/journal", "releases"]
         .iter()
         .any(|part| walk(disk, &Path::new("/house/rooms/vault").join(part), needle))
 }

@@ -4,10 +4,10 @@ use super::*;
 use base::TenancyId;
 use wire::vault::{DataKeys, ReleaseKeys, SealingKeys, Series};
 
-const A: TenancyId = TenancyId([1; 16]);
+pub(super) const A: TenancyId = TenancyId([1; 16]);
 const B: TenancyId = TenancyId([2; 16]);
 
-fn span(tenancy: TenancyId, meter: u32, from: &str, until: Option<&str>) -> TenancySpan {
+pub(super) fn span(tenancy: TenancyId, meter: u32, from: &str, until: Option<&str>) -> TenancySpan {
     let ms = |t: &str| format!("{t}T00:00:00Z").parse::<UtcMillis>().unwrap().0;
     TenancySpan {
         tenancy: tenancy.0.to_vec(),
@@ -18,17 +18,17 @@ fn span(tenancy: TenancyId, meter: u32, from: &str, until: Option<&str>) -> Tena
     }
 }
 
-fn series(tenancy: TenancyId, meter: u32, class: Class, m: &str) -> Series {
+pub(super) fn series(tenancy: TenancyId, meter: u32, class: Class, m: &str) -> Series {
     let (class, month) = (u32::from(class.code()), month(m).number());
     Series { meter, tenancy: tenancy.0.to_vec(), class, month }
 }
 
-fn sealing(house: &House, all: &[Series]) -> DataKeys {
+pub(super) fn sealing(house: &House, all: &[Series]) -> DataKeys {
     house.vault().sealing_keys(&SealingKeys { series: all.to_vec() }, NOW).unwrap()
 }
 
 /// Meter 1: A until the 10th of November, then B. Meter 2: A.
-fn settled() -> House {
+pub(super) fn settled() -> House {
     let house = House::new();
     house
         .tell(&[
@@ -176,20 +176,6 @@ fn a_ledger_that_was_put_back_gets_no_more_keys_also_after_a_restart() {
     }
     house.head.set(before);
     assert!(release(&house, &all).refused[0].is_empty(), "the true log goes on");
-}
-
-#[test]
-fn one_person_opens_so_much_in_an_hour_and_no_more() {
-    let house = settled();
-    let many = vec![series(A, 2, Class::Daily, "2026-11"); 4096];
-    sealing(&house, &many[..1]);
-    for _ in 0..122 {
-        release(&house, &many);
-    }
-    let (request, event, receipt) =
-        house.asked(&house.grant(Purpose::Operations, Action::ReadReadings), Action::ReadReadings, vec![]);
-    let question = ReleaseKeys { request, event, receipt, series: many };
-    assert_eq!(code(house.vault().release_keys(&question, NOW)), "rate-limited");
 }
 
 #[test]
