@@ -41,7 +41,7 @@ pub struct ActBody {
     #[prost(bytes = "vec", tag = "4")]
     pub nonce: Vec<u8>,
     /// What is done.
-    #[prost(oneof = "Deed", tags = "10, 11, 12, 13, 14, 15")]
+    #[prost(oneof = "Deed", tags = "10, 11, 12, 13, 14, 15, 16")]
     pub deed: Option<Deed>,
 }
 
@@ -66,6 +66,9 @@ pub enum Deed {
     /// Take a hand-over back that was not fetched. One officer is enough.
     #[prost(message, tag = "15")]
     Withdraw(WithdrawHandover),
+    /// See which meters are decoys. One officer is enough: it changes nothing.
+    #[prost(message, tag = "16")]
+    Decoys(ListDecoys),
 }
 
 impl Deed {
@@ -79,6 +82,7 @@ impl Deed {
             Self::Request(_) => "handover-request",
             Self::Approve(_) => "handover-approve",
             Self::Withdraw(_) => "handover-withdraw",
+            Self::Decoys(_) => "decoy-list",
         }
     }
 }
@@ -185,6 +189,14 @@ pub struct WithdrawHandover {
     pub handover: u32,
 }
 
+/// A look at the decoys.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ListDecoys {
+    /// The public key that the list is sealed to, as `seal::hybrid` makes one: rooms in between learn nothing.
+    #[prost(bytes = "vec", tag = "1")]
+    pub to: Vec<u8>,
+}
+
 /// An act with its officer's signature in the domain [`ACT_DOMAIN`].
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct SignedAct {
@@ -289,6 +301,7 @@ fn wrong_field(deed: &Deed) -> Option<&'static str> {
         Deed::Request(r) if !r.meters.is_sorted_by(|a, b| a < b) => Some("meters"),
         Deed::Request(r) => (!text(&r.reason, MAX_REASON)).then_some("reason"),
         Deed::Approve(a) => (a.digest.len() != 32).then_some("digest"),
+        Deed::Decoys(d) => (d.to.is_empty() || d.to.len() > MAX_KEY).then_some("to"),
         Deed::Remove(_) | Deed::Withdraw(_) => None,
     }
 }

@@ -159,6 +159,28 @@ pub const REFUSALS: &[&str] = &[
     "too-many",
 ];
 
+/// HPKE `info` of the list of decoys that is sealed to an officer.
+pub const DECOYS_INFO: &[u8] = b"meterkeep/decoys/1 vault->officer";
+
+/// The decoys, as the vault seals them to the officer who asked.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct DecoyList {
+    /// Ascending by name.
+    #[prost(message, repeated, tag = "1")]
+    pub decoys: Vec<Decoy>,
+}
+
+/// A decoy, and what was done to it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Decoy {
+    /// `KAM-12345678`.
+    #[prost(string, tag = "1")]
+    pub meter: String,
+    /// Who touched it and how, oldest first; `by` is empty where the sentence says it.
+    #[prost(message, repeated, tag = "2")]
+    pub touches: Vec<Step>,
+}
+
 /// HPKE `info` of a list that is sealed to a machine.
 pub const HANDOVER_INFO: &[u8] = b"meterkeep/handover/1 vault->receiver";
 

@@ -327,6 +327,9 @@ pub struct KeyItem {
     /// The key, 16 bytes; 32 for suite 2 of DLMS.
     #[prost(bytes = "vec", tag = "4")]
     pub key: Vec<u8>,
+    /// No such meter is there: whoever touches this key is an intruder. Only the vault ever learns it.
+    #[prost(bool, tag = "5")]
+    pub decoy: bool,
 }
 
 /// What became of each key, in the list's order.

@@ -66,6 +66,7 @@ fn about(deed: &Deed) -> String {
         }
         Deed::Approve(wish) => format!(": hand-over {}", wish.handover),
         Deed::Withdraw(wish) => format!(": hand-over {}", wish.handover),
+        Deed::Decoys(_) => String::new(),
     }
 }
 

@@ -11,6 +11,7 @@ use prost::Message;
 use seal::{Place, aead};
 use wire::alarm::{Alarm, AlarmsRequest, MAX_ALARMS};
 
+use crate::decoys::DECOY;
 use crate::table::TableError;
 use crate::vault::{Failure, Vault};
 
@@ -31,6 +32,8 @@ struct Inner {
     untold: VecDeque<Alarm>,
     /// In which hour each was raised last: the same is told once an hour.
     raised: HashMap<(String, String), i64>,
+    /// What was done to decoys: about which, when, and the sentence.
+    of_decoys: Vec<(String, i64, String)>,
 }
 
 /// A step in the journal.
@@ -64,6 +67,7 @@ impl Alarms {
         let options = Options { segment_bytes: 4 << 20, ..Options::new(*b"MKALARM1") };
         let (journal, _) = Journal::open(disk, folder, options)?;
         let (mut next, mut untold, mut raised) = (1, VecDeque::new(), HashMap::new());
+        let mut of_decoys = Vec::new();
         let mut records = journal.read_from(journal.first());
         while let Some(record) = records.next_record() {
             let (position, sealed) = record?;
@@ -73,11 +77,14 @@ impl Alarms {
             untold.retain(|alarm: &Alarm| alarm.number > record.told);
             if let Some(alarm) = record.alarm {
                 next = alarm.number.saturating_add(1);
+                if alarm.code == DECOY {
+                    of_decoys.push((record.about.clone(), alarm.at_ms, alarm.text.clone()));
+                }
                 raised.insert((alarm.code.clone(), record.about), alarm.at_ms.div_euclid(HOUR));
                 untold.push_back(alarm);
             }
         }
-        Ok(Self { inner: Mutex::new(Inner { journal, next, untold, raised }), key, counters })
+        Ok(Self { inner: Mutex::new(Inner { journal, next, untold, raised, of_decoys }), key, counters })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -121,9 +128,17 @@ impl Alarms {
         let record = Record { alarm: Some(alarm.clone()), about: about.to_owned(), told: 0 };
         self.write(&mut inner, &record)?;
         inner.next = inner.next.saturating_add(1);
+        if alarm.code == DECOY {
+            inner.of_decoys.push((about.to_owned(), alarm.at_ms, alarm.text.clone()));
+        }
         inner.untold.push_back(alarm);
         inner.raised.insert(this, hour);
         Ok(())
+    }
+
+    /// What was done to decoys: about which, when, and the sentence.
+    pub(crate) fn of_decoys(&self) -> Vec<(String, i64, String)> {
+        self.lock().of_decoys.clone()
     }
 
     /// Those that are not in the log, after all up to `told` are said to be.

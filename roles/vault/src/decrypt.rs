@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::MeterNumber;
 use crate::fresh::{Order, Outcome, Pin, Presented, Secs};
 use crate::keys::{KeyRing, UnitKeys};
+use crate::table::Decoys;
 use crate::units;
 
 /// What opening a batch gave.
@@ -169,6 +170,21 @@ fn security(opened: &Opened) -> Security {
 }
 
 impl Plain {
+    /// Refuses all telegrams in the name of decoys, and says whether each was made with its key. Who has the key is told the
+    /// same as who has a wrong one.
+    pub(crate) fn refuse_decoys(&mut self, decoys: &Decoys) -> Vec<(MeterNumber, bool)> {
+        let mut touched = Vec::new();
+        for presented in self.presented.iter_mut().filter(|p| decoys.has(p.number)) {
+            // in clear it is verified, too, and says nothing about the key
+            let opened = matches!(presented.outcome, Outcome::Verified(_, Some(_)));
+            if matches!(presented.outcome, Outcome::Verified(..)) {
+                presented.outcome = Outcome::Refused(Verdict::WrongKey);
+            }
+            touched.push((presented.number, opened));
+        }
+        touched
+    }
+
     /// The frames whose verdict yields plaintext, one after the other, and what protects each. A frame that was
     /// accepted once and does not open now (it cannot, short of a lost key) turns into `no-key`.
     pub(crate) fn release(self, verdicts: &mut [Verdict]) -> (Vec<u8>, Vec<Security>) {

@@ -20,6 +20,7 @@ mod alarms;
 mod ceilings;
 mod codec;
 mod custody;
+mod decoys;
 mod decrypt;
 mod desk;
 mod fresh;

@@ -39,6 +39,7 @@ impl Vault {
         let (earliest, latest) = (now.plus(-LATE_MS).month(), now.plus(DAY_MS).month());
         let due = |s: &OneSeries| (earliest..=latest).contains(&s.month);
         let is_late = |s: &OneSeries| s.month < now.month();
+        self.guard_series(series.iter().map(|s| s.meter), "intake", now)?;
         let wanted: Vec<_> =
             series.iter().filter(|s| due(s)).map(|s| (s.meter, s.month, is_late(s))).collect();
         let sealing = self.releases.seal(&wanted, now)?;
@@ -90,6 +91,8 @@ impl Vault {
             .iter()
             .map(|s| recorded.permits(s.tenancy, s.class, s.month).map_or_else(|e| e.code(), |()| ""))
             .collect();
+        let who = format!("{} through the archive", recorded.request.grant.person);
+        self.guard_series(series.iter().map(|s| s.meter), &who, now)?;
         let mut keys = self.derive(&series, refused, "released-keys");
         let mut counts: Vec<(TenancyId, u64)> = Vec::new();
         let mut meters = Vec::new();
@@ -205,6 +208,7 @@ impl Vault {
                 role: &item.role,
                 key: &item.key,
                 exposed: how.exposed,
+                decoy: item.decoy,
             });
         }
         if how.try_only {

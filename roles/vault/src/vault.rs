@@ -198,7 +198,7 @@ impl Vault {
             content.keys.len().saturating_add(content.units.meters())
         };
         self.may_decrypt(keys, now)?;
-        let plain = {
+        let mut plain = {
             let content = self.table.read();
             let plain = decrypt::open(&content.keys, &content.units, &self.hasher, frames.into_iter());
             // keys go by address alone; an id that differs says that register and key table were mixed up
@@ -218,6 +218,7 @@ impl Vault {
             epoch: Epoch(question.epoch),
             seq: BatchSeq(question.seq),
         };
+        self.guard_telegrams(&mut plain, position.collector, now)?;
         let (mut verdicts, spent) =
             self.fresh.judge(position, &plain.presented, question.time_reliable, now)?;
         if let Some(up_to) = self.decrypting.add(spent, keys, now) {

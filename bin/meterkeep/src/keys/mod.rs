@@ -3,6 +3,7 @@
 //! The file is parsed in this process and not in the vault (decision record 0005), and nobody between here and
 //! the vault can read or change the list.
 
+mod decoy;
 mod report;
 mod supplied;
 mod wipe;
@@ -47,6 +48,7 @@ pub(crate) struct Args {
 enum Command {
     Import(Import),
     Report(report::Report),
+    Decoy(decoy::Args),
 }
 
 /// Import a supplier's key file: Kamstrup KEM or KEM2, zipped or not, or a list of keys in columns.
@@ -86,6 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     match &args.command {
         Command::Import(import) => run_import(import),
         Command::Report(args) => report::run(args),
+        Command::Decoy(args) => decoy::run(args),
     }
 }
 
@@ -111,6 +114,7 @@ fn run_import(args: &Import) -> Result<ExitCode, Problem> {
         resolution: args.resolution.as_deref().and_then(Resolution::from_name),
         plain_because: args.reading.plain_because(&read),
         try_only: false,
+        decoys: false,
     };
     let tried = if args.all_or_nothing {
         let trial = Plan { try_only: true, ..plan };
@@ -154,6 +158,8 @@ pub(crate) struct Plan<'a> {
     pub plain_because: &'a str,
     /// Only find out what would become of each.
     pub try_only: bool,
+    /// The meters are decoys; only the vault learns that.
+    pub decoys: bool,
 }
 
 /// What became of a meter's key.
@@ -254,6 +260,7 @@ fn seal(vault: &PublicKey, part: &[Keyed<'_>], plan: &Plan<'_>) -> Result<Import
             serial: device.serial.clone(),
             role: (*role).to_owned(),
             key: key.expose().to_vec(),
+            decoy: plan.decoys,
         });
     }
     // encoded at once into a buffer that cannot grow, so that no copy stays behind

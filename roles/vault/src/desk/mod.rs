@@ -157,6 +157,10 @@ impl Vault {
         let desk = &self.desk;
         let act = check_act(&encoded, |name| desk.key_of(name), &desk.house, now)
             .map_err(|e| Refused::new(e.code(), e.to_string()))?;
+        if let Deed::Decoys(wish) = &act.deed {
+            // it changes nothing, and whoever repeats it gets what only the officer can open
+            return self.list_decoys(wish);
+        }
         if let Deed::Request(request) = &act.deed {
             list::all_have_keys(&self.table.read(), &request.meters)?;
         }
@@ -175,6 +179,10 @@ impl Vault {
         };
         answer.number = desk.write(&mut inner, now, step)?;
         answer.done = said(&act, answer.number);
+        if let Deed::Request(request) = &act.deed {
+            let numbers = request.meters.iter().filter_map(|name| list::meter(name).ok());
+            self.guard_handover(numbers, &act.officer, now)?;
+        }
         self.counters.add(format!("custody.{}", act.deed.word()), 1);
         Ok(answer)
     }
@@ -285,5 +293,6 @@ fn said(act: &Act, number: u32) -> String {
         ),
         Deed::Approve(_) => format!("hand-over {number} approved by `{officer}`"),
         Deed::Withdraw(_) => format!("hand-over {number} withdrawn by `{officer}`"),
+        Deed::Decoys(_) => String::new(),
     }
 }

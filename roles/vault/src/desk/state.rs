@@ -175,6 +175,8 @@ impl State {
                 self.receives(handover.request.recipient, now)?;
                 Ok(Allowed::Approval)
             }
+            // answered before it comes here, and written nowhere
+            Deed::Decoys(_) => refused("no-act", "a look is no step of a hand-over"),
             Deed::Withdraw(wish) => {
                 let state = self.handover(wish.handover)?.state(now);
                 if matches!(state, "requested" | "approved") {
@@ -279,7 +281,8 @@ impl State {
                 self.handovers.get_mut(&wish.handover)?.withdrawn = Some(who);
                 Some(wish.handover)
             }
-            Deed::Approve(_) => None, // stands in a record of its own
+            // an approval stands in a record of its own, and a look in none
+            Deed::Approve(_) | Deed::Decoys(_) => None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The vault's table: meter keys, tenancies and period roots, in memory for use and in a sealed journal to last.
 
+mod decoys;
 mod record;
 mod tenancies;
 
@@ -14,6 +15,7 @@ use seal::{Place, SealError, aead, derive};
 use crate::MeterNumber;
 use crate::keys::{KeyRing, UnitKeys, UnitRole, is_weak};
 use crate::root::Root;
+pub(crate) use decoys::Decoys;
 use record::Record;
 use tenancies::Tenancies;
 pub(crate) use tenancies::{NoTenancy, Span, SpanError};
@@ -62,6 +64,7 @@ pub(crate) struct Content {
     periods: HashMap<(Class, Month), Secret<32>>,
     exposed: HashSet<MeterNumber>,
     deliveries: Vec<Delivery>,
+    pub(crate) decoys: Decoys,
 }
 
 /// A file that keys came with.
@@ -78,6 +81,8 @@ pub(crate) struct NewKey<'a> {
     pub(crate) key: &'a [u8],
     /// Whether it has been in plain text on its way.
     pub(crate) exposed: bool,
+    /// No such meter is there.
+    pub(crate) decoy: bool,
 }
 
 fn record_place(position: u64) -> Place {
@@ -101,6 +106,7 @@ impl Table {
             periods: HashMap::new(),
             exposed: HashSet::new(),
             deliveries: Vec::new(),
+            decoys: Decoys::default(),
         };
         let mut records = journal.read_from(Position(0));
         while let Some(record) = records.next_record() {
@@ -172,6 +178,10 @@ impl Table {
                     &Place::meter_key(new.number.as_bytes(), new.role),
                     new.key,
                 )?;
+                if new.decoy {
+                    // first, so that after a crash in between there is never a decoy that counts as a meter
+                    self.stage(&mut journal, Record::Decoy { number: new.number })?;
+                }
                 let (number, meter, role) = (new.number, new.meter, new.role.to_owned());
                 self.stage(&mut journal, Record::Key { number, meter, role, sealed })?;
             }
@@ -304,6 +314,7 @@ impl Content {
             Record::Exposed { number } => {
                 self.exposed.insert(number);
             }
+            Record::Decoy { number } => self.decoys.insert(number),
             Record::Delivery { at, source } => self.deliveries.push(Delivery { at, source }),
         }
         Ok(())

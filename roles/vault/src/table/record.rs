@@ -22,6 +22,8 @@ pub(super) enum Record {
     Exposed { number: MeterNumber },
     /// The keys that follow came with this file.
     Delivery { at: UtcMillis, source: String },
+    /// The key that follows is a decoy's. As long as [`Self::Exposed`], so that the journal's lengths do not tell.
+    Decoy { number: MeterNumber },
 }
 
 impl Record {
@@ -59,6 +61,10 @@ impl Record {
                 into.extend_from_slice(&at.0.to_le_bytes());
                 put_bytes(&mut into, source.as_bytes());
             }
+            Self::Decoy { number } => {
+                into.push(10);
+                into.extend_from_slice(number.as_bytes());
+            }
             Self::Exposed { number } => {
                 into.push(5);
                 into.extend_from_slice(number.as_bytes());
@@ -94,6 +100,7 @@ impl Record {
                 at: UtcMillis(fields.i64()?),
                 source: String::from_utf8(fields.bytes()?.to_vec()).map_err(|_| Malformed)?,
             },
+            10 => Self::Decoy { number: MeterNumber(fields.array()?) },
             _ => return Err(Malformed),
         };
         fields.end()?;

@@ -24,7 +24,13 @@ fn daily(meters: impl IntoIterator<Item = u32>) -> Vec<Series> {
 
 impl House {
     /// A question of a person under a grant.
-    fn ask(&self, person: &str, grant: u8, all: &[Series], now: UtcMillis) -> Result<DataKeys, Failure> {
+    pub(super) fn ask(
+        &self,
+        person: &str,
+        grant: u8,
+        all: &[Series],
+        now: UtcMillis,
+    ) -> Result<DataKeys, Failure> {
         let grant = Grant {
             id: [grant; 16],
             person: person.to_owned(),
@@ -39,7 +45,7 @@ impl House {
         self.vault().release_keys(&ReleaseKeys { request, event, receipt, series: all.to_vec() }, now)
     }
 
-    fn alarms(&self) -> Vec<String> {
+    pub(super) fn alarms(&self) -> Vec<String> {
         let all = self.vault().untold_alarms(&AlarmsRequest::default()).unwrap();
         all.alarms.into_iter().map(|alarm| format!("{}: {}", alarm.code, alarm.text)).collect()
     }

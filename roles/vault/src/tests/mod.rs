@@ -1,4 +1,5 @@
 mod ceilings;
+mod decoys;
 mod decrypting;
 mod frames;
 mod handing;
@@ -188,6 +189,14 @@ fn import_body(
     to: &PublicKey,
     keys: &[(&str, &str, &str, Vec<u8>)],
 ) -> (wire::archive::ImportKeys, Vec<u32>) {
+    import_body_of(to, keys, false)
+}
+
+fn import_body_of(
+    to: &PublicKey,
+    keys: &[(&str, &str, &str, Vec<u8>)],
+    decoy: bool,
+) -> (wire::archive::ImportKeys, Vec<u32>) {
     let mut list = KeyList::default();
     let (mut meters, mut aad) = (Vec::new(), Vec::new());
     for (manufacturer, serial, role, key) in keys {
@@ -199,6 +208,7 @@ fn import_body(
             serial: (*serial).to_owned(),
             role: (*role).to_owned(),
             key: key.clone(),
+            decoy,
         });
     }
     let sealed = to.seal_to(KEY_LIST_INFO, &aad, &list.encode_to_vec()).unwrap();
