@@ -321,7 +321,8 @@ pub struct KeyItem {
     /// Serial, eight digits.
     #[prost(string, tag = "2")]
     pub serial: String,
-    /// Role: `DEK` (telegrams of the M-Bus), `GUEK` and `GAK` (encryption and authentication of DLMS).
+    /// Role: `DEK` (telegrams of the M-Bus), `GUEK`, `GAK` and `KEK` (encryption, authentication
+    /// and master key of DLMS).
     #[prost(string, tag = "3")]
     pub role: String,
     /// The key, 16 bytes; 32 for suite 2 of DLMS.

@@ -47,6 +47,12 @@ fn asked(body: &[u8]) -> Result<String, Refused> {
         Carried::Acknowledge(answer) => format!("acknowledgement of hand-over {}", answer.handover),
         Carried::Look(look) if look.handover == 0 => "list of receivers and hand-overs".to_owned(),
         Carried::Look(look) => format!("look at hand-over {}", look.handover),
+        Carried::Life(wish) => format!("look at the life of the keys of {}", wish.meter),
+        Carried::Retire(wish) if wish.take_back => format!("{} is not retired after all", wish.meter),
+        Carried::Retire(wish) => {
+            format!("keys of {} retired for what is heard from {}", wish.meter, UtcMillis(wish.from_ms))
+        }
+        Carried::Rekey(wish) => format!("new keys for {} meters", wish.meters.len()),
         Carried::Keys(wish) if wish.state.is_empty() => "report of keys by delivery".to_owned(),
         Carried::Keys(wish) => {
             format!("report of keys by delivery, and of the meters whose are {}", wish.state)

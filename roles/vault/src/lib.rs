@@ -25,6 +25,7 @@ mod decrypt;
 mod desk;
 mod fresh;
 mod keys;
+mod life;
 mod mark;
 mod number;
 mod officers;

@@ -169,7 +169,13 @@ impl Vault {
         let mut list =
             KeyList::decode(plain.expose()).map_err(|_| malformed("the list of keys cannot be read"))?;
         let source: String = body.source.chars().filter(|c| !c.is_control()).take(80).collect();
-        let how = How { exposed: !body.plain_because.is_empty(), try_only: body.try_only, source, now };
+        let how = How {
+            exposed: !body.plain_because.is_empty(),
+            try_only: body.try_only,
+            source,
+            person: recorded.request.grant.person.clone(),
+            now,
+        };
         let report = self.import_list(&list, &body.meters, &question.meters, &how);
         list.items.iter_mut().for_each(|item| item.key.zeroize());
         let outcomes = report?;
@@ -214,7 +220,7 @@ impl Vault {
         if how.try_only {
             return Ok(self.table.try_import(&keys));
         }
-        Ok(self.table.import(&keys, (&how.source, how.now))?)
+        Ok(self.table.import(&keys, (&how.source, &how.person, how.now))?)
     }
 
     /// Hears of tenancies that begin or end.
@@ -284,6 +290,7 @@ struct How {
     exposed: bool,
     try_only: bool,
     source: String,
+    person: String,
     now: UtcMillis,
 }
 

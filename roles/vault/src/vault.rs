@@ -16,7 +16,7 @@ use crate::alarms::Alarms;
 use crate::ceilings::Decrypting;
 use crate::decrypt::{self, Hasher};
 use crate::desk::{Desk, Furnishing};
-use crate::fresh::{FreshError, Freshness, Limits, Presented};
+use crate::fresh::{FreshError, Freshness, Limits, Presented, Secs};
 use crate::mark::Marks;
 use crate::officers;
 use crate::providers::Proof;
@@ -218,12 +218,20 @@ impl Vault {
             epoch: Epoch(question.epoch),
             seq: BatchSeq(question.seq),
         };
+        {
+            let content = self.table.read();
+            if !content.lives.none_retired() {
+                let from = |number| content.lives.retired_from(number).map(Secs::of);
+                plain.refuse_retired(|number, at| from(number).is_some_and(|from| at >= from));
+            }
+        }
         self.guard_telegrams(&mut plain, position.collector, now)?;
         let (mut verdicts, spent) =
             self.fresh.judge(position, &plain.presented, question.time_reliable, now)?;
         if let Some(up_to) = self.decrypting.add(spent, keys, now) {
             self.releases.reserve(up_to, now)?;
         }
+        self.note_rekeyed(&plain, &verdicts, now)?;
         self.wrong.note(&plain.presented, &verdicts);
         if let Some((throttled, _)) =
             plain.presented.iter().zip(&verdicts).find(|(_, verdict)| **verdict == Verdict::Throttled)
@@ -285,7 +293,9 @@ impl Vault {
         }
         let positions: Vec<BatchPosition> = question.positions.iter().map(position).collect();
         let unknown = if question.boot == self.boot {
-            self.fresh.commit(&positions, now)?.unknown
+            let outcome = self.fresh.commit(&positions, now)?;
+            self.table.proven(outcome.proven, now)?;
+            outcome.unknown
         } else {
             // judged by an earlier run, which took its judgement with it unless it was final
             self.fresh.not_final(&positions)

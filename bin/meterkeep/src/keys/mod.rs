@@ -4,6 +4,8 @@
 //! the vault can read or change the list.
 
 mod decoy;
+mod life;
+mod rekey;
 mod report;
 mod supplied;
 mod wipe;
@@ -48,6 +50,10 @@ pub(crate) struct Args {
 enum Command {
     Import(Import),
     Report(report::Report),
+    Show(life::Show),
+    Retire(life::Retire),
+    Fixed(life::Fixed),
+    Rekey(rekey::Args),
     Decoy(decoy::Args),
 }
 
@@ -88,6 +94,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     match &args.command {
         Command::Import(import) => run_import(import),
         Command::Report(args) => report::run(args),
+        Command::Show(args) => life::show(args),
+        Command::Retire(args) => life::retire(args),
+        Command::Fixed(args) => life::fixed(args),
+        Command::Rekey(args) => rekey::run(args),
         Command::Decoy(args) => decoy::run(args),
     }
 }
@@ -166,7 +176,7 @@ pub(crate) struct Plan<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Outcome {
     pub meter: String,
-    /// What the key is for: `DEK`, or `GUEK` and `GAK` of DLMS.
+    /// What the key is for: `DEK`, or `GUEK`, `GAK` and `KEK` of DLMS.
     pub key: &'static str,
     /// As the vault says: `imported`, `unchanged`, `conflict`, `weak` and so on.
     pub outcome: String,
@@ -225,8 +235,8 @@ fn progress(keys: usize, what: &'static str) -> ProgressBar {
 }
 
 /// The keys that the vault takes, by their names in key files and by its own.
-const ROLES: [(KeyRole, &str); 3] =
-    [(KeyRole::Dek, "DEK"), (KeyRole::Gpk60, "GUEK"), (KeyRole::Gpk61, "GAK")];
+const ROLES: [(KeyRole, &str); 4] =
+    [(KeyRole::Dek, "DEK"), (KeyRole::Gpk60, "GUEK"), (KeyRole::Gpk61, "GAK"), (KeyRole::Kek, "KEK")];
 
 /// The keys of these devices that the vault takes, meter by meter.
 fn keyed(devices: &[Device]) -> Vec<Keyed<'_>> {
@@ -440,7 +450,9 @@ mod tests {
             [
                 ("KAM-10000001".to_owned(), "DEK"),
                 ("KAM-27581522".into(), "GUEK"),
-                ("KAM-27581522".into(), "GAK")
+                ("KAM-27581522".into(), "GAK"),
+                ("KAM-27581522".into(), "KEK"),
+                ("KAM-10000003".into(), "KEK")
             ]
         );
     }

@@ -119,6 +119,11 @@ impl Desk {
         self.lock().journal.next().0
     }
 
+    /// The hand-overs of a meter's keys: when they were fetched, who asked, and the receiver.
+    pub(crate) fn handovers_of(&self, meter: &str) -> Vec<(UtcMillis, String, u32)> {
+        self.lock().state.handovers_of(meter)
+    }
+
     /// Whom the keys of which meters were handed over to.
     pub(crate) fn handed_over(&self) -> HashMap<MeterNumber, BTreeSet<u32>> {
         self.lock().state.handed_over()
@@ -146,6 +151,9 @@ impl Vault {
             Carried::Acknowledge(answer) => self.acknowledge(&answer, now),
             Carried::Look(look) => Ok(self.look(look.handover, now)),
             Carried::Keys(wish) => Ok(self.report(&wish)),
+            Carried::Life(wish) => self.life(&wish.meter, now),
+            Carried::Retire(wish) => self.retire(&wish, person, now),
+            Carried::Rekey(wish) => self.rekey(&wish, person, now),
         };
         if let Err(Failure::Refused(refused)) = &done {
             self.counters.add(format!("custody.refused.{}", refused.code), 1);

@@ -308,6 +308,16 @@ impl State {
         all
     }
 
+    /// The hand-overs of a meter's keys: when they were fetched, who asked, and the receiver.
+    pub(super) fn handovers_of(&self, meter: &str) -> Vec<(UtcMillis, String, u32)> {
+        let of_it = self.handovers.values().filter(|h| h.request.meters.iter().any(|m| m == meter));
+        let fetched = of_it.filter_map(|h| {
+            let (fetched, ..) = h.fetched.as_ref()?;
+            Some((fetched.1, h.requested.0.clone(), h.request.recipient))
+        });
+        fetched.collect()
+    }
+
     /// Hand-overs that wait for somebody, and those that were fetched twice.
     pub(super) fn counts(&self, now: UtcMillis) -> (usize, usize) {
         let open = self.handovers.values().filter(|h| h.is_open(now)).count();

@@ -200,28 +200,35 @@ impl Book {
         Some(Batch { position, at, entries: batch.entries.clone() })
     }
 
-    /// A batch stands durably at `record` of the journal: its changes are final.
-    pub(crate) fn commit(&mut self, batch: &Batch, record: u64) {
+    /// A batch stands durably at `record` of the journal: its changes are final. Gives the meters whose key has shown itself
+    /// right by it.
+    pub(crate) fn commit(&mut self, batch: &Batch, record: u64) -> Vec<MeterNumber> {
+        let mut proven = Vec::new();
         let limit = self.gap_limit();
         for change in batch.entries.iter().filter_map(|e| e.change.as_ref()) {
             let meter = self.meters.entry(change.number).or_default();
             let before = meter.gaps.len();
+            let was_proven = meter.is_proven();
             meter.accept(&change.sighting, limit);
+            if meter.is_proven() && !was_proven {
+                proven.push(change.number);
+            }
             self.gaps = (self.gaps + meter.gaps.len()).saturating_sub(before);
         }
         self.finals.insert(batch.position, record);
-        let Some(serial) = self.serials.get(&batch.position).copied() else { return };
-        let Some(waiting) = self.tentative.get_mut(&serial) else { return };
+        let Some(serial) = self.serials.get(&batch.position).copied() else { return proven };
+        let Some(waiting) = self.tentative.get_mut(&serial) else { return proven };
         // frames presented while the journal was being written are not in it yet
         let done = batch.entries.len().min(waiting.entries.len());
         if done < waiting.entries.len() {
             waiting.entries.iter_mut().take(done).for_each(|e| e.change = None);
-            return;
+            return proven;
         }
         if let Some(gone) = self.tentative.remove(&serial) {
             self.release(&gone);
         }
         self.serials.remove(&batch.position);
+        proven
     }
 
     fn release(&mut self, gone: &Tentative) {

@@ -84,6 +84,8 @@ impl From<TooMuchWaits> for FreshError {
 pub(crate) struct Outcome {
     /// Positions that this run has not judged and that are not final.
     pub(crate) unknown: Vec<BatchPosition>,
+    /// Meters whose key has shown itself right by this.
+    pub(crate) proven: Vec<MeterNumber>,
 }
 
 /// The durable book of freshness.
@@ -234,7 +236,9 @@ impl Freshness {
         writer.journal.sync()?;
         {
             let mut book = lock(&self.book);
-            batches.iter().zip(&records).for_each(|(batch, record)| book.commit(batch, *record));
+            for (batch, record) in batches.iter().zip(&records) {
+                outcome.proven.append(&mut book.commit(batch, *record));
+            }
         }
         if let Some(record) = records.first() {
             mark(&mut writer.marks, Secs::of(now), *record);

@@ -1,6 +1,7 @@
 //! The vault's table: meter keys, tenancies and period roots, in memory for use and in a sealed journal to last.
 
 mod decoys;
+mod life;
 mod record;
 mod tenancies;
 
@@ -16,6 +17,7 @@ use crate::MeterNumber;
 use crate::keys::{KeyRing, UnitKeys, UnitRole, is_weak};
 use crate::root::Root;
 pub(crate) use decoys::Decoys;
+pub(crate) use life::Lives;
 use record::Record;
 use tenancies::Tenancies;
 pub(crate) use tenancies::{NoTenancy, Span, SpanError};
@@ -65,12 +67,15 @@ pub(crate) struct Content {
     exposed: HashSet<MeterNumber>,
     deliveries: Vec<Delivery>,
     pub(crate) decoys: Decoys,
+    pub(crate) lives: Lives,
 }
 
 /// A file that keys came with.
 pub(crate) struct Delivery {
     pub(crate) at: UtcMillis,
     pub(crate) source: String,
+    /// Who brought it; empty for deliveries of earlier editions.
+    pub(crate) person: String,
 }
 
 /// A key to be imported.
@@ -107,6 +112,7 @@ impl Table {
             exposed: HashSet::new(),
             deliveries: Vec::new(),
             decoys: Decoys::default(),
+            lives: Lives::default(),
         };
         let mut records = journal.read_from(Position(0));
         while let Some(record) = records.next_record() {
@@ -157,7 +163,7 @@ impl Table {
     pub(crate) fn import(
         &self,
         keys: &[NewKey<'_>],
-        (source, now): (&str, UtcMillis),
+        (source, person, now): (&str, &str, UtcMillis),
     ) -> Result<Vec<&'static str>, TableError> {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         // a long file comes in several calls, and is one delivery
@@ -168,7 +174,8 @@ impl Table {
             let verdict = self.read().judge(new);
             if verdict == "imported" {
                 if !known {
-                    let delivery = Record::Delivery { at: now, source: source.to_owned() };
+                    let (person, source) = (person.to_owned(), source.to_owned());
+                    let delivery = Record::Brought { at: now, person, source };
                     self.stage(&mut journal, delivery)?;
                     known = true;
                 }
@@ -178,17 +185,15 @@ impl Table {
                     &Place::meter_key(new.number.as_bytes(), new.role),
                     new.key,
                 )?;
-                if new.decoy {
-                    // first, so that after a crash in between there is never a decoy that counts as a meter
-                    self.stage(&mut journal, Record::Decoy { number: new.number })?;
-                }
                 let (number, meter, role) = (new.number, new.meter, new.role.to_owned());
-                self.stage(&mut journal, Record::Key { number, meter, role, sealed })?;
+                self.stage(&mut journal, Record::Key { number, meter, role, sealed, decoy: new.decoy })?;
             }
             // also a key that was here already: now somebody may have it
             let known = matches!(verdict, "imported" | "unchanged");
             if new.exposed && known && !self.read().exposed.contains(&new.number) {
-                self.stage(&mut journal, Record::Exposed { number: new.number })?;
+                let (number, person) = (new.number, person.to_owned());
+                self.stage(&mut journal, Record::ExposedBy { number, at: now, person })?;
+                self.stage(&mut journal, Record::Exposed { number })?;
             }
             outcomes.push(verdict);
         }
@@ -289,12 +294,15 @@ impl Table {
 impl Content {
     fn apply(&mut self, root: &Root, record: Record) -> Result<(), SealError> {
         match record {
-            Record::Key { number, meter, role, sealed } if role == DEK => {
+            Record::Key { number, meter, role, sealed, decoy } if role == DEK => {
+                if decoy {
+                    self.decoys.insert(number);
+                }
                 let key: Secret<16> =
                     aead::open_secret(root.key(), &Place::meter_key(number.as_bytes(), &role), &sealed)?;
                 self.keys.insert(number, meter, key.expose(), self.delivery());
             }
-            Record::Key { number, meter, role, sealed } => {
+            Record::Key { number, meter, role, sealed, .. } => {
                 // a role that this edition does not know stays in the journal
                 if let Some(known) = UnitRole::from_name(&role) {
                     let place = Place::meter_key(number.as_bytes(), &role);
@@ -314,8 +322,11 @@ impl Content {
             Record::Exposed { number } => {
                 self.exposed.insert(number);
             }
-            Record::Decoy { number } => self.decoys.insert(number),
-            Record::Delivery { at, source } => self.deliveries.push(Delivery { at, source }),
+            Record::Delivery { at, source } => {
+                self.deliveries.push(Delivery { at, source, person: String::new() });
+            }
+            Record::Brought { at, person, source } => self.deliveries.push(Delivery { at, source, person }),
+            record => self.apply_life(root, record)?,
         }
         Ok(())
     }

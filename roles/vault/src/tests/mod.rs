@@ -4,6 +4,7 @@ mod decrypting;
 mod frames;
 mod handing;
 mod importing;
+mod life;
 mod marking;
 mod releasing;
 mod room;
