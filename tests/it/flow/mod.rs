@@ -3,6 +3,7 @@
 mod electricity;
 mod handover;
 mod key_files;
+mod key_life;
 mod key_lists;
 mod restart;
 mod telegrams;
