@@ -42,7 +42,7 @@ pub struct ActBody {
     #[prost(bytes = "vec", tag = "4")]
     pub nonce: Vec<u8>,
     /// What is done.
-    #[prost(oneof = "Deed", tags = "10, 11, 12, 13, 14, 15, 20, 21, 22, 23")]
+    #[prost(oneof = "Deed", tags = "10, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23")]
     pub deed: Option<Deed>,
 }
 
@@ -79,6 +79,9 @@ pub enum Deed {
     /// Take back an erasure that was not approved. One officer is enough.
     #[prost(message, tag = "23")]
     WithdrawErasure(WithdrawErasure),
+    /// See which meters are decoys. One officer is enough: it changes nothing.
+    #[prost(message, tag = "16")]
+    Decoys(ListDecoys),
 }
 
 impl Deed {
@@ -96,6 +99,7 @@ impl Deed {
             Self::Erase(_) => "erasure-request",
             Self::ApproveErasure(_) => "erasure-approve",
             Self::WithdrawErasure(_) => "erasure-withdraw",
+            Self::Decoys(_) => "decoy-list",
         }
     }
 }
@@ -200,6 +204,14 @@ pub struct WithdrawHandover {
     /// Its number.
     #[prost(uint32, tag = "1")]
     pub handover: u32,
+}
+
+/// A look at the decoys.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ListDecoys {
+    /// The public key that the list is sealed to, as `seal::hybrid` makes one: rooms in between learn nothing.
+    #[prost(bytes = "vec", tag = "1")]
+    pub to: Vec<u8>,
 }
 
 /// An act with its officer's signature in the domain [`ACT_DOMAIN`].
@@ -310,6 +322,7 @@ fn wrong_field(deed: &Deed) -> Option<&'static str> {
         Deed::Request(r) if !r.meters.is_sorted_by(|a, b| a < b) => Some("meters"),
         Deed::Request(r) => (!text(&r.reason, MAX_REASON)).then_some("reason"),
         Deed::Approve(a) => (a.digest.len() != 32).then_some("digest"),
+        Deed::Decoys(d) => (d.to.is_empty() || d.to.len() > MAX_KEY).then_some("to"),
         Deed::Hold(hold) => hold.wrong_field(),
         Deed::Erase(wish) => wish.wrong_field(),
         Deed::ApproveErasure(a) => (a.digest.len() != 32).then_some("digest"),

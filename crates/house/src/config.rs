@@ -18,6 +18,8 @@ pub struct Config {
     pub intake: IntakeConfig,
     /// The ledger.
     pub ledger: LedgerConfig,
+    /// The vault.
+    pub vault: VaultConfig,
 }
 
 /// The house as a whole.
@@ -90,6 +92,47 @@ pub struct LedgerConfig {
 impl Default for LedgerConfig {
     fn default() -> Self {
         Self { segment_bytes: 64 << 20 }
+    }
+}
+
+/// The vault's settings: how much it lets out. A limit of 0 lets nothing out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VaultConfig {
+    /// Data keys that one person's questions open in an hour.
+    pub person_keys: u64,
+    /// Different meters whose data keys one person's questions open in an hour.
+    pub person_meters: u64,
+    /// Data keys that one grant opens in an hour.
+    pub grant_keys: u64,
+    /// Different meters whose data keys one grant opens in an hour.
+    pub grant_meters: u64,
+    /// Data keys that the archive gets in an hour, for all people together.
+    pub archive_keys: u64,
+    /// Different meters whose data keys the archive gets in an hour.
+    pub archive_meters: u64,
+    /// Data keys that intake gets in an hour, to seal what is heard.
+    pub intake_keys: u64,
+    /// No meter of this house sends more often than so many seconds apart, in the long run. At least 1.
+    pub fastest_interval_s: u32,
+    /// How many times as fast as the house's meters send telegrams are decrypted at most, so that what waited through an
+    /// outage comes in.
+    pub catch_up: u32,
+}
+
+impl Default for VaultConfig {
+    fn default() -> Self {
+        Self {
+            person_keys: 500_000,
+            person_meters: 100_000,
+            grant_keys: 250_000,
+            grant_meters: 100_000,
+            archive_keys: 2_000_000,
+            archive_meters: 250_000,
+            intake_keys: 4_000_000,
+            fastest_interval_s: 1,
+            catch_up: 30,
+        }
     }
 }
 

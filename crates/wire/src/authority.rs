@@ -61,6 +61,7 @@ pub const fn callers_of(method: Method) -> Grantees {
         | Method::VaultTenancy
         | Method::VaultCustody
         | Method::VaultMark
+        | Method::VaultAlarms
         | Method::VaultErasures => &[R(Archive)],
         Method::LedgerAppend => &[R(Intake), R(Archive), R(Warden)],
         Method::LedgerHead => &[R(Archive), R(Warden), Operator],

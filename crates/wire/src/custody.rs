@@ -6,7 +6,7 @@ use crate::erasure::{Erasure, Hold, LookErasures};
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Errand {
     /// What is carried.
-    #[prost(oneof = "Carried", tags = "1, 2, 3, 4, 5, 20, 21")]
+    #[prost(oneof = "Carried", tags = "1, 2, 3, 4, 5, 6, 7, 8, 20, 21")]
     pub carried: Option<Carried>,
 }
 
@@ -34,13 +34,89 @@ pub enum Carried {
     /// Have the certificate of an erasure signed.
     #[prost(uint32, tag = "21")]
     Certificate(u32),
+    /// See the life of a meter's keys.
+    #[prost(message, tag = "6")]
+    Life(LifeWish),
+    /// Retire a meter's keys: it was exchanged.
+    #[prost(message, tag = "7")]
+    Retire(RetireWish),
+    /// Make new keys for meters that can take them.
+    #[prost(message, tag = "8")]
+    Rekey(RekeyWish),
+}
+
+/// Asks for the life of a meter's keys.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct LifeWish {
+    /// `KAM-12345678`.
+    #[prost(string, tag = "1")]
+    pub meter: String,
+}
+
+/// Retires a meter's keys.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RetireWish {
+    /// `KAM-12345678`.
+    #[prost(string, tag = "1")]
+    pub meter: String,
+    /// Telegrams heard from then on are refused, UTC milliseconds.
+    #[prost(sint64, tag = "2")]
+    pub from_ms: i64,
+    /// It was retired by mistake.
+    #[prost(bool, tag = "3")]
+    pub take_back: bool,
+}
+
+/// Meters of one request for new keys, at most.
+pub const MAX_REKEYED: usize = 1000;
+
+/// Asks for new keys.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RekeyWish {
+    /// `KAM-12345678` each, at most [`MAX_REKEYED`].
+    #[prost(string, repeated, tag = "1")]
+    pub meters: Vec<String>,
+}
+
+/// What brings a new key into a meter.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct KeyTransfer {
+    /// `KAM-12345678`.
+    #[prost(string, tag = "1")]
+    pub meter: String,
+    /// Parameters of `key_transfer` (security setup, class 64, method 2): the new key, wrapped under the meter's master key.
+    #[prost(bytes = "vec", tag = "2")]
+    pub parameters: Vec<u8>,
+}
+
+/// The life of one key.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct KeyLife {
+    /// `DEK` or `GUEK`.
+    #[prost(string, tag = "1")]
+    pub role: String,
+    /// `unproven`, `proven`, `wrong` or `retired`.
+    #[prost(string, tag = "2")]
+    pub state: String,
+    /// It can be changed: its master key is here.
+    #[prost(bool, tag = "3")]
+    pub changeable: bool,
+    /// A new key waits for the meter.
+    #[prost(bool, tag = "4")]
+    pub pending: bool,
+    /// Telegrams heard from then on are refused, UTC milliseconds; 0 while it is not retired.
+    #[prost(sint64, tag = "5")]
+    pub retired_from_ms: i64,
+    /// What happened, oldest first.
+    #[prost(message, repeated, tag = "6")]
+    pub steps: Vec<Step>,
 }
 
 /// Asks how keys do.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct KeysWish {
-    /// Also list the keys in this state: `proven`, `unproven`, `wrong`, `exposed`, `handed-over` or
-    /// `all`; empty for none.
+    /// Also list the keys in this state: `proven`, `unproven`, `wrong`, `exposed`, `handed-over`, `retired`,
+    /// `rekey-pending`, `fixed` (for life: nothing can change them) or `all`; empty for none.
     #[prost(string, tag = "1")]
     pub state: String,
     /// Continue a long answer after this [`KeyRow::number`].
@@ -174,7 +250,31 @@ pub const REFUSALS: &[&str] = &[
     "not-erased",
     "not-sealed",
     "too-many",
+    "no-master-key",
+    "not-retired",
 ];
+
+/// HPKE `info` of the list of decoys that is sealed to an officer.
+pub const DECOYS_INFO: &[u8] = b"meterkeep/decoys/1 vault->officer";
+
+/// The decoys, as the vault seals them to the officer who asked.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct DecoyList {
+    /// Ascending by name.
+    #[prost(message, repeated, tag = "1")]
+    pub decoys: Vec<Decoy>,
+}
+
+/// A decoy, and what was done to it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Decoy {
+    /// `KAM-12345678`.
+    #[prost(string, tag = "1")]
+    pub meter: String,
+    /// Who touched it and how, oldest first; `by` is empty where the sentence says it.
+    #[prost(message, repeated, tag = "2")]
+    pub touches: Vec<Step>,
+}
 
 /// HPKE `info` of a list that is sealed to a machine.
 pub const HANDOVER_INFO: &[u8] = b"meterkeep/handover/1 vault->receiver";
@@ -240,6 +340,12 @@ pub struct ErrandAnswer {
     /// Of a look at erasures.
     #[prost(message, repeated, tag = "21")]
     pub holds: Vec<Hold>,
+    /// Of a look at a meter's keys.
+    #[prost(message, repeated, tag = "11")]
+    pub lives: Vec<KeyLife>,
+    /// Of a request for new keys.
+    #[prost(message, repeated, tag = "12")]
+    pub transfers: Vec<KeyTransfer>,
 }
 
 /// A receiver, for people.

@@ -4,6 +4,7 @@
 //! added, and a field number is never used twice. Ids and keys travel as fixed-length byte strings or
 //! integers; the `*_id` helpers turn them into the types of `base` and refuse what does not fit.
 
+pub mod alarm;
 pub mod archive;
 mod authority;
 pub mod backup;

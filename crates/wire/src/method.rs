@@ -80,6 +80,8 @@ methods! {
     VaultMark = 38, Vault, "vault.mark";
     /// Erasures that officers decided: those that a restored vault forgot are done again, those that are new come back.
     VaultErasures = 47, Vault, "vault.erasures";
+    /// The alarms that are not in the log yet.
+    VaultAlarms = 39, Vault, "vault.alarms";
 
     /// Append events and get receipts.
     LedgerAppend = 50, Ledger, "ledger.append";

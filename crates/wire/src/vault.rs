@@ -106,11 +106,15 @@ pub enum Verdict {
     Downgrade = 38,
     /// The position is older than what the vault remembers.
     StalePosition = 39,
+    /// More than the meter can have sent, even with all that was delivered late.
+    Throttled = 40,
+    /// Heard after the meter was exchanged or its key retired.
+    Retired = 41,
 }
 
 impl Verdict {
     /// All verdicts.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Fresh,
         Self::Late,
         Self::HintOnly,
@@ -128,6 +132,8 @@ impl Verdict {
         Self::ClearRefused,
         Self::Downgrade,
         Self::StalePosition,
+        Self::Throttled,
+        Self::Retired,
     ];
 
     /// The byte on the wire.
@@ -169,6 +175,8 @@ impl Verdict {
             Self::ClearRefused => "clear-refused",
             Self::Downgrade => "downgrade",
             Self::StalePosition => "stale-position",
+            Self::Throttled => "throttled",
+            Self::Retired => "retired",
         }
     }
 }
@@ -313,12 +321,16 @@ pub struct KeyItem {
     /// Serial, eight digits.
     #[prost(string, tag = "2")]
     pub serial: String,
-    /// Role: `DEK` (telegrams of the M-Bus), `GUEK` and `GAK` (encryption and authentication of DLMS).
+    /// Role: `DEK` (telegrams of the M-Bus), `GUEK`, `GAK` and `KEK` (encryption, authentication
+    /// and master key of DLMS).
     #[prost(string, tag = "3")]
     pub role: String,
     /// The key, 16 bytes; 32 for suite 2 of DLMS.
     #[prost(bytes = "vec", tag = "4")]
     pub key: Vec<u8>,
+    /// No such meter is there: whoever touches this key is an intruder. Only the vault ever learns it.
+    #[prost(bool, tag = "5")]
+    pub decoy: bool,
 }
 
 /// What became of each key, in the list's order.

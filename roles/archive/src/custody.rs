@@ -50,6 +50,12 @@ fn asked(body: &[u8]) -> Result<String, Refused> {
         Carried::Erasures(look) if look.erasure == 0 => "list of erasures and holds".to_owned(),
         Carried::Erasures(look) => format!("look at erasure {}", look.erasure),
         Carried::Certificate(erasure) => format!("certificate of erasure {erasure}"),
+        Carried::Life(wish) => format!("look at the life of the keys of {}", wish.meter),
+        Carried::Retire(wish) if wish.take_back => format!("{} is not retired after all", wish.meter),
+        Carried::Retire(wish) => {
+            format!("keys of {} retired for what is heard from {}", wish.meter, UtcMillis(wish.from_ms))
+        }
+        Carried::Rekey(wish) => format!("new keys for {} meters", wish.meters.len()),
         Carried::Keys(wish) if wish.state.is_empty() => "report of keys by delivery".to_owned(),
         Carried::Keys(wish) => {
             format!("report of keys by delivery, and of the meters whose are {}", wish.state)
@@ -79,11 +85,12 @@ fn about(deed: &Deed) -> String {
         ),
         Deed::ApproveErasure(wish) => format!(": erasure {}", wish.erasure),
         Deed::WithdrawErasure(wish) => format!(": erasure {}", wish.erasure),
+        Deed::Decoys(_) => String::new(),
     }
 }
 
 /// A line that fits an event.
-fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let mut line: String = text.chars().filter(|c| !c.is_control()).collect();
     while line.len() > MAX_DETAIL {
         line.pop();

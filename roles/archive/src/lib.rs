@@ -5,6 +5,7 @@
 //! They are wiped when the answer is out. A refusal is in the log too. The archive cannot write readings, and
 //! never sees a meter key: imports are sealed to the vault.
 
+mod alarms;
 mod custody;
 mod erasures;
 mod gate;

@@ -20,6 +20,7 @@ use wire::health::{Health, HealthRequest};
 use wire::vault::ImportReport;
 use wire::{Method, Refused};
 
+use crate::alarms;
 use crate::custody;
 use crate::erasures::Kept;
 use crate::gate::Gate;
@@ -107,6 +108,7 @@ impl<R: Record, V: Vault> Archive<R, V> {
             if self.0.settle(with_releases).await && with_releases {
                 recorded = Some(Instant::now());
             }
+            self.0.record_alarms().await;
             tokio::time::sleep(SHOW_EVERY).await;
         }
     }
@@ -132,6 +134,14 @@ impl<R: Record, V: Vault> Inner<R, V> {
         let with = marks::Settling { marks, erasures: &self.erasures, recorder, vault, counters };
         let settled = with.settle(with_releases, UtcMillis::now()).await;
         settled.inspect_err(|why| tracing::warn!(%why, "the vault's mark")).is_ok()
+    }
+
+    /// Has the vault's alarms recorded; those that are not are asked for again.
+    async fn record_alarms(&self) {
+        let recorded = alarms::record(self.gate.recorder(), &self.vault, UtcMillis::now()).await;
+        if let Err(why) = recorded {
+            tracing::debug!(%why, "the vault's alarms");
+        }
     }
 
     fn desk(&self) -> Desk<'_, R, V> {

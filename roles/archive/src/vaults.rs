@@ -10,6 +10,7 @@ use bytes::Bytes;
 use link::{CallError, Client};
 use prost::Message;
 use store::register::Span;
+use wire::alarm::{Alarms, AlarmsRequest};
 use wire::custody::{ErrandAnswer, REFUSALS, VaultErrand};
 use wire::erasure::{Erasures, ErasuresAnswer};
 use wire::gateway::Done;
@@ -39,6 +40,9 @@ pub(crate) trait Vault: Send + Sync + 'static {
 
     /// Shows erasures that the vault may have forgotten, and asks for those that are new.
     fn erasures(&self, question: Erasures) -> impl Future<Output = Result<ErasuresAnswer, Refused>> + Send;
+
+    /// The vault's alarms that are not in the log yet.
+    fn alarms(&self, question: AlarmsRequest) -> impl Future<Output = Result<Alarms, Refused>> + Send;
 
     /// Relays an errand of key custody.
     fn custody(&self, errand: VaultErrand) -> impl Future<Output = Result<ErrandAnswer, Refused>> + Send;
@@ -80,7 +84,11 @@ impl LinkedVault {
 
 impl Vault for LinkedVault {
     async fn release(&self, question: ReleaseKeys) -> Result<DataKeys, Refused> {
-        let body = self.ask(Method::VaultReleaseKeys, &question).await.map_err(refused)?;
+        let body = self.ask(Method::VaultReleaseKeys, &question).await.map_err(|error| match error {
+            // the log names the ceiling, not only that the vault said no
+            CallError::Refused { code, message } if code == "ceiling" => Refused::new("ceiling", message),
+            error => refused(error),
+        })?;
         let keys = DataKeys::decode(body.clone());
         // The keys were copied out; the frame that they came in is wiped where nobody else holds it.
         if let Ok(mut frame) = body.try_into_mut() {
@@ -103,6 +111,10 @@ impl Vault for LinkedVault {
 
     async fn erasures(&self, question: Erasures) -> Result<ErasuresAnswer, Refused> {
         self.client.call(Method::VaultErasures, &question, PATIENCE).await.map_err(refused)
+    }
+
+    async fn alarms(&self, question: AlarmsRequest) -> Result<Alarms, Refused> {
+        self.client.call(Method::VaultAlarms, &question, PATIENCE).await.map_err(refused)
     }
 
     async fn custody(&self, errand: VaultErrand) -> Result<ErrandAnswer, Refused> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use base::BatchSeq;
+use link::CallError;
 use tokio::sync::mpsc;
 use wire::Method;
 use wire::vault::{DecryptFrames, Decrypted};
@@ -41,7 +42,16 @@ pub async fn present(shared: &Shared, boot: u64, prepared: &Prepared) -> Result<
 
 async fn ask(shared: &Shared, boot: u64, question: &DecryptFrames) -> Result<Decrypted, RunEnd> {
     let vault = &shared.peers.vault;
-    let answer: Decrypted = shared.call(vault, Method::VaultDecryptFrames, question).await?;
+    let answer: Decrypted = loop {
+        match shared.call(vault, Method::VaultDecryptFrames, question).await {
+            // nothing of the batch was judged: it waits here, and those behind it where they are
+            Err(CallError::Refused { code, .. }) if code == "throttled" => {
+                shared.counters.add("vault-throttled", 1);
+                tokio::time::sleep(shared.settings.pause * 32).await;
+            }
+            answered => break answered?,
+        }
+    };
     if answer.boot == boot { Ok(answer) } else { Err(RunEnd::VaultRestarted) }
 }
 

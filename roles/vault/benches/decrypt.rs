@@ -83,7 +83,13 @@ fn import(
         aad.extend(Sha256::digest(&address));
         meters.push(NewMeter { address, ..NewMeter::default() });
         let (manufacturer, role) = ("KAM".to_owned(), "DEK".to_owned());
-        list.items.push(KeyItem { manufacturer, serial: serial(n), role, key: key(n).to_vec() });
+        list.items.push(KeyItem {
+            manufacturer,
+            serial: serial(n),
+            role,
+            key: key(n).to_vec(),
+            decoy: false,
+        });
     }
     let sealed = public.seal_to(KEY_LIST_INFO, &aad, &list.encode_to_vec()).expect("sealed");
     let body = wire::archive::ImportKeys {

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::MeterNumber;
 use crate::fresh::{Order, Outcome, Pin, Presented, Secs};
 use crate::keys::{KeyRing, UnitKeys};
+use crate::table::Decoys;
 use crate::units;
 
 /// What opening a batch gave.
@@ -21,6 +22,8 @@ pub(crate) struct Plain {
     bytes: Vec<u8>,
     /// Where each opened frame lies, and what protects it.
     opened: Vec<Option<(Range<usize>, Security)>>,
+    /// Meters that have taken their new key, and when that was heard.
+    pub(crate) rekeyed: Vec<(MeterNumber, UtcMillis)>,
 }
 
 /// Hashes of what meters sent, under a key, so that nobody outside can aim at one.
@@ -68,12 +71,17 @@ pub(crate) fn open<'f>(
         presented: Vec::with_capacity(count),
         bytes: Vec::with_capacity(count * 64),
         opened: Vec::with_capacity(count),
+        rekeyed: Vec::new(),
     };
     let mut buffer = Zeroizing::new([0; MAX_FRAME]);
     for (frame, heard) in frames {
         if meter::dlms::Header::is_unit(frame) {
             let from = plain.bytes.len();
-            let (presented, security) = units::open(unit_keys, hasher, frame, heard, &mut plain.bytes);
+            let (presented, security, proves_new) =
+                units::open(unit_keys, hasher, frame, heard, &mut plain.bytes);
+            if proves_new {
+                plain.rekeyed.push((presented.number.plain(), heard));
+            }
             plain.presented.push(presented);
             plain.opened.push(security.map(|facts| (from..plain.bytes.len(), facts)));
             continue;
@@ -169,6 +177,30 @@ fn security(opened: &Opened) -> Security {
 }
 
 impl Plain {
+    /// Refuses what was heard of a meter after its key was retired.
+    pub(crate) fn refuse_retired(&mut self, retired: impl Fn(MeterNumber, Secs) -> bool) {
+        for presented in &mut self.presented {
+            if matches!(presented.outcome, Outcome::Verified(..)) && retired(presented.number, presented.at) {
+                presented.outcome = Outcome::Refused(Verdict::Retired);
+            }
+        }
+    }
+
+    /// Refuses all telegrams in the name of decoys, and says whether each was made with its key. Who has the key is told the
+    /// same as who has a wrong one.
+    pub(crate) fn refuse_decoys(&mut self, decoys: &Decoys) -> Vec<(MeterNumber, bool)> {
+        let mut touched = Vec::new();
+        for presented in self.presented.iter_mut().filter(|p| decoys.has(p.number)) {
+            // in clear it is verified, too, and says nothing about the key
+            let opened = matches!(presented.outcome, Outcome::Verified(_, Some(_)));
+            if matches!(presented.outcome, Outcome::Verified(..)) {
+                presented.outcome = Outcome::Refused(Verdict::WrongKey);
+            }
+            touched.push((presented.number, opened));
+        }
+        touched
+    }
+
     /// The frames whose verdict yields plaintext, one after the other, and what protects each. A frame that was
     /// accepted once and does not open now (it cannot, short of a lost key) turns into `no-key`.
     pub(crate) fn release(self, verdicts: &mut [Verdict]) -> (Vec<u8>, Vec<Security>) {

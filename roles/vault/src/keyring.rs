@@ -57,6 +57,11 @@ impl Lasting {
         self.labelled("meterkeep/vault-mark-key/1")
     }
 
+    /// Under which alarms are sealed.
+    pub(crate) fn alarm_key(&self) -> Secret<32> {
+        self.labelled("meterkeep/vault-alarm-key/1")
+    }
+
     /// With which the codes that fetch a hand-over are hashed.
     pub(crate) fn code_key(&self) -> Secret<32> {
         self.labelled("meterkeep/vault-code-key/1")
@@ -251,6 +256,7 @@ mod tests {
             again.lasting.desk_key(),
             again.lasting.officers_key(),
             again.lasting.mark_key(),
+            again.lasting.alarm_key(),
             again.lasting.code_key(),
             again.lasting.hash_key(),
             again.term.table_key(),

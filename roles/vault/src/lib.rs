@@ -8,22 +8,27 @@
 //! - `table-N`: meter keys, tenancies and their roots, period roots: a journal, and memory that is zeroed.
 //! - `fresh`: which telegrams are new. Verdicts are tentative until intake has committed the batch; then they are
 //!   durable, and the same batch presented again gets the same verdicts.
-//! - `releases`: how often keys of each tenancy went out, and the newest receipt of the log that was seen.
+//! - `releases`: how often keys of each tenancy went out and to whom in this hour, and the newest receipt of the log that was
+//!   seen.
+//! - `alarms`: what somebody should look into, until it is in the log.
 //! - `desk`: who may receive meter keys, and handing them over, as officers decide whose keys are pinned here.
 //!
 //! A meter key leaves the process only sealed to a receiver whom two officers have named. Data keys leave it to intake (to seal what is heard now) and to the
 //! archive, there only against a grant of the warden and a receipt of the ledger.
 
+mod alarms;
 mod backup;
+mod ceilings;
 mod codec;
 mod custody;
+mod decoys;
 mod decrypt;
 mod desk;
 mod erasure;
 mod fresh;
 mod keyring;
 mod keys;
-mod limits;
+mod life;
 mod mark;
 mod number;
 mod officers;
@@ -44,6 +49,7 @@ mod vault;
 mod witness;
 
 pub use backup::{Contents, Frozen, freeze, is_there, look};
+pub use ceilings::{Cap, Caps};
 pub use custody::{Custody, ProviderInfo, ProviderKind, TokenLock, check_share, providers, tokens};
 pub use erasure::BACKUP_DAYS;
 pub use fresh::{FreshError, Limits};
@@ -127,8 +133,9 @@ async fn unseal(
         Err(_) => return Err(StartError("cannot read what opens the vault".to_owned())),
     };
     let layout = context.layout.clone();
+    let limits = Limits { caps: Caps::from(&context.config.vault), ..Limits::default() };
     let opened = tokio::task::spawn_blocking(move || {
-        Vault::open(Arc::new(RealDisk), &layout, &proof, pinned, Limits::default(), counters)
+        Vault::open(Arc::new(RealDisk), &layout, &proof, pinned, limits, counters)
     });
     let vault = opened
         .await

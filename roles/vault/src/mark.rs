@@ -223,8 +223,8 @@ impl Vault {
     /// # Errors
     /// `vault-put-back`, or `mark-first` where the newest mark was not shown yet.
     pub(crate) fn may(&self, method: Method) -> Result<(), Refused> {
-        // erasures are done again before anything else is accepted
-        if matches!(method, Method::VaultMark | Method::VaultErasures) {
+        // erasures are done again before anything else is accepted, and a vault that was put back tells its alarms, too
+        if matches!(method, Method::VaultMark | Method::VaultErasures | Method::VaultAlarms) {
             return Ok(());
         }
         match &*self.marks.lock() {

@@ -1,7 +1,5 @@
 //! What goes in and out under proof: data keys to intake and archive, meter keys and tenancies in.
 
-use std::sync::{Mutex, PoisonError};
-
 use base::{Class, MeterId, Month, TenancyId, UtcMillis};
 use grant::{Action, Recorded, Verified, check_receipt, check_request};
 use prost::Message;
@@ -14,7 +12,7 @@ use wire::{Refused, Room, bytes16};
 use zeroize::Zeroize;
 
 use crate::MeterNumber;
-use crate::limits::PerHour;
+use crate::ceilings::{By, Reached, Taken};
 use crate::table::{HeldSeries, NewKey, Span};
 use crate::vault::{Failure, Vault, malformed};
 
@@ -24,27 +22,11 @@ const MAX_SERIES: usize = 4096;
 const MAX_SPANS: usize = 20_000;
 /// Keys in one import, at most.
 const MAX_KEYS: usize = 1000;
-/// Keys of one meter and earlier month that intake gets in an hour: it caches them and starts rarely.
-const LATE_KEYS: u64 = 12;
-/// Series that one person's questions open in an hour.
-const PERSONAL_KEYS: u64 = 500_000;
 /// The generation of the roots that data keys are derived from.
 const TERM: u32 = 1;
 /// Late telegrams are taken for 14 days; their month may have ended.
 const LATE_MS: i64 = 15 * 24 * 3_600_000;
 const DAY_MS: i64 = 24 * 3_600_000;
-
-/// How many keys may go out.
-pub(crate) struct Ceilings {
-    late: Mutex<PerHour<(MeterId, Month)>>,
-    personal: Mutex<PerHour<String>>,
-}
-
-impl Default for Ceilings {
-    fn default() -> Self {
-        Self { late: Mutex::new(PerHour::new(LATE_KEYS)), personal: Mutex::new(PerHour::new(PERSONAL_KEYS)) }
-    }
-}
 
 impl Vault {
     /// Data keys for sealing new readings: of this month, of the next one a day before it begins, and, a limited
@@ -55,35 +37,47 @@ impl Vault {
     pub fn sealing_keys(&self, question: &SealingKeys, now: UtcMillis) -> Result<DataKeys, Failure> {
         let series = all_series(&question.series)?;
         let (earliest, latest) = (now.plus(-LATE_MS).month(), now.plus(DAY_MS).month());
+        let due = |s: &OneSeries| (earliest..=latest).contains(&s.month);
+        let is_late = |s: &OneSeries| s.month < now.month();
+        self.guard_series(series.iter().map(|s| s.meter), "intake", now)?;
+        let wanted: Vec<_> =
+            series.iter().filter(|s| due(s)).map(|s| (s.meter, s.month, is_late(s))).collect();
+        let sealing = self.releases.seal(&wanted, now)?;
+        if let Some(reached) = &sealing.reached {
+            self.ceiling_reached(reached, now)?;
+        }
+        let mut granted = sealing.granted.into_iter();
         let mut refused = Vec::with_capacity(series.len());
         for s in &series {
-            let reason = if s.month < earliest || s.month > latest {
+            self.counters.add("late-keys.asked", u64::from(due(s) && is_late(s)));
+            refused.push(if !due(s) {
                 "past-period"
-            } else if s.month < now.month() && !self.take_late(s, now) {
-                self.counters.add("late-keys.limited", 1);
+            } else if granted.next() != Some(true) {
+                self.counters.add("late-keys.limited", u64::from(is_late(s)));
                 "rate-limited"
             } else {
                 self.table.open_period(s.class, s.month)?;
                 ""
-            };
-            refused.push(reason);
+            });
         }
         let keys = self.derive(&series, refused, "sealing-keys", false);
         Ok(keys)
     }
 
-    fn take_late(&self, s: &OneSeries, now: UtcMillis) -> bool {
-        let mut late = self.ceilings.late.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = late.take((s.meter, s.month), 1, now);
-        self.counters.add("late-keys.asked", 1);
-        taken
+    /// Tells of a ceiling that was reached, once an hour.
+    fn ceiling_reached(&self, reached: &Reached, now: UtcMillis) -> Result<(), Failure> {
+        self.counters.add("refused.ceiling", 1);
+        if reached.first {
+            self.alarms.raise("ceiling", &reached.whose, &reached.to_string(), now)?;
+        }
+        Ok(())
     }
 
-    /// Data keys for reading. Grant and receipt are checked, then what each reaches, then the person's ceiling;
-    /// the release is counted durably before a key goes out.
+    /// Data keys for reading. Grant and receipt are checked, then what each reaches, then the ceilings of the person, the
+    /// grant and the archive; the release is counted durably before a key goes out.
     ///
     /// # Errors
-    /// The first check that fails, by its word; [`Failure::Broken`] when the disk fails.
+    /// The first check that fails, by its word; `ceiling`; [`Failure::Broken`] when the disk fails.
     pub fn release_keys(&self, question: &ReleaseKeys, now: UtcMillis) -> Result<DataKeys, Failure> {
         let series = all_series(&question.series)?;
         let recorded = self.recorded(
@@ -97,29 +91,34 @@ impl Vault {
             .iter()
             .map(|s| recorded.permits(s.tenancy, s.class, s.month).map_or_else(|e| e.code(), |()| ""))
             .collect();
-        let person = recorded.request.grant.person.clone();
-        let asked = refused.iter().filter(|r| r.is_empty()).count() as u64;
-        let fits =
-            self.ceilings.personal.lock().unwrap_or_else(PoisonError::into_inner).take(person, asked, now);
-        if !fits {
-            self.counters
-                .note(format!("`{}` has reached the ceiling of keys an hour", recorded.request.grant.person));
-            return Err(Refused::new(
-                "rate-limited",
-                format!("at most {PERSONAL_KEYS} series are opened for one person in an hour; wait, or ask for less"),
-            )
-            .into());
-        }
+        let who = format!("{} through the archive", recorded.request.grant.person);
+        self.guard_series(series.iter().map(|s| s.meter), &who, now)?;
         let held = recorded.request.action == Action::ReadHeld;
-        let keys = self.derive(&series, refused, "released-keys", held);
+        let mut keys = self.derive(&series, refused, "released-keys", held);
         let mut counts: Vec<(TenancyId, u64)> = Vec::new();
+        let mut meters = Vec::new();
         for (s, _) in series.iter().zip(&keys.refused).filter(|(_, r)| r.is_empty()) {
+            meters.push(s.meter.0);
             match counts.last_mut() {
                 Some((tenancy, n)) if *tenancy == s.tenancy => *n += 1,
                 _ => counts.push((s.tenancy, 1)),
             }
         }
-        self.releases.count(&recorded.receipt, counts)?;
+        meters.sort_unstable();
+        let opened = meters.len() as u64;
+        meters.dedup();
+        let grant = &recorded.request.grant;
+        let by = By::Reading { person: grant.person.clone(), grant: grant.id };
+        let taken = Taken { at: now, by, keys: opened, meters };
+        let counted = self.releases.count(&recorded.receipt, counts, taken);
+        if !matches!(counted, Ok(Ok(()))) {
+            keys.keys.zeroize();
+        }
+        if let Err(reached) = counted? {
+            self.ceiling_reached(&reached, now)?;
+            let message = format!("{reached}; wait for the next one, or ask for less");
+            return Err(Refused::new("ceiling", message).into());
+        }
         Ok(keys)
     }
 
@@ -184,7 +183,13 @@ impl Vault {
         let mut list =
             KeyList::decode(plain.expose()).map_err(|_| malformed("the list of keys cannot be read"))?;
         let source: String = body.source.chars().filter(|c| !c.is_control()).take(80).collect();
-        let how = How { exposed: !body.plain_because.is_empty(), try_only: body.try_only, source, now };
+        let how = How {
+            exposed: !body.plain_because.is_empty(),
+            try_only: body.try_only,
+            source,
+            person: recorded.request.grant.person.clone(),
+            now,
+        };
         let report = self.import_list(&list, &body.meters, &question.meters, &how);
         list.items.iter_mut().for_each(|item| item.key.zeroize());
         let outcomes = report?;
@@ -223,12 +228,13 @@ impl Vault {
                 role: &item.role,
                 key: &item.key,
                 exposed: how.exposed,
+                decoy: item.decoy,
             });
         }
         if how.try_only {
             return Ok(self.table.try_import(&keys));
         }
-        Ok(self.table.import(&keys, (&how.source, how.now))?)
+        Ok(self.table.import(&keys, (&how.source, &how.person, how.now))?)
     }
 
     /// Hears of tenancies that begin or end.
@@ -298,6 +304,7 @@ struct How {
     exposed: bool,
     try_only: bool,
     source: String,
+    person: String,
     now: UtcMillis,
 }
 

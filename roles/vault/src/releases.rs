@@ -1,14 +1,15 @@
-//! How often keys of each tenancy went out to the archive, durably, and the newest receipt seen.
+//! How often keys of each tenancy went out to the archive, durably, under which ceilings, and the newest receipt seen.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base::{Secret, TenancyId, UtcMillis};
+use base::{MeterId, Month, Secret, TenancyId, UtcMillis};
 use grant::Receipt;
 use journal::{Disk, Journal, Options, Position};
 use seal::{Place, aead};
 
+use crate::ceilings::{By, Caps, Hour, Reached, Sealing, Taken};
 use crate::codec::{Fields, Malformed, put_varint};
 use crate::table::TableError;
 use crate::witness::{Forked, Witness};
@@ -26,12 +27,14 @@ struct Inner {
     journal: Journal,
     totals: HashMap<TenancyId, u64>,
     witness: Witness,
+    hour: Hour,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Record {
     newest: Option<(u64, UtcMillis, [u8; 32])>,
     counts: Vec<(TenancyId, u64)>,
+    taken: Option<Taken>,
 }
 
 fn place(position: u64) -> Place {
@@ -43,11 +46,17 @@ impl Releases {
     ///
     /// # Errors
     /// When the journal is damaged or of another vault.
-    pub(crate) fn open(disk: Arc<dyn Disk>, folder: &Path, key: Secret<32>) -> Result<Self, TableError> {
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        key: Secret<32>,
+        caps: Caps,
+    ) -> Result<Self, TableError> {
         let options = Options { segment_bytes: 4 << 20, ..Options::new(*b"MKRELEA1") };
         let (mut journal, _) = Journal::open(disk, folder, options)?;
         let mut totals: HashMap<TenancyId, u64> = HashMap::new();
         let mut newest = None;
+        let (mut hour, mut of_hour) = (Hour::new(caps), Vec::new());
         let first = journal.first();
         let mut records = journal.read_from(first);
         while let Some(record) = records.next_record() {
@@ -59,6 +68,14 @@ impl Releases {
                 *totals.entry(tenancy).or_default() += n;
             }
             newest = record.newest.or(newest);
+            if let Some(taken) = record.taken {
+                let before = hour.number();
+                hour.restore(&taken);
+                if hour.number() > before {
+                    of_hour.clear();
+                }
+                of_hour.push(taken);
+            }
         }
         if journal.next().0 - first.0 > FOLD_AT {
             // the sums take the place of what they were summed from
@@ -68,12 +85,16 @@ impl Releases {
             let mut parts = all.chunks(100_000).map(<[_]>::to_vec).collect::<Vec<_>>();
             parts.push(Vec::new());
             for counts in parts {
-                write(&mut journal, &key, &Record { newest, counts })?;
+                write(&mut journal, &key, &Record { newest, counts, taken: None })?;
+            }
+            // those of this hour as they are: they count against its ceilings
+            for taken in of_hour {
+                write(&mut journal, &key, &Record { taken: Some(taken), ..Record::default() })?;
             }
             journal.sync()?;
             journal.drop_before(begin)?;
         }
-        let inner = Inner { journal, totals, witness: Witness::restored(newest) };
+        let inner = Inner { journal, totals, witness: Witness::restored(newest), hour };
         Ok(Self { inner: Mutex::new(inner), key })
     }
 
@@ -85,20 +106,69 @@ impl Releases {
         self.lock().witness.check(receipt)
     }
 
-    /// Counts keys durably, before they go out.
+    /// Counts keys durably, before they go out, if they fit under all ceilings.
     ///
     /// # Errors
-    /// When the journal cannot be written: then no key goes out.
-    pub(crate) fn count(&self, receipt: &Receipt, counts: Vec<(TenancyId, u64)>) -> Result<(), TableError> {
+    /// When the journal cannot be written: then no key goes out. Inside, the ceiling that was reached.
+    pub(crate) fn count(
+        &self,
+        receipt: &Receipt,
+        counts: Vec<(TenancyId, u64)>,
+        taken: Taken,
+    ) -> Result<Result<(), Reached>, TableError> {
         let mut inner = self.lock();
+        // checked and written under one lock, so that two questions cannot cross
+        if let Err(reached) = inner.hour.fits(&taken) {
+            return Ok(Err(reached));
+        }
         let newest = inner.witness.remember(receipt).then_some((receipt.seq, receipt.at, receipt.head));
-        let record = Record { newest, counts };
+        let record = Record { newest, counts, taken: Some(taken) };
         write(&mut inner.journal, &self.key, &record)?;
         inner.journal.sync()?;
+        record.taken.iter().for_each(|taken| inner.hour.restore(taken));
         for (tenancy, n) in record.counts {
             *inner.totals.entry(tenancy).or_default() += n;
         }
+        Ok(Ok(()))
+    }
+
+    /// Which of the series that intake wants keys of it gets, durably counted before they go out.
+    ///
+    /// # Errors
+    /// When the journal cannot be written: then no key goes out.
+    pub(crate) fn seal(
+        &self,
+        wanted: &[(MeterId, Month, bool)],
+        now: UtcMillis,
+    ) -> Result<Sealing, TableError> {
+        let mut inner = self.lock();
+        let sealing = inner.hour.seal(wanted, now);
+        if let Some(taken) = sealing.taken.clone() {
+            self.keep(&mut inner, taken)?;
+        }
+        Ok(sealing)
+    }
+
+    /// Reserves decryption of this hour up to so much, durably, before the plaintext goes out.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub(crate) fn reserve(&self, up_to: u64, now: UtcMillis) -> Result<(), TableError> {
+        let taken = Taken { at: now, by: By::Decrypting, keys: up_to, meters: Vec::new() };
+        self.keep(&mut self.lock(), taken)
+    }
+
+    fn keep(&self, inner: &mut Inner, taken: Taken) -> Result<(), TableError> {
+        let record = Record { taken: Some(taken), ..Record::default() };
+        write(&mut inner.journal, &self.key, &record)?;
+        inner.journal.sync()?;
+        record.taken.iter().for_each(|taken| inner.hour.restore(taken));
         Ok(())
+    }
+
+    /// The newest hour in which telegrams were decrypted, and how far that was reserved.
+    pub(crate) fn decrypting(&self) -> (i64, u64) {
+        self.lock().hour.decrypting()
     }
 
     /// How many records were ever written.
@@ -139,6 +209,7 @@ impl Record {
             into.extend_from_slice(&tenancy.0);
             put_varint(&mut into, *n);
         }
+        self.taken.iter().for_each(|taken| taken.encode(&mut into));
         into
     }
 
@@ -153,8 +224,10 @@ impl Record {
         let counts = (0..count)
             .map(|_| Ok((TenancyId(fields.array()?), fields.varint()?)))
             .collect::<Result<_, Malformed>>()?;
+        // records of earlier editions end here
+        let taken = if fields.end().is_ok() { None } else { Some(Taken::decode(&mut fields)?) };
         fields.end()?;
-        Ok(Self { newest, counts })
+        Ok(Self { newest, counts, taken })
     }
 }
 
@@ -166,7 +239,8 @@ mod tests {
 
     fn open(disk: &FaultyDisk) -> Releases {
         disk.kill_process();
-        Releases::open(Arc::new(disk.clone()), Path::new("/releases"), Secret::new([3; 32])).unwrap()
+        Releases::open(Arc::new(disk.clone()), Path::new("/releases"), Secret::new([3; 32]), Caps::default())
+            .unwrap()
     }
 
     fn receipt(seq: u64) -> Receipt {
@@ -182,7 +256,9 @@ mod tests {
         for seq in 1..=FOLD_AT + 5 {
             let mut counts = vec![(a, 2)];
             counts.extend((seq % 2 == 0).then_some((b, 1)));
-            releases.count(&receipt(seq), counts).unwrap();
+            let by = By::Reading { person: "anna".to_owned(), grant: [1; 16] };
+            let taken = Taken { at: UtcMillis(seq as i64), by, keys: 1, meters: vec![7] };
+            releases.count(&receipt(seq), counts, taken).unwrap().unwrap();
         }
         drop(releases);
         for _ in 0..3 {

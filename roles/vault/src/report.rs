@@ -35,7 +35,7 @@ impl WrongKeys {
         }
     }
 
-    fn of(&self, number: MeterNumber) -> u32 {
+    pub(crate) fn of(&self, number: MeterNumber) -> u32 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&number).copied().unwrap_or_default()
     }
 }
@@ -88,6 +88,9 @@ impl Vault {
                 "all" => true,
                 "exposed" => exposed,
                 "handed-over" => receivers.is_some(),
+                "retired" => content.lives.retired_from(number).is_some(),
+                "rekey-pending" => role == "GUEK" && content.lives.is_pending(number),
+                "fixed" => content.is_fixed(number, role),
                 other => other == state,
             };
             if wanted {

@@ -168,6 +168,9 @@ impl Service for VaultRoom {
             Method::VaultErasures => {
                 self.work(method, body, move |vault, q| vault.erasures(&q, now).map(encoded)).await
             }
+            Method::VaultAlarms => {
+                self.work(method, body, |vault, q| vault.untold_alarms(&q).map(encoded)).await
+            }
             Method::VaultCustody => {
                 self.work(method, body, move |vault, q| vault.custody(&q, now).map(encoded)).await
             }

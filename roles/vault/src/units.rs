@@ -10,20 +10,21 @@ use crate::decrypt::Hasher;
 use crate::fresh::{Order, Outcome, Pin, Presented, Secs};
 use crate::keys::UnitKeys;
 
-/// Opens a unit at the end of `bytes`, which stay as they were where it does not open.
+/// Opens a unit at the end of `bytes`, which stay as they were where it does not open. Says, too, whether it shows that the
+/// meter has taken its new key.
 pub(crate) fn open(
     keys: &UnitKeys,
     hasher: &Hasher,
     unit: &[u8],
     heard: UtcMillis,
     bytes: &mut Vec<u8>,
-) -> (Presented, Option<Security>) {
+) -> (Presented, Option<Security>, bool) {
     let at = Secs::of(heard);
     let begin = bytes.len();
     let refused = |number, verdict| {
         let presented =
             Presented { hash: hasher.of(&[unit]), number, at, outcome: Outcome::Refused(verdict) };
-        (presented, None)
+        (presented, None, false)
     };
     let Ok(header) = Header::read(unit) else { return refused(MeterNumber([0; 6]), Verdict::Damaged) };
     // a title that no register can hold has no key either
@@ -31,17 +32,27 @@ pub(crate) fn open(
     let number = MeterNumber::of(&address);
     bytes.extend_from_slice(unit);
     let copy = bytes.get_mut(begin..).unwrap_or_default();
-    match open_one(keys, number, copy, &header) {
-        Ok((outcome, security)) => {
+    match open_one(keys, number, copy, &header, heard) {
+        Ok(Opened { outcome, security, generation, proves_new }) => {
             // all of it came from the meter: no repeater changes bits of a unit
             let hash = hasher.of(&[number.as_bytes(), unit]);
-            (Presented { hash, number: number.of_units(), at, outcome }, Some(security))
+            let number = number.of_generation(generation);
+            (Presented { hash, number, at, outcome }, Some(security), proves_new)
         }
         Err(verdict) => {
             bytes.truncate(begin);
-            refused(number.of_units(), verdict)
+            refused(number.of_generation(keys.generation(number)), verdict)
         }
     }
+}
+
+struct Opened {
+    outcome: Outcome,
+    security: Security,
+    /// Of the key that it opened under.
+    generation: u8,
+    /// The meter has taken its new key.
+    proves_new: bool,
 }
 
 fn open_one(
@@ -49,10 +60,24 @@ fn open_one(
     number: MeterNumber,
     unit: &mut [u8],
     header: &Header,
-) -> Result<(Outcome, Security), Verdict> {
+    heard: UtcMillis,
+) -> Result<Opened, Verdict> {
     header.protection().map_err(|_| Verdict::UnsupportedMode)?;
-    let keys = keys.get(number).ok_or(Verdict::NoKey)?;
-    let protection = dlms::open(unit, &keys, header).map_err(|error| match error {
+    let current = keys.get(number).ok_or(Verdict::NoKey)?;
+    let mut generation = keys.generation(number);
+    let mut proves_new = false;
+    let mut opened = dlms::open(unit, &current, header);
+    if matches!(opened, Err(OpenError::TagMismatch | OpenError::WrongKey)) {
+        for (other, of, new) in keys.others(number, heard) {
+            if let Ok(protection) = dlms::open(unit, &other, header) {
+                // without a tag it may have opened by chance
+                proves_new = new && protection.authenticated();
+                (opened, generation) = (Ok(protection), of);
+                break;
+            }
+        }
+    }
+    let protection = opened.map_err(|error| match error {
         OpenError::TagMismatch => Verdict::MacMismatch,
         OpenError::WrongKey | OpenError::KeyLength { .. } => Verdict::WrongKey,
         OpenError::NoAuthenticationKey => Verdict::NoKey,
@@ -72,5 +97,5 @@ fn open_one(
         from: offset(header.payload.start),
         to: offset(header.payload.end),
     };
-    Ok((Outcome::Verified(order, Some(pin)), security))
+    Ok(Opened { outcome: Outcome::Verified(order, Some(pin)), security, generation, proves_new })
 }

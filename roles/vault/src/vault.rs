@@ -11,13 +11,15 @@ use wire::gateway::Position;
 use wire::vault::{Committed, CommittedAnswer, DecryptFrames, Decrypted, Positions, Verdict};
 use wire::{Refused, Room};
 
+use crate::MeterNumber;
+use crate::alarms::Alarms;
+use crate::ceilings::Decrypting;
 use crate::decrypt::{self, Hasher};
 use crate::desk::{Desk, Furnishing};
-use crate::fresh::{FreshError, Freshness, Limits, Presented};
+use crate::fresh::{FreshError, Freshness, Limits, Presented, Secs};
 use crate::keyring::Keyring;
 use crate::mark::Marks;
 use crate::officers;
-use crate::proven::Ceilings;
 use crate::providers::Proof;
 use crate::releases::Releases;
 use crate::report::WrongKeys;
@@ -70,7 +72,8 @@ pub struct Vault {
     pub(crate) releases: Releases,
     pub(crate) import: KeyPair,
     pub(crate) pinned: Pinned,
-    pub(crate) ceilings: Ceilings,
+    decrypting: Decrypting,
+    pub(crate) alarms: Alarms,
     pub(crate) counters: Arc<Counters>,
     pub(crate) marks: Marks,
     /// Of the small files: generation of the root key, providers that there ever were, changes of the officers' list.
@@ -139,7 +142,15 @@ impl Vault {
         let folder = layout.room(Room::Vault);
         let hasher = Hasher::new(&lasting.hash_key());
         let fresh = Freshness::open(Arc::clone(&disk), &folder.join("fresh"), lasting.fresh_key(), limits)?;
-        let releases = Releases::open(Arc::clone(&disk), &folder.join("releases"), lasting.release_key())?;
+        let alarms = Alarms::open(
+            Arc::clone(&disk),
+            &folder.join("alarms"),
+            lasting.alarm_key(),
+            Arc::clone(&counters),
+        )?;
+        let releases =
+            Releases::open(Arc::clone(&disk), &folder.join("releases"), lasting.release_key(), limits.caps)?;
+        let decrypting = Decrypting::restored(limits.caps, releases.decrypting());
         let with = Furnishing {
             key: lasting.desk_key(),
             code_key: lasting.code_key(),
@@ -153,7 +164,6 @@ impl Vault {
         let files = (u64::from(providers.generation), u64::from(providers.ever()), officers.changes);
         let terms = Terms::new(disk, layout.clone(), providers.generation, root, due);
         let boot = u64::from_le_bytes(base::random().map_err(|_| OpenError::NoRandomness)?);
-        let ceilings = Ceilings::default();
         let vault = Self {
             boot,
             fresh,
@@ -164,7 +174,8 @@ impl Vault {
             releases,
             import,
             pinned,
-            ceilings,
+            decrypting,
+            alarms,
             counters,
             marks,
             files,
@@ -202,7 +213,12 @@ impl Vault {
         if !rest.is_empty() {
             return Err(malformed("the frames are longer than their lengths say"));
         }
-        let plain = {
+        let keys = {
+            let content = self.table.read();
+            content.keys.len().saturating_add(content.units.meters())
+        };
+        self.may_decrypt(keys, now)?;
+        let mut plain = {
             let content = self.table.read();
             let plain = decrypt::open(&content.keys, &content.units, &self.hasher, frames.into_iter());
             // keys go by address alone; an id that differs says that register and key table were mixed up
@@ -222,8 +238,26 @@ impl Vault {
             epoch: Epoch(question.epoch),
             seq: BatchSeq(question.seq),
         };
-        let mut verdicts = self.fresh.judge(position, &plain.presented, question.time_reliable, now)?;
+        {
+            let content = self.table.read();
+            if !content.lives.none_retired() {
+                let from = |number| content.lives.retired_from(number).map(Secs::of);
+                plain.refuse_retired(|number, at| from(number).is_some_and(|from| at >= from));
+            }
+        }
+        self.guard_telegrams(&mut plain, position.collector, now)?;
+        let (mut verdicts, spent) =
+            self.fresh.judge(position, &plain.presented, question.time_reliable, now)?;
+        if let Some(up_to) = self.decrypting.add(spent, keys, now) {
+            self.releases.reserve(up_to, now)?;
+        }
+        self.note_rekeyed(&plain, &verdicts, now)?;
         self.wrong.note(&plain.presented, &verdicts);
+        if let Some((throttled, _)) =
+            plain.presented.iter().zip(&verdicts).find(|(_, verdict)| **verdict == Verdict::Throttled)
+        {
+            self.tell_throttled(throttled.number, position, now)?;
+        }
         let (frames, security) = plain.release(&mut verdicts);
         self.count(&verdicts);
         Ok(Decrypted {
@@ -232,6 +266,30 @@ impl Vault {
             frames: frames.into(),
             security,
         })
+    }
+
+    /// Whether more telegrams may be decrypted in this hour. What is refused here was not judged: intake brings it again.
+    fn may_decrypt(&self, meters: usize, now: UtcMillis) -> Result<(), Failure> {
+        let Err(news) = self.decrypting.may(meters, now) else { return Ok(()) };
+        self.counters.add("decrypt.throttled", 1);
+        let message =
+            "intake had more telegrams decrypted in this hour than the house's meters send in a day";
+        if news {
+            self.alarms.raise("throttled", "intake", message, now)?;
+        }
+        Err(Refused::new("throttled", format!("{message}; they wait for the next hour")).into())
+    }
+
+    fn tell_throttled(
+        &self,
+        number: MeterNumber,
+        position: BatchPosition,
+        now: UtcMillis,
+    ) -> Result<(), Failure> {
+        let number = number.plain();
+        let text =
+            format!("more telegrams of {number} came through {} than it can have sent", position.collector);
+        Ok(self.alarms.raise("throttled", &number.to_string(), &text, now)?)
     }
 
     fn count(&self, verdicts: &[Verdict]) {
@@ -255,7 +313,9 @@ impl Vault {
         }
         let positions: Vec<BatchPosition> = question.positions.iter().map(position).collect();
         let unknown = if question.boot == self.boot {
-            self.fresh.commit(&positions, now)?.unknown
+            let outcome = self.fresh.commit(&positions, now)?;
+            self.table.proven(outcome.proven, now)?;
+            outcome.unknown
         } else {
             // judged by an earlier run, which took its judgement with it unless it was final
             self.fresh.not_final(&positions)

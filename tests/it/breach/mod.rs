@@ -5,4 +5,5 @@ pub(crate) mod bad_key_files;
 mod bad_senders;
 mod bad_telegrams;
 mod canary;
+mod ceilings;
 mod put_back;

@@ -5,6 +5,7 @@ mod electricity;
 mod erasure;
 mod handover;
 mod key_files;
+mod key_life;
 mod key_lists;
 mod restart;
 mod telegrams;

@@ -165,6 +165,7 @@ impl Stage {
         let read = keyfile::read(&delivered, &password, &Signers::nobody(UtcMillis::now()))
             .map_err(|e| Problem::new(e.to_string()))?;
         let plan = keys::Plan {
+            decoys: false,
             source: name,
             place: "unplaced",
             resolution: Some(resolution),

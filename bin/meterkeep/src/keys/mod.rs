@@ -3,6 +3,9 @@
 //! The file is parsed in this process and not in the vault (decision record 0005), and nobody between here and
 //! the vault can read or change the list.
 
+mod decoy;
+mod life;
+mod rekey;
 mod report;
 mod supplied;
 mod wipe;
@@ -47,6 +50,11 @@ pub(crate) struct Args {
 enum Command {
     Import(Import),
     Report(report::Report),
+    Show(life::Show),
+    Retire(life::Retire),
+    Fixed(life::Fixed),
+    Rekey(rekey::Args),
+    Decoy(decoy::Args),
 }
 
 /// Import a supplier's key file: Kamstrup KEM or KEM2, zipped or not, or a list of keys in columns.
@@ -86,6 +94,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     match &args.command {
         Command::Import(import) => run_import(import),
         Command::Report(args) => report::run(args),
+        Command::Show(args) => life::show(args),
+        Command::Retire(args) => life::retire(args),
+        Command::Fixed(args) => life::fixed(args),
+        Command::Rekey(args) => rekey::run(args),
+        Command::Decoy(args) => decoy::run(args),
     }
 }
 
@@ -111,6 +124,7 @@ fn run_import(args: &Import) -> Result<ExitCode, Problem> {
         resolution: args.resolution.as_deref().and_then(Resolution::from_name),
         plain_because: args.reading.plain_because(&read),
         try_only: false,
+        decoys: false,
     };
     let tried = if args.all_or_nothing {
         let trial = Plan { try_only: true, ..plan };
@@ -154,13 +168,15 @@ pub(crate) struct Plan<'a> {
     pub plain_because: &'a str,
     /// Only find out what would become of each.
     pub try_only: bool,
+    /// The meters are decoys; only the vault learns that.
+    pub decoys: bool,
 }
 
 /// What became of a meter's key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Outcome {
     pub meter: String,
-    /// What the key is for: `DEK`, or `GUEK` and `GAK` of DLMS.
+    /// What the key is for: `DEK`, or `GUEK`, `GAK` and `KEK` of DLMS.
     pub key: &'static str,
     /// As the vault says: `imported`, `unchanged`, `conflict`, `weak` and so on.
     pub outcome: String,
@@ -219,8 +235,8 @@ fn progress(keys: usize, what: &'static str) -> ProgressBar {
 }
 
 /// The keys that the vault takes, by their names in key files and by its own.
-const ROLES: [(KeyRole, &str); 3] =
-    [(KeyRole::Dek, "DEK"), (KeyRole::Gpk60, "GUEK"), (KeyRole::Gpk61, "GAK")];
+const ROLES: [(KeyRole, &str); 4] =
+    [(KeyRole::Dek, "DEK"), (KeyRole::Gpk60, "GUEK"), (KeyRole::Gpk61, "GAK"), (KeyRole::Kek, "KEK")];
 
 /// The keys of these devices that the vault takes, meter by meter.
 fn keyed(devices: &[Device]) -> Vec<Keyed<'_>> {
@@ -254,6 +270,7 @@ fn seal(vault: &PublicKey, part: &[Keyed<'_>], plan: &Plan<'_>) -> Result<Import
             serial: device.serial.clone(),
             role: (*role).to_owned(),
             key: key.expose().to_vec(),
+            decoy: plan.decoys,
         });
     }
     // encoded at once into a buffer that cannot grow, so that no copy stays behind
@@ -433,7 +450,9 @@ mod tests {
             [
                 ("KAM-10000001".to_owned(), "DEK"),
                 ("KAM-27581522".into(), "GUEK"),
-                ("KAM-27581522".into(), "GAK")
+                ("KAM-27581522".into(), "GAK"),
+                ("KAM-27581522".into(), "KEK"),
+                ("KAM-10000003".into(), "KEK")
             ]
         );
     }

@@ -44,6 +44,10 @@ enum State {
     Exposed,
     /// The key was handed over to somebody.
     HandedOver,
+    /// The meter was exchanged, and its keys retired.
+    Retired,
+    /// A new key waits for the meter.
+    RekeyPending,
     /// The meter is in the register, sends encrypted, and has no key.
     Missing,
 }
@@ -83,6 +87,8 @@ async fn ask(operator: &Operator, list: Option<State>) -> Result<(Vec<Delivery>,
         Some(State::Wrong) => "wrong",
         Some(State::Exposed) => "exposed",
         Some(State::HandedOver) => "handed-over",
+        Some(State::Retired) => "retired",
+        Some(State::RekeyPending) => "rekey-pending",
         Some(State::Missing) => "all",
     };
     let ask = |after| operator.carry(Carried::Keys(KeysWish { state: state.to_owned(), after }));

@@ -57,6 +57,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ),
     ("gpk60", &["gpk60", "guek", "hanencryptionkey"]),
     ("gpk61", &["gpk61", "gak", "hanauthenticationkey", "authenticationkey"]),
+    ("kek", &["kek", "masterkey", "keyencryptionkey"]),
 ];
 
 fn role(what: &str) -> Option<Role> {
@@ -66,6 +67,7 @@ fn role(what: &str) -> Option<Role> {
         "key" => Role::Key(KeyRole::Dek),
         "gpk60" => Role::Key(KeyRole::Gpk60),
         "gpk61" => Role::Key(KeyRole::Gpk61),
+        "kek" => Role::Key(KeyRole::Kek),
         _ => return None,
     })
 }
@@ -87,7 +89,7 @@ pub struct Mapping {
 pub enum MappingError {
     /// Not `what=header`.
     #[error(
-        "`{0}` maps no column; write manufacturer, serial, key, gpk60 or gpk61, `=`, and the column's header"
+        "`{0}` maps no column; write manufacturer, serial, key, gpk60, gpk61 or kek, `=`, and the column's header"
     )]
     Form(String),
     /// A header that the list does not have.

@@ -14,6 +14,7 @@ use seal::sign::{Signer, Verifier};
 use seal::{Place, aead, mac};
 use store::{Account, Commit, Facts, Kind, Outcomes, Quality, ReadingStore, Source};
 use wire::Room;
+use wire::alarm::{Alarm, Alarms, AlarmsRequest};
 use wire::archive::{ImportKeys, ListMeters, Move, NewMeter, Policy, ReadingsQuery, RegisterChange};
 use wire::custody::{Carried, Errand, ErrandAnswer, VaultErrand};
 use wire::erasure::{ErasureActs, Erasures, ErasuresAnswer};
@@ -23,6 +24,7 @@ use wire::vault::{self, DataKeys, ReleaseKeys, Tenancy};
 
 use super::*;
 
+mod alarms;
 mod custody;
 mod marks;
 mod questions;
@@ -55,6 +57,7 @@ struct VaultState {
     mark: Mutex<MarkAnswer>,
     refuses_tenancies: Mutex<bool>,
     erased: Mutex<Vec<ErasureActs>>,
+    alarms: Mutex<Vec<Alarm>>,
 }
 
 fn data_key(meter: u32, tenancy: &[u8], class: u32, month: u32) -> Secret<32> {
@@ -137,6 +140,12 @@ impl Vault for CheckingVault {
         Ok(ErasuresAnswer { acts, replayed, ..ErasuresAnswer::default() })
     }
 
+    async fn alarms(&self, q: AlarmsRequest) -> Result<Alarms, Refused> {
+        let mut alarms = self.0.alarms.lock().unwrap();
+        alarms.retain(|alarm| alarm.number > q.recorded_up_to);
+        Ok(Alarms { alarms: alarms.iter().take(2).cloned().collect() })
+    }
+
     /// Takes every act, and knows hand-over 9 as fetched.
     async fn custody(&self, q: VaultErrand) -> Result<ErrandAnswer, Refused> {
         let recorded = self.recorded(Action::KeepKeys, &q.request, &q.event, &q.receipt)?;
@@ -179,6 +188,7 @@ async fn house() -> House {
         mark: Mutex::default(),
         refuses_tenancies: Mutex::default(),
         erased: Mutex::default(),
+        alarms: Mutex::default(),
     }));
     let counters = Arc::new(Counters::new());
     let archive = Archive::new(Inner {

@@ -52,7 +52,7 @@ pub(super) fn all_have_keys(content: &Content, meters: &[String]) -> Result<(), 
 }
 
 /// A line a meter: maker, serial, its keys, and a reference that is new with each hand-over, so that no list can be
-/// guessed from its keys alone.
+/// guessed from its keys alone. Decoys are left out.
 pub(super) fn write(
     content: &Content,
     meters: &[String],
@@ -64,6 +64,10 @@ pub(super) fn write(
     list.extend_from_slice(HEADER.as_bytes());
     for name in meters {
         let number = meter(name)?;
+        // a decoy's key never goes out, not even to whom officers named
+        if content.decoys.has(number) {
+            continue;
+        }
         let (maker, serial) = name.split_once('-').unwrap_or((name, ""));
         [maker, ";", serial, ";"].iter().for_each(|part| list.extend_from_slice(part.as_bytes()));
         push_hex(&mut list, content.keys.get(number).map_or(&[], |key| key.as_slice()));

@@ -172,6 +172,11 @@ impl Desk {
         self.lock().journal.next().0
     }
 
+    /// The hand-overs of a meter's keys: when they were fetched, who asked, and the receiver.
+    pub(crate) fn handovers_of(&self, meter: &str) -> Vec<(UtcMillis, String, u32)> {
+        self.lock().state.handovers_of(meter)
+    }
+
     /// Whom the keys of which meters were handed over to.
     pub(crate) fn handed_over(&self) -> HashMap<MeterNumber, BTreeSet<u32>> {
         self.lock().state.handed_over()
@@ -201,6 +206,9 @@ impl Vault {
             Carried::Keys(wish) => Ok(self.report(&wish)),
             Carried::Erasures(look) => Ok(self.look_at_erasures(look.erasure)),
             Carried::Certificate(erasure) => self.certificate(erasure, now),
+            Carried::Life(wish) => self.life(&wish.meter, now),
+            Carried::Retire(wish) => self.retire(&wish, person, now),
+            Carried::Rekey(wish) => self.rekey(&wish, person, now),
         };
         if let Err(Failure::Refused(refused)) = &done {
             self.counters.add(format!("custody.refused.{}", refused.code), 1);
@@ -212,6 +220,10 @@ impl Vault {
         let desk = &self.desk;
         let act = check_act(&encoded, |name| desk.key_of(name), &desk.house, now)
             .map_err(|e| Refused::new(e.code(), e.to_string()))?;
+        if let Deed::Decoys(wish) = &act.deed {
+            // it changes nothing, and whoever repeats it gets what only the officer can open
+            return self.list_decoys(wish);
+        }
         if let Deed::Request(request) = &act.deed {
             list::all_have_keys(&self.table.read(), &request.meters)?;
         }
@@ -237,6 +249,10 @@ impl Vault {
             if held > 0 {
                 answer.done.push_str(&format!(", {held} data keys kept for legal holds"));
             }
+        }
+        if let Deed::Request(request) = &act.deed {
+            let numbers = request.meters.iter().filter_map(|name| list::meter(name).ok());
+            self.guard_handover(numbers, &act.officer, now)?;
         }
         self.counters.add(format!("custody.{}", act.deed.word()), 1);
         Ok(answer)
@@ -368,5 +384,6 @@ fn said(act: &Act, number: u32) -> String {
         ),
         Deed::ApproveErasure(_) => format!("erasure {number} approved by `{officer}` and carried out"),
         Deed::WithdrawErasure(_) => format!("erasure {number} withdrawn by `{officer}`"),
+        Deed::Decoys(_) => String::new(),
     }
 }

@@ -177,6 +177,8 @@ impl State {
                 self.receives(handover.request.recipient, now)?;
                 Ok(Allowed::Approval)
             }
+            // answered before it comes here, and written nowhere
+            Deed::Decoys(_) => refused("no-act", "a look is no step of a hand-over"),
             Deed::Withdraw(wish) => {
                 let state = self.handover(wish.handover)?.state(now);
                 if matches!(state, "requested" | "approved") {
@@ -285,7 +287,8 @@ impl State {
                 self.handovers.get_mut(&wish.handover)?.withdrawn = Some(who);
                 Some(wish.handover)
             }
-            Deed::Approve(_) => None, // stands in a record of its own
+            // an approval stands in a record of its own, and a look in none
+            Deed::Approve(_) | Deed::Decoys(_) => None,
             deed @ (Deed::Hold(_) | Deed::Erase(_) | Deed::ApproveErasure(_) | Deed::WithdrawErasure(_)) => {
                 self.erasures.apply(deed, who, encoded)
             }
@@ -312,6 +315,16 @@ impl State {
             }
         }
         all
+    }
+
+    /// The hand-overs of a meter's keys: when they were fetched, who asked, and the receiver.
+    pub(super) fn handovers_of(&self, meter: &str) -> Vec<(UtcMillis, String, u32)> {
+        let of_it = self.handovers.values().filter(|h| h.request.meters.iter().any(|m| m == meter));
+        let fetched = of_it.filter_map(|h| {
+            let (fetched, ..) = h.fetched.as_ref()?;
+            Some((fetched.1, h.requested.0.clone(), h.request.recipient))
+        });
+        fetched.collect()
     }
 
     /// Hand-overs that wait for somebody, and those that were fetched twice.

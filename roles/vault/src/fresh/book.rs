@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use base::BatchPosition;
 use wire::vault::Verdict;
 
+use super::credit::Credit;
 use super::finals::Finals;
 use super::meter::{MAX_GAPS, Meter, Order, Sighting};
 use super::pin::Pin;
@@ -51,6 +52,12 @@ pub(crate) struct Book {
     next_serial: u64,
     waiting: usize,
     gaps: usize,
+    /// How many telegrams of each meter may still be opened. Not part of what is tentative: what was opened was opened.
+    pub(crate) credits: HashMap<MeterNumber, Credit>,
+    /// No meter sends more often than so many seconds apart.
+    pub(crate) fastest: u32,
+    /// Tenths of seconds paid for what was opened since the last look.
+    spent: u64,
 }
 
 struct Overlay {
@@ -144,6 +151,9 @@ impl Book {
         if !verdict.has_plaintext() {
             return Entry { hash, verdict, change: None };
         }
+        if pin.is_some() && !self.pay(number, at, now) {
+            return Entry { hash, verdict: Verdict::Throttled, change: None };
+        }
         let limit = self.gap_limit();
         let overlay = self.overlay.entry(number).or_insert_with(|| {
             let meter = self.meters.get(&number).cloned().unwrap_or_default();
@@ -158,6 +168,28 @@ impl Book {
         Entry { hash, verdict, change: Some(Change { number, sighting }) }
     }
 
+    /// Pays for a telegram that is opened, if its meter's credit reaches.
+    fn pay(&mut self, number: MeterNumber, heard: Secs, now: Secs) -> bool {
+        let credit = self.credits.entry(number).or_insert_with(|| Credit::full(now));
+        let cost = credit.pay(heard, self.fastest, now);
+        self.spent = self.spent.saturating_add(cost.map_or(0, u64::from));
+        cost.is_some()
+    }
+
+    /// What was paid since the last look, in tenths of seconds.
+    pub(crate) const fn take_spent(&mut self) -> u64 {
+        std::mem::replace(&mut self.spent, 0)
+    }
+
+    /// Pays again, after a restart, for what the journal holds beyond the snapshot.
+    pub(crate) fn pay_again(&mut self, batch: &Batch) {
+        let opened = batch.entries.iter().filter_map(|e| e.change.as_ref());
+        for change in opened.filter(|change| change.sighting.pin.is_some()) {
+            self.pay(change.number, change.sighting.at, batch.at);
+        }
+        self.spent = 0;
+    }
+
     const fn gap_limit(&self) -> usize {
         if self.gaps > GAP_BUDGET { FEW_GAPS } else { MAX_GAPS }
     }
@@ -168,28 +200,35 @@ impl Book {
         Some(Batch { position, at, entries: batch.entries.clone() })
     }
 
-    /// A batch stands durably at `record` of the journal: its changes are final.
-    pub(crate) fn commit(&mut self, batch: &Batch, record: u64) {
+    /// A batch stands durably at `record` of the journal: its changes are final. Gives the meters whose key has shown itself
+    /// right by it.
+    pub(crate) fn commit(&mut self, batch: &Batch, record: u64) -> Vec<MeterNumber> {
+        let mut proven = Vec::new();
         let limit = self.gap_limit();
         for change in batch.entries.iter().filter_map(|e| e.change.as_ref()) {
             let meter = self.meters.entry(change.number).or_default();
             let before = meter.gaps.len();
+            let was_proven = meter.is_proven();
             meter.accept(&change.sighting, limit);
+            if meter.is_proven() && !was_proven {
+                proven.push(change.number);
+            }
             self.gaps = (self.gaps + meter.gaps.len()).saturating_sub(before);
         }
         self.finals.insert(batch.position, record);
-        let Some(serial) = self.serials.get(&batch.position).copied() else { return };
-        let Some(waiting) = self.tentative.get_mut(&serial) else { return };
+        let Some(serial) = self.serials.get(&batch.position).copied() else { return proven };
+        let Some(waiting) = self.tentative.get_mut(&serial) else { return proven };
         // frames presented while the journal was being written are not in it yet
         let done = batch.entries.len().min(waiting.entries.len());
         if done < waiting.entries.len() {
             waiting.entries.iter_mut().take(done).for_each(|e| e.change = None);
-            return;
+            return proven;
         }
         if let Some(gone) = self.tentative.remove(&serial) {
             self.release(&gone);
         }
         self.serials.remove(&batch.position);
+        proven
     }
 
     fn release(&mut self, gone: &Tentative) {

@@ -1,6 +1,7 @@
 //! Freshness: which telegrams are new.
 
 mod book;
+mod credit;
 mod finals;
 mod gaps;
 mod hint;
@@ -17,6 +18,7 @@ mod store;
 mod store_tests;
 
 pub(crate) use book::{Outcome, Presented};
+pub(crate) use credit::TENTHS_A_SECOND;
 pub(crate) use meter::Order;
 pub(crate) use pin::Pin;
 pub(crate) use seconds::Secs;

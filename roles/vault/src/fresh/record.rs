@@ -186,7 +186,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_batch_comes_back(
-            sightings in proptest::collection::vec((sighting(), any::<[u8; 6]>(), 0usize..17), 0..40),
+            sightings in proptest::collection::vec((sighting(), any::<[u8; 6]>(), 0usize..19), 0..40),
             collector: u32, epoch: u64, seq: u64, at: u32,
         ) {
             let entries = sightings.into_iter().map(|(sighting, number, verdict)| {

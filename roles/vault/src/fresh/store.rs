@@ -15,8 +15,9 @@ use super::record::{Batch, Entry};
 use super::seconds::Secs;
 use super::snapshot::{self, SnapshotError};
 use crate::MeterNumber;
+use crate::ceilings::Caps;
 
-/// How much is remembered.
+/// How much is remembered, and how much goes out.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Bytes of journal kept for repeating verdicts; at least what lies after the snapshot is kept.
@@ -25,11 +26,13 @@ pub struct Limits {
     pub batches: u64,
     /// Bytes of journal after which a new snapshot is made.
     pub snapshot_every: u64,
+    /// What goes out in an hour.
+    pub caps: Caps,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { journal_bytes: 16 << 30, batches: 8_000_000, snapshot_every: 64 << 20 }
+        Self { journal_bytes: 16 << 30, batches: 8_000_000, snapshot_every: 64 << 20, caps: Caps::default() }
     }
 }
 
@@ -81,6 +84,8 @@ impl From<TooMuchWaits> for FreshError {
 pub(crate) struct Outcome {
     /// Positions that this run has not judged and that are not final.
     pub(crate) unknown: Vec<BatchPosition>,
+    /// Meters whose key has shown itself right by this.
+    pub(crate) proven: Vec<MeterNumber>,
 }
 
 /// The durable book of freshness.
@@ -131,6 +136,7 @@ impl Freshness {
             Some(file) => snapshot::open(&key, &file)?,
             None => (Book::default(), 0),
         };
+        book.fastest = limits.caps.fastest_interval_s;
         let (first, next) = (journal.first().0, journal.next().0);
         if from < first || from > next {
             return Err(FreshError::Hole { first, next, wanted: from });
@@ -143,6 +149,7 @@ impl Freshness {
             let batch = open_record(&key, position.0, bytes)?;
             mark(&mut marks, batch.at, position.0);
             book.commit(&batch, position.0);
+            book.pay_again(&batch);
             replayed += 1;
         }
         tracing::info!(
@@ -164,7 +171,8 @@ impl Freshness {
         })
     }
 
-    /// Judges the frames of a batch. What was judged at this position before keeps its verdict.
+    /// Judges the frames of a batch. What was judged at this position before keeps its verdict. Gives what the opened
+    /// ones cost, too, in tenths of seconds of what their meters send.
     ///
     /// # Errors
     /// When too much waits for its commit, or the journal cannot be read.
@@ -174,7 +182,7 @@ impl Freshness {
         frames: &[Presented],
         time_reliable: bool,
         now: UtcMillis,
-    ) -> Result<Vec<Verdict>, FreshError> {
+    ) -> Result<(Vec<Verdict>, u64), FreshError> {
         let (is_final, record) = {
             let book = lock(&self.book);
             (book.finals.contains(position), book.finals.record_of(position))
@@ -182,9 +190,11 @@ impl Freshness {
         let remembered = match (is_final, record) {
             (false, _) => Vec::new(),
             (true, Some(record)) => self.read(record)?,
-            (true, None) => return Ok(vec![Verdict::StalePosition; frames.len()]),
+            (true, None) => return Ok((vec![Verdict::StalePosition; frames.len()], 0)),
         };
-        Ok(lock(&self.book).judge(position, frames, time_reliable, remembered, Secs::of(now))?)
+        let mut book = lock(&self.book);
+        let verdicts = book.judge(position, frames, time_reliable, remembered, Secs::of(now))?;
+        Ok((verdicts, book.take_spent()))
     }
 
     fn read(&self, record: u64) -> Result<Vec<Entry>, FreshError> {
@@ -226,7 +236,9 @@ impl Freshness {
         writer.journal.sync()?;
         {
             let mut book = lock(&self.book);
-            batches.iter().zip(&records).for_each(|(batch, record)| book.commit(batch, *record));
+            for (batch, record) in batches.iter().zip(&records) {
+                outcome.proven.append(&mut book.commit(batch, *record));
+            }
         }
         if let Some(record) = records.first() {
             mark(&mut writer.marks, Secs::of(now), *record);

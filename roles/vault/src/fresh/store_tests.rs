@@ -54,7 +54,7 @@ fn restart(disk: &FaultyDisk, fresh: Freshness) -> Freshness {
 }
 
 fn judge(fresh: &Freshness, position: BatchPosition, frames: &[Presented]) -> Vec<Verdict> {
-    fresh.judge(position, frames, true, NOW).unwrap()
+    fresh.judge(position, frames, true, NOW).unwrap().0
 }
 
 use Verdict::{Duplicate, Fresh, StalePosition, WrongKey};
@@ -126,9 +126,9 @@ fn a_position_whose_verdicts_were_given_up_is_stale() {
         fresh.judge(at(1, seq), &[], true, now).unwrap();
         fresh.commit(&[at(1, seq)], now).unwrap();
     }
-    assert_eq!(fresh.judge(at(1, 1), &[frame(1, 1)], true, later).unwrap(), [StalePosition]);
+    assert_eq!(fresh.judge(at(1, 1), &[frame(1, 1)], true, later).unwrap().0, [StalePosition]);
     let fresh = restart(&disk, fresh);
-    assert_eq!(fresh.judge(at(1, 1), &[frame(1, 1)], true, later).unwrap(), [StalePosition]);
+    assert_eq!(fresh.judge(at(1, 1), &[frame(1, 1)], true, later).unwrap().0, [StalePosition]);
     assert_eq!(fresh.positions().0, [at(1, 4)]);
 }
 
@@ -153,8 +153,8 @@ fn a_judgement_that_nobody_commits_is_dropped_and_its_counters_are_free_again() 
     assert_eq!(judge(&fresh, at(2, 1), &[frame(1, 2)]), [Fresh]);
     let later = NOW.plus(3_602_000);
     // the second presentation keeps the second batch alive
-    assert_eq!(fresh.judge(at(2, 1), &[frame(1, 2)], true, later).unwrap(), [Fresh]);
-    let verdicts = fresh.judge(at(3, 1), &[frame(2, 1), frame(1, 2)], true, later).unwrap();
+    assert_eq!(fresh.judge(at(2, 1), &[frame(1, 2)], true, later).unwrap().0, [Fresh]);
+    let verdicts = fresh.judge(at(3, 1), &[frame(2, 1), frame(1, 2)], true, later).unwrap().0;
     assert_eq!(verdicts, [Fresh, Duplicate]);
     assert_eq!(fresh.commit(&[at(1, 1)], later).unwrap().unknown, [at(1, 1)]);
 }
@@ -269,4 +269,49 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn recordings_open_no_faster_than_the_meter_sends_and_no_restart_or_missing_commit_refills_that() {
+    let disk = FaultyDisk::new(6);
+    let mut fresh = open(&disk);
+    // mode 5, recorded for months, presented as if heard in the last fortnight
+    let recorded = |n: u32| Presented {
+        hash: u64::from(n),
+        at: Secs(1_795_000_000 - 1_200_000 + n),
+        outcome: Outcome::Verified(
+            Order::Hint((n % 256) as u8),
+            Some(Pin { mode: Mode::Mode5, clear_tail: false }),
+        ),
+        ..frame(1, 1)
+    };
+    // a rhythm of 1,000 seconds is learnt first
+    let first: Vec<Presented> = (0..900).map(|n| recorded(n * 1000)).collect();
+    let mut seq = 0;
+    let mut present = |fresh: &Freshness, frames: &[Presented]| {
+        seq += 1;
+        let verdicts = fresh.judge(at(1, seq), frames, true, NOW).unwrap().0;
+        verdicts.iter().filter(|v| v.has_plaintext()).count()
+    };
+    assert_eq!(present(&fresh, &first), 900);
+    fresh.commit(&[at(1, 1)], NOW).unwrap();
+    let more = |from: u32| -> Vec<Presented> {
+        (0..4000)
+            .map(|n| Presented { hash: u64::from(from + n) << 32, ..recorded((from + n) * 1000 % 1_100_000) })
+            .collect()
+    };
+    let opened = present(&fresh, &more(1)) + present(&fresh, &more(10_000));
+    assert!((1000..3000).contains(&opened), "a fortnight and a little: {opened}");
+    assert_eq!(present(&fresh, &more(20_000)), 0);
+    fresh.snapshot(NOW).unwrap();
+    fresh = restart(&disk, fresh);
+    assert!(present(&fresh, &more(30_000)) < 5, "the snapshot knows");
+    // another meter is not touched by it
+    assert_eq!(present(&fresh, &[frame(2, 7)]), 1);
+    fresh.commit(&[at(1, seq)], NOW).unwrap();
+    fresh = restart(&disk, fresh);
+    let later = NOW.plus(3600 * 1000);
+    let verdicts = fresh.judge(at(2, 1), &more(40_000), true, later).unwrap().0;
+    let opened = verdicts.iter().filter(|v| v.has_plaintext()).count();
+    assert!((5..40).contains(&opened), "credit comes back with time: {opened}");
 }

@@ -74,6 +74,11 @@ impl KeyRing {
         self.slots.keys().copied()
     }
 
+    /// The delivery that a meter's key came with.
+    pub(crate) fn delivery_of(&self, number: MeterNumber) -> Option<u32> {
+        self.slots.get(&number).map(|slot| slot.delivery)
+    }
+
     /// The meters, each with the delivery that its key came with.
     pub(crate) fn deliveries(&self) -> impl Iterator<Item = (MeterNumber, u32)> {
         self.slots.iter().map(|(number, slot)| (*number, slot.delivery))

@@ -1,6 +1,8 @@
 //! The vault's table: meter keys, tenancies and period roots, in memory for use and in a sealed journal to last.
 
+mod decoys;
 mod erasing;
+mod life;
 mod record;
 mod rewrap;
 mod tenancies;
@@ -16,8 +18,10 @@ use seal::{Place, SealError, aead, derive};
 use crate::MeterNumber;
 use crate::keyring::{Lasting, Term};
 use crate::keys::{KeyRing, UnitKeys, UnitRole, is_weak};
+pub(crate) use decoys::Decoys;
 use erasing::Erased;
 pub(crate) use erasing::{Erasing, HeldSeries, Hold, NotErased};
+pub(crate) use life::Lives;
 use record::Record;
 use tenancies::Tenancies;
 pub(crate) use tenancies::{NoTenancy, Span, SpanError};
@@ -77,12 +81,16 @@ pub(crate) struct Content {
     exposed: HashSet<MeterNumber>,
     deliveries: Vec<Delivery>,
     erased: Erased,
+    pub(crate) decoys: Decoys,
+    pub(crate) lives: Lives,
 }
 
 /// A file that keys came with.
 pub(crate) struct Delivery {
     pub(crate) at: UtcMillis,
     pub(crate) source: String,
+    /// Who brought it; empty for deliveries of earlier editions.
+    pub(crate) person: String,
 }
 
 /// A key to be imported.
@@ -93,6 +101,8 @@ pub(crate) struct NewKey<'a> {
     pub(crate) key: &'a [u8],
     /// Whether it has been in plain text on its way.
     pub(crate) exposed: bool,
+    /// No such meter is there.
+    pub(crate) decoy: bool,
 }
 
 fn record_place(position: u64) -> Place {
@@ -148,6 +158,8 @@ impl Table {
             exposed: HashSet::new(),
             deliveries: Vec::new(),
             erased: Erased::default(),
+            decoys: Decoys::default(),
+            lives: Lives::default(),
         };
         let mut records = journal.read_from(Position(0));
         while let Some(record) = records.next_record() {
@@ -203,7 +215,7 @@ impl Table {
     pub(crate) fn import(
         &self,
         keys: &[NewKey<'_>],
-        (source, now): (&str, UtcMillis),
+        (source, person, now): (&str, &str, UtcMillis),
     ) -> Result<Vec<&'static str>, TableError> {
         let mut writing = self.writing();
         // a long file comes in several calls, and is one delivery
@@ -214,18 +226,21 @@ impl Table {
             let verdict = self.read().judge(new);
             if verdict == "imported" {
                 if !known {
-                    let delivery = Record::Delivery { at: now, source: source.to_owned() };
+                    let (person, source) = (person.to_owned(), source.to_owned());
+                    let delivery = Record::Brought { at: now, person, source };
                     self.stage(&mut writing, delivery)?;
                     known = true;
                 }
                 let sealed = writing.seal(&Place::meter_key(new.number.as_bytes(), new.role), new.key)?;
                 let (number, meter, role) = (new.number, new.meter, new.role.to_owned());
-                self.stage(&mut writing, Record::Key { number, meter, role, sealed })?;
+                self.stage(&mut writing, Record::Key { number, meter, role, sealed, decoy: new.decoy })?;
             }
             // also a key that was here already: now somebody may have it
             let known = matches!(verdict, "imported" | "unchanged");
             if new.exposed && known && !self.read().exposed.contains(&new.number) {
-                self.stage(&mut writing, Record::Exposed { number: new.number })?;
+                let (number, person) = (new.number, person.to_owned());
+                self.stage(&mut writing, Record::ExposedBy { number, at: now, person })?;
+                self.stage(&mut writing, Record::Exposed { number })?;
             }
             outcomes.push(verdict);
         }
@@ -331,12 +346,15 @@ impl Table {
 impl Content {
     fn apply(&mut self, key: &Secret<32>, record: Record) -> Result<(), SealError> {
         match record {
-            Record::Key { number, meter, role, sealed } if role == DEK => {
+            Record::Key { number, meter, role, sealed, decoy } if role == DEK => {
+                if decoy {
+                    self.decoys.insert(number);
+                }
                 let place = Place::meter_key(number.as_bytes(), &role);
                 let opened: Secret<16> = aead::open_secret(key, &place, &sealed)?;
                 self.keys.insert(number, meter, opened.expose(), self.delivery());
             }
-            Record::Key { number, meter, role, sealed } => {
+            Record::Key { number, meter, role, sealed, .. } => {
                 // a role that this edition does not know stays in the journal
                 if let Some(known) = UnitRole::from_name(&role) {
                     let place = Place::meter_key(number.as_bytes(), &role);
@@ -356,8 +374,12 @@ impl Content {
             Record::Exposed { number } => {
                 self.exposed.insert(number);
             }
-            Record::Delivery { at, source } => self.deliveries.push(Delivery { at, source }),
+            Record::Delivery { at, source } => {
+                self.deliveries.push(Delivery { at, source, person: String::new() });
+            }
+            Record::Brought { at, person, source } => self.deliveries.push(Delivery { at, source, person }),
             Record::Gone => {}
+            record if record.is_of_life() => self.apply_life(key, record)?,
             erasing => self.apply_erasing(erasing, key)?,
         }
         Ok(())

@@ -4,6 +4,7 @@ use base::{Class, MeterId, Month, TenancyId, UtcMillis};
 use seal::Place;
 
 use super::erasing::{HeldSeries, Hold};
+use super::life::NEXT;
 use super::tenancies::Span;
 use crate::MeterNumber;
 use crate::codec::{Fields, Malformed, put_bytes, put_varint};
@@ -12,8 +13,8 @@ use crate::codec::{Fields, Malformed, put_bytes, put_varint};
 /// whom it belongs to only to who holds the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Record {
-    /// A meter's key.
-    Key { number: MeterNumber, meter: MeterId, role: String, sealed: Vec<u8> },
+    /// A meter's key. A decoy's differs in nothing but its code, so that the journal's lengths do not tell.
+    Key { number: MeterNumber, meter: MeterId, role: String, sealed: Vec<u8>, decoy: bool },
     /// A tenancy's root.
     Tenancy { tenancy: TenancyId, sealed: Vec<u8> },
     /// A tenancy holds a meter from when to when; a later record of the same beginning ends it.
@@ -38,6 +39,22 @@ pub(super) enum Record {
     Lifted { hold: u32 },
     /// A decided erasure was carried out.
     Erasure { erasure: u32, at: UtcMillis },
+    /// The keys that follow came with this file, by this person; it stands where [`Self::Delivery`] did.
+    Brought { at: UtcMillis, person: String, source: String },
+    /// Telegrams that are heard of the meter from then on are refused.
+    Retired { number: MeterNumber, from: UtcMillis, at: UtcMillis, person: String },
+    /// A new encryption key for a meter, until a telegram has opened under it.
+    Rekey { number: MeterNumber, at: UtcMillis, person: String, sealed: Vec<u8> },
+    /// The meter has taken it, as a telegram heard then shows.
+    Rekeyed { number: MeterNumber, heard: UtcMillis, at: UtcMillis },
+    /// A key has shown itself right; with the bit of DLMS where it is that of a port.
+    Proven { number: MeterNumber, at: UtcMillis },
+    /// When and by whom a key was marked exposed, beside [`Self::Exposed`].
+    ExposedBy { number: MeterNumber, at: UtcMillis, person: String },
+}
+
+fn text(bytes: &[u8]) -> Result<String, Malformed> {
+    String::from_utf8(bytes.to_vec()).map_err(|_| Malformed)
 }
 
 impl Record {
@@ -47,6 +64,7 @@ impl Record {
             Self::Key { number, role, sealed, .. } => {
                 Some((Place::meter_key(number.as_bytes(), role), sealed))
             }
+            Self::Rekey { number, sealed, .. } => Some((Place::meter_key(number.as_bytes(), NEXT), sealed)),
             Self::Tenancy { tenancy, sealed } => Some((Place::tenancy_root(*tenancy), sealed)),
             Self::Period { class, month, sealed } => Some((Place::period_root(*class, *month), sealed)),
             Self::Held { hold, series, sealed } => Some((series.place(*hold), sealed)),
@@ -54,11 +72,23 @@ impl Record {
         }
     }
 
+    /// Whether it tells of the life of a key.
+    pub(super) const fn is_of_life(&self) -> bool {
+        matches!(
+            self,
+            Self::Retired { .. }
+                | Self::Rekey { .. }
+                | Self::Rekeyed { .. }
+                | Self::Proven { .. }
+                | Self::ExposedBy { .. }
+        )
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut into = Vec::with_capacity(128);
         match self {
-            Self::Key { number, meter, role, sealed } => {
-                into.push(1);
+            Self::Key { number, meter, role, sealed, decoy } => {
+                into.push(if *decoy { 10 } else { 1 });
                 into.extend_from_slice(number.as_bytes());
                 into.extend_from_slice(&meter.0.to_le_bytes());
                 put_bytes(&mut into, role.as_bytes());
@@ -87,6 +117,43 @@ impl Record {
                 into.push(6);
                 into.extend_from_slice(&at.0.to_le_bytes());
                 put_bytes(&mut into, source.as_bytes());
+            }
+            Self::Brought { at, person, source } => {
+                into.push(11);
+                into.extend_from_slice(&at.0.to_le_bytes());
+                put_bytes(&mut into, person.as_bytes());
+                put_bytes(&mut into, source.as_bytes());
+            }
+            Self::Retired { number, from, at, person } => {
+                into.push(12);
+                into.extend_from_slice(number.as_bytes());
+                into.extend_from_slice(&from.0.to_le_bytes());
+                into.extend_from_slice(&at.0.to_le_bytes());
+                put_bytes(&mut into, person.as_bytes());
+            }
+            Self::Rekey { number, at, person, sealed } => {
+                into.push(13);
+                into.extend_from_slice(number.as_bytes());
+                into.extend_from_slice(&at.0.to_le_bytes());
+                put_bytes(&mut into, person.as_bytes());
+                put_bytes(&mut into, sealed);
+            }
+            Self::Rekeyed { number, heard, at } => {
+                into.push(14);
+                into.extend_from_slice(number.as_bytes());
+                into.extend_from_slice(&heard.0.to_le_bytes());
+                into.extend_from_slice(&at.0.to_le_bytes());
+            }
+            Self::Proven { number, at } => {
+                into.push(15);
+                into.extend_from_slice(number.as_bytes());
+                into.extend_from_slice(&at.0.to_le_bytes());
+            }
+            Self::ExposedBy { number, at, person } => {
+                into.push(16);
+                into.extend_from_slice(number.as_bytes());
+                into.extend_from_slice(&at.0.to_le_bytes());
+                put_bytes(&mut into, person.as_bytes());
             }
             Self::Exposed { number } => {
                 into.push(5);
@@ -135,7 +202,8 @@ impl Record {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut fields = Fields::of(bytes);
         let record = match fields.byte()? {
-            1 => Self::Key {
+            code @ (1 | 10) => Self::Key {
+                decoy: code == 10,
                 number: MeterNumber(fields.array()?),
                 meter: MeterId(fields.u32()?),
                 role: String::from_utf8(fields.bytes()?.to_vec()).map_err(|_| Malformed)?,
@@ -180,6 +248,34 @@ impl Record {
             }
             22 => Self::Lifted { hold: fields.u32()? },
             23 => Self::Erasure { erasure: fields.u32()?, at: UtcMillis(fields.i64()?) },
+            11 => Self::Brought {
+                at: UtcMillis(fields.i64()?),
+                person: text(fields.bytes()?)?,
+                source: text(fields.bytes()?)?,
+            },
+            12 => Self::Retired {
+                number: MeterNumber(fields.array()?),
+                from: UtcMillis(fields.i64()?),
+                at: UtcMillis(fields.i64()?),
+                person: text(fields.bytes()?)?,
+            },
+            13 => Self::Rekey {
+                number: MeterNumber(fields.array()?),
+                at: UtcMillis(fields.i64()?),
+                person: text(fields.bytes()?)?,
+                sealed: fields.bytes()?.to_vec(),
+            },
+            14 => Self::Rekeyed {
+                number: MeterNumber(fields.array()?),
+                heard: UtcMillis(fields.i64()?),
+                at: UtcMillis(fields.i64()?),
+            },
+            15 => Self::Proven { number: MeterNumber(fields.array()?), at: UtcMillis(fields.i64()?) },
+            16 => Self::ExposedBy {
+                number: MeterNumber(fields.array()?),
+                at: UtcMillis(fields.i64()?),
+                person: text(fields.bytes()?)?,
+            },
             _ => return Err(Malformed),
         };
         fields.end()?;

@@ -56,7 +56,7 @@ impl House {
         self.vault().custody(&VaultErrand { request, event, receipt }, now)
     }
 
-    fn signed(&self, name: &str, by: &Signer, deed: Deed) -> Vec<u8> {
+    pub(super) fn signed(&self, name: &str, by: &Signer, deed: Deed) -> Vec<u8> {
         sign_act(house_of(self.import_key().as_bytes()), name, deed, NOW, by).unwrap()
     }
 
@@ -65,7 +65,7 @@ impl House {
     }
 
     /// A receiver, proposed by Anna and admitted by Bo.
-    fn receiver(&self, officers: &Officers, key: RecipientKey, fingerprint: Vec<u8>) -> u32 {
+    pub(super) fn receiver(&self, officers: &Officers, key: RecipientKey, fingerprint: Vec<u8>) -> u32 {
         let wish = RegisterRecipient { name: "Acme Heat".to_owned(), key: Some(key) };
         let recipient = self.act("anna", &officers.anna, Deed::Register(wish)).unwrap().number;
         self.act("bo", &officers.bo, Deed::Admit(AdmitRecipient { recipient, fingerprint })).unwrap();
@@ -81,18 +81,18 @@ impl House {
     }
 }
 
-fn age_key() -> (age::Identity, RecipientKey, Vec<u8>) {
+pub(super) fn age_key() -> (age::Identity, RecipientKey, Vec<u8>) {
     let identity = age::Identity::from_file(SECRET).unwrap();
     let key = identity.recipient().as_bytes().to_vec();
     (identity, RecipientKey::Age(key.clone()), key)
 }
 
-fn wish(recipient: u32, meters: &[&str]) -> RequestHandover {
+pub(super) fn wish(recipient: u32, meters: &[&str]) -> RequestHandover {
     let meters = meters.iter().map(|m| (*m).to_owned()).collect();
     RequestHandover { recipient, meters, reason: "sold to Acme".to_owned() }
 }
 
-fn approval(handover: u32, request: &RequestHandover) -> Deed {
+pub(super) fn approval(handover: u32, request: &RequestHandover) -> Deed {
     Deed::Approve(ApproveHandover { handover, digest: request.digest().to_vec() })
 }
 

@@ -85,6 +85,7 @@ fn a_list_for_other_meters_or_another_vault_is_refused() {
         serial: "10000009".into(),
         role: "DEK".into(),
         key: key(9),
+        decoy: false,
     });
     let aad = Sha256::digest("KAM-10000001");
     let sealed = house.import_key().seal_to(KEY_LIST_INFO, &aad, &list.encode_to_vec()).unwrap();

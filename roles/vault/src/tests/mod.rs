@@ -1,8 +1,11 @@
+mod ceilings;
+mod decoys;
 mod decrypting;
 mod erasing;
 mod frames;
 mod handing;
 mod importing;
+mod life;
 mod marking;
 mod releasing;
 mod room;
@@ -28,6 +31,7 @@ use wire::vault::{
     Verdict,
 };
 
+use crate::ceilings::Caps;
 use crate::fresh::Limits;
 use crate::root::create_on;
 use crate::vault::{Failure, Pinned, Vault};
@@ -45,6 +49,7 @@ struct House {
     head: std::cell::Cell<Head>,
     vault: Option<Vault>,
     counters: Arc<Counters>,
+    caps: Caps,
 }
 
 fn passphrase() -> SecretBytes {
@@ -73,6 +78,7 @@ impl House {
             head: std::cell::Cell::new(Head::EMPTY),
             vault: None,
             counters: Arc::new(Counters::new()),
+            caps: Caps::default(),
         };
         house.restart();
         house
@@ -87,7 +93,8 @@ impl House {
         let disk = Arc::new(self.disk.clone());
         let counters = Arc::clone(&self.counters);
         let proof = crate::Proof::Passphrase(passphrase());
-        let vault = Vault::open(disk, &self.layout, &proof, pinned, Limits::default(), counters);
+        let limits = Limits { caps: self.caps, ..Limits::default() };
+        let vault = Vault::open(disk, &self.layout, &proof, pinned, limits, counters);
         self.vault = Some(vault.unwrap());
     }
 
@@ -190,6 +197,14 @@ fn import_body(
     to: &PublicKey,
     keys: &[(&str, &str, &str, Vec<u8>)],
 ) -> (wire::archive::ImportKeys, Vec<u32>) {
+    import_body_of(to, keys, false)
+}
+
+fn import_body_of(
+    to: &PublicKey,
+    keys: &[(&str, &str, &str, Vec<u8>)],
+    decoy: bool,
+) -> (wire::archive::ImportKeys, Vec<u32>) {
     let mut list = KeyList::default();
     let (mut meters, mut aad) = (Vec::new(), Vec::new());
     for (manufacturer, serial, role, key) in keys {
@@ -201,6 +216,7 @@ fn import_body(
             serial: (*serial).to_owned(),
             role: (*role).to_owned(),
             key: key.clone(),
+            decoy,
         });
     }
     let sealed = to.seal_to(KEY_LIST_INFO, &aad, &list.encode_to_vec()).unwrap();
@@ -263,7 +279,7 @@ fn has(disk: &FaultyDisk, needle: &[u8]) -> bool {
             }
         })
     }
-    ["", "desk", "table-1", "table-2", "fresh", "fresh/journal", "releases"]
+    ["", "alarms", "desk", "table-1", "table-2", "fresh", "fresh/journal", "releases"]
         .iter()
         .any(|part| walk(disk, &Path::new("/house/rooms/vault").join(part), needle))
 }

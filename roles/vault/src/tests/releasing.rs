@@ -179,20 +179,6 @@ fn a_ledger_that_was_put_back_gets_no_more_keys_also_after_a_restart() {
 }
 
 #[test]
-fn one_person_opens_so_much_in_an_hour_and_no_more() {
-    let house = settled();
-    let many = vec![series(A, 2, Class::Daily, "2026-11"); 4096];
-    sealing(&house, &many[..1]);
-    for _ in 0..122 {
-        release(&house, &many);
-    }
-    let (request, event, receipt) =
-        house.asked(&house.grant(Purpose::Operations, Action::ReadReadings), Action::ReadReadings, vec![]);
-    let question = ReleaseKeys { request, event, receipt, series: many };
-    assert_eq!(code(house.vault().release_keys(&question, NOW)), "rate-limited");
-}
-
-#[test]
 fn tenancies_are_taken_all_or_none_and_only_from_the_register() {
     let house = settled();
     let told = house.tell(&[span(B, 3, "2026-11-01", None), span(B, 2, "2026-05-01", None)]);

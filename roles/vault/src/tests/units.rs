@@ -4,16 +4,16 @@ use seal::meter::dlms::{Keys, protect};
 
 use super::*;
 
-const TITLE: &[u8; 8] = b"KAM\x45\x01\xa4\xdc\x52";
-const SERIAL: &str = "27581522";
+pub(super) const TITLE: &[u8; 8] = b"KAM\x45\x01\xa4\xdc\x52";
+pub(super) const SERIAL: &str = "27581522";
 
-fn plain(watt_hours: u32) -> Vec<u8> {
+pub(super) fn plain(watt_hours: u32) -> Vec<u8> {
     let mut plain = b"\x0f\0\0\0\x01\0\x02\x02\x09\x06\x01\0\x01\x08\0\xff\x06".to_vec();
     plain.extend(watt_hours.to_be_bytes());
     plain
 }
 
-fn unit_of(
+pub(super) fn unit_of(
     title: &[u8; 8],
     control: u8,
     counter: u32,

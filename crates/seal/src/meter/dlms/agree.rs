@@ -63,6 +63,33 @@ pub fn unwrap(master: &[u8], wrapped: &[u8]) -> Result<SecretBytes, AgreeError> 
     Ok(SecretBytes::new(std::mem::take(&mut *key)))
 }
 
+/// Wraps a key under a master key, for the way into a meter.
+///
+/// # Errors
+/// [`AgreeError::KeyLength`]: both have 16 or 32 bytes.
+pub fn wrap(master: &[u8], key: &[u8]) -> Result<Vec<u8>, AgreeError> {
+    if !matches!(key.len(), 16 | 32) {
+        return Err(AgreeError::KeyLength);
+    }
+    let mut wrapped = vec![0; key.len() + 8];
+    let done = match master.len() {
+        16 => AesKw::<Aes128>::new_from_slice(master).map(|kw| kw.wrap_key(key, &mut wrapped).map(|_| ())),
+        32 => AesKw::<Aes256>::new_from_slice(master).map(|kw| kw.wrap_key(key, &mut wrapped).map(|_| ())),
+        _ => return Err(AgreeError::KeyLength),
+    };
+    done.map_err(|_| AgreeError::KeyLength)?.map_err(|_| AgreeError::KeyLength)?;
+    Ok(wrapped)
+}
+
+/// The parameters of `key_transfer` (security setup, class 64, method 2) that give a meter a new global unicast encryption
+/// key: an array of one structure of the key's id (0) and the wrapped key, in A-XDR.
+#[must_use]
+pub fn transfer_of_encryption_key(wrapped: &[u8]) -> Vec<u8> {
+    // a wrapped key has 24 or 40 bytes, so that one byte holds its length
+    let length = u8::try_from(wrapped.len()).unwrap_or(u8::MAX);
+    [&[0x01, 0x01, 0x02, 0x02, 0x16, 0x00, 0x09, length], wrapped].concat()
+}
+
 /// The key that two parties agree on: `private` is ours, `public` theirs (64 bytes, no prefix). `parties` are the system
 /// titles of originator and recipient, in the scheme C(0e,2s) with the transaction between them. `older` takes the
 /// object identifier of older papers; accept it only where a meter is known to need it.
@@ -100,4 +127,29 @@ pub fn check_signature(signer: &[u8], message: &[u8], signature: &[u8]) -> Resul
 /// A point as SEC 1 writes it.
 fn uncompressed(point: &[u8]) -> Vec<u8> {
     [&[4], point].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrapped_key_is_that_of_rfc_3394_and_opens_only_under_its_master() {
+        // RFC 3394, 4.1
+        let (master, key) = (
+            hex::decode("000102030405060708090A0B0C0D0E0F").unwrap(),
+            hex::decode("00112233445566778899AABBCCDDEEFF").unwrap(),
+        );
+        let wrapped = wrap(&master, &key).unwrap();
+        assert_eq!(hex::encode_upper(&wrapped), "1FA68B0A8112B447AEF34BD8FB5A7B829D3E862371D2CFE5");
+        assert_eq!(unwrap(&master, &wrapped).unwrap().expose(), key);
+        assert!(unwrap(&key, &wrapped).is_err());
+        let long = [7; 32];
+        assert_eq!(unwrap(&long, &wrap(&long, &[9; 32]).unwrap()).unwrap().expose(), [9; 32]);
+        assert_eq!(wrap(&master, &[1; 15]), Err(AgreeError::KeyLength));
+        assert_eq!(wrap(&[1; 15], &master), Err(AgreeError::KeyLength));
+        let parameters = transfer_of_encryption_key(&wrapped);
+        assert_eq!(hex::encode(&parameters[..8]), "0101020216000918");
+        assert_eq!(&parameters[8..], wrapped);
+    }
 }
