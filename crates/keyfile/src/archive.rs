@@ -4,10 +4,12 @@ use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
 
-use crate::error::{KeyFileError, shown};
-use crate::{MAX_DOCUMENT, MAX_MEMBERS};
+use crate::error::{KeyFileError, Part, shown};
+use crate::{MAX_DOCUMENT, MAX_MEMBERS, MAX_UNPACKED};
 
 const END_RECORD: &[u8] = b"PK\x05\x06";
+/// Members of a workbook.
+const MAX_PARTS: usize = 256;
 const ZIP64_LOCATOR: &[u8] = b"PK\x06\x07";
 
 /// Whether the bytes start like a zip archive.
@@ -19,7 +21,7 @@ pub(crate) fn is_zip(file: &[u8]) -> bool {
 /// but their names must be harmless too: an archive with a name that points into a folder was not made by the
 /// portal.
 pub(crate) fn data_member(file: &[u8]) -> Result<Vec<u8>, KeyFileError> {
-    check_end_record(file)?;
+    check_end_record(file, MAX_MEMBERS)?;
     let damaged = |e: zip::result::ZipError| KeyFileError::Archive(shown(&e.to_string()));
     let mut archive = ZipArchive::new(Cursor::new(file)).map_err(damaged)?;
     if archive.len() > MAX_MEMBERS {
@@ -61,6 +63,41 @@ pub(crate) fn data_member(file: &[u8]) -> Result<Vec<u8>, KeyFileError> {
     Ok(document)
 }
 
+/// Whether an archive names a member that every workbook has. Names are never packed.
+pub(crate) fn looks_like_workbook(file: &[u8]) -> bool {
+    file.windows(11).any(|w| w == b"xl/workbook")
+}
+
+/// Unpacks every member of a workbook to nowhere, so that its reader meets no bomb, no damaged checksum and no DOCTYPE.
+pub(crate) fn check_workbook(file: &[u8]) -> Result<(), KeyFileError> {
+    check_end_record(file, MAX_PARTS)?;
+    let damaged = |e: zip::result::ZipError| KeyFileError::Archive(shown(&e.to_string()));
+    let mut archive = ZipArchive::new(Cursor::new(file)).map_err(damaged)?;
+    if archive.has_duplicate_names() {
+        return Err(KeyFileError::Archive("two members of one name".to_owned()));
+    }
+    let mut left = MAX_UNPACKED as u64;
+    for index in 0..archive.len() {
+        let member = archive.by_index(index).map_err(damaged)?;
+        let name = member.name().map_err(damaged)?;
+        if member.is_symlink() || !name.trim_end_matches('/').split('/').all(harmless) {
+            return Err(KeyFileError::MemberName(shown(&name)));
+        }
+        let mut part = Vec::new();
+        member
+            .take(left + 1)
+            .read_to_end(&mut part)
+            .map_err(|e| KeyFileError::Archive(shown(&e.to_string())))?;
+        left = left
+            .checked_sub(part.len() as u64)
+            .ok_or(KeyFileError::MemberTooLarge { limit: MAX_UNPACKED })?;
+        if part.windows(9).any(|w| w == b"<!DOCTYPE") {
+            return Err(KeyFileError::Doctype(Part::List));
+        }
+    }
+    Ok(())
+}
+
 /// A file name of the archive's top level, and nothing else on any operating system.
 fn harmless(name: &str) -> bool {
     !name.is_empty()
@@ -72,7 +109,7 @@ fn harmless(name: &str) -> bool {
 
 /// Holds the number of members down before the archive reader reserves memory for as many as the end record
 /// claims, and refuses archives whose reading depends on which of two end records is believed.
-fn check_end_record(file: &[u8]) -> Result<(), KeyFileError> {
+fn check_end_record(file: &[u8], limit: usize) -> Result<(), KeyFileError> {
     let damaged = |what: &str| KeyFileError::Archive(what.to_owned());
     let mut ends =
         file.windows(END_RECORD.len()).enumerate().filter(|(_, w)| *w == END_RECORD).map(|(i, _)| i);
@@ -87,8 +124,8 @@ fn check_end_record(file: &[u8]) -> Result<(), KeyFileError> {
         return Err(damaged("the end record is cut short"));
     };
     let found = usize::from(u16::from_le_bytes([low, high]));
-    if found > MAX_MEMBERS {
-        return Err(KeyFileError::TooManyMembers { found, limit: MAX_MEMBERS });
+    if found > limit {
+        return Err(KeyFileError::TooManyMembers { found, limit });
     }
     Ok(())
 }

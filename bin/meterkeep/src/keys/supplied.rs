@@ -28,6 +28,9 @@ pub(super) struct Reading {
     /// Which column of a list holds what: manufacturer, serial, key, gpk60 or gpk61, `=`, and its header; several times.
     #[arg(long, value_name = "WHAT=HEADER")]
     column: Vec<String>,
+    /// Which sheet of a workbook, where several have cells.
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
     /// The maker of all meters for which a list names none: three letters.
     #[arg(long, value_name = "ABC")]
     manufacturer: Option<String>,
@@ -74,7 +77,7 @@ impl Reading {
     pub(super) fn read(&self, bytes: &[u8], source: &str) -> Result<Result<KeyFile, Unread>, Problem> {
         let usage = |what: String| Problem::new(what).exit(USAGE);
         if keyfile::is_list(bytes) {
-            let mut mapping = Mapping::new(self.manufacturer.as_deref());
+            let mut mapping = Mapping::new(self.manufacturer.as_deref()).sheet(self.sheet.as_deref());
             self.column.iter().try_for_each(|c| mapping.column(c)).map_err(|e| usage(e.to_string()))?;
             return Ok(match &self.plain_because {
                 None => Err(Unread::Plain),
