@@ -173,8 +173,7 @@ pub fn read(container: &[u8]) -> Result<Container, EnvelopeError> {
 pub fn open_content(container: &Container, key: &Secret<16>) -> Result<SecretBytes, EnvelopeError> {
     let nonce = container.nonce.as_slice().try_into().map_err(|_| EnvelopeError::Form)?;
     let body = container.body.as_slice();
-    hmac::verify(&header_key(key)?, &container.header, &container.mac)
-        .map_err(|_| EnvelopeError::Changed)?;
+    hmac::verify(&header_key(key)?, &container.header, &container.mac).map_err(|_| EnvelopeError::Changed)?;
     let key = payload_key(key, nonce)?;
     let chunks: Vec<&[u8]> = body.chunks(CHUNK + TAG).collect();
     // as long as it will get, so that growing leaves no copy behind

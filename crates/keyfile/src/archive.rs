@@ -2,9 +2,10 @@
 
 use std::io::{Cursor, Read};
 
+use zeroize::Zeroizing;
 use zip::ZipArchive;
 
-use crate::error::{KeyFileError, Part, shown};
+use crate::error::{KeyFileError, shown};
 use crate::{MAX_DOCUMENT, MAX_MEMBERS, MAX_UNPACKED};
 
 const END_RECORD: &[u8] = b"PK\x05\x06";
@@ -22,7 +23,6 @@ pub(crate) fn is_zip(file: &[u8]) -> bool {
 /// portal.
 pub(crate) fn data_member(file: &[u8]) -> Result<Vec<u8>, KeyFileError> {
     check_end_record(file, MAX_MEMBERS)?;
-    let damaged = |e: zip::result::ZipError| KeyFileError::Archive(shown(&e.to_string()));
     let mut archive = ZipArchive::new(Cursor::new(file)).map_err(damaged)?;
     if archive.len() > MAX_MEMBERS {
         return Err(KeyFileError::TooManyMembers { found: archive.len(), limit: MAX_MEMBERS });
@@ -68,34 +68,63 @@ pub(crate) fn looks_like_workbook(file: &[u8]) -> bool {
     file.windows(11).any(|w| w == b"xl/workbook")
 }
 
-/// Unpacks every member of a workbook to nowhere, so that its reader meets no bomb, no damaged checksum and no DOCTYPE.
-pub(crate) fn check_workbook(file: &[u8]) -> Result<(), KeyFileError> {
-    check_end_record(file, MAX_PARTS)?;
-    let damaged = |e: zip::result::ZipError| KeyFileError::Archive(shown(&e.to_string()));
-    let mut archive = ZipArchive::new(Cursor::new(file)).map_err(damaged)?;
-    if archive.has_duplicate_names() {
-        return Err(KeyFileError::Archive("two members of one name".to_owned()));
-    }
-    let mut left = MAX_UNPACKED as u64;
-    for index in 0..archive.len() {
-        let member = archive.by_index(index).map_err(damaged)?;
-        let name = member.name().map_err(damaged)?;
-        if member.is_symlink() || !name.trim_end_matches('/').split('/').all(harmless) {
-            return Err(KeyFileError::MemberName(shown(&name)));
+/// The parts of a workbook, by their names.
+pub(crate) struct Parts<'f> {
+    archive: ZipArchive<Cursor<&'f [u8]>>,
+    /// Bytes that may still be unpacked.
+    left: usize,
+}
+
+impl<'f> Parts<'f> {
+    /// Opens the archive. Nothing is unpacked yet.
+    pub(crate) fn open(file: &'f [u8]) -> Result<Self, KeyFileError> {
+        check_end_record(file, MAX_PARTS)?;
+        let archive = ZipArchive::new(Cursor::new(file)).map_err(damaged)?;
+        if archive.has_duplicate_names() {
+            return Err(KeyFileError::Archive("two members of one name".to_owned()));
         }
-        let mut part = Vec::new();
+        for raw in archive.file_names_raw() {
+            let inside = |name: &&str| name.trim_end_matches('/').split('/').all(harmless);
+            if std::str::from_utf8(raw).ok().filter(inside).is_none() {
+                return Err(KeyFileError::MemberName(shown(&String::from_utf8_lossy(raw))));
+            }
+        }
+        Ok(Self { archive, left: MAX_UNPACKED })
+    }
+
+    /// Unpacks a part of so many bytes at most, where there is one.
+    pub(crate) fn read(
+        &mut self,
+        name: &str,
+        most: usize,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyFileError> {
+        let member = match self.archive.by_name(name) {
+            Ok(member) => member,
+            Err(zip::result::ZipError::FileNotFound) => return Ok(None),
+            Err(error) => return Err(damaged(error)),
+        };
+        if member.is_symlink() || member.is_dir() {
+            return Err(KeyFileError::Archive("a part is no file".to_owned()));
+        }
+        let limit = most.min(self.left);
+        let mut part = Zeroizing::new(Vec::new());
+        // The declared size may lie, so the limit holds while reading.
         member
-            .take(left + 1)
+            .take(limit as u64 + 1)
             .read_to_end(&mut part)
             .map_err(|e| KeyFileError::Archive(shown(&e.to_string())))?;
-        left = left
-            .checked_sub(part.len() as u64)
-            .ok_or(KeyFileError::MemberTooLarge { limit: MAX_UNPACKED })?;
-        if part.windows(9).any(|w| w == b"<!DOCTYPE") {
-            return Err(KeyFileError::Doctype(Part::List));
+        if part.len() > limit {
+            return Err(KeyFileError::MemberTooLarge { limit });
         }
+        self.left -= part.len();
+        Ok(Some(part))
     }
-    Ok(())
+}
+
+// by value, as `map_err` hands it over
+#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn damaged(error: zip::result::ZipError) -> KeyFileError {
+    KeyFileError::Archive(shown(&error.to_string()))
 }
 
 /// A file name of the archive's top level, and nothing else on any operating system.

@@ -71,10 +71,6 @@ pub(crate) fn workbooks() -> Vec<Vec<u8>> {
     let key = "6D1B0C44A7F35E20918C3FDD0A57E6B2";
     let parts = [
         format!(
-            "<Relationships xmlns=\"{packed}/relationships\"><Relationship Id=\"a\" Type=\"{rels}/officeDocument\" Target=\"xl/workbook.xml\"/>\
-             </Relationships>"
-        ),
-        format!(
             "<workbook xmlns=\"{main}\" xmlns:r=\"{rels}\"><sheets><sheet name=\"S\" sheetId=\"1\" r:id=\"a\"/></sheets></workbook>"
         ),
         format!(

@@ -11,11 +11,11 @@ use der::{Decode as _, Encode as _};
 use super::seal::{algorithm, sha256};
 use super::{MAX_CONTAINER, MAX_RECIPIENTS, name};
 use crate::EnvelopeError;
-use crate::record::{Signed, SignerRecord};
 use crate::asn1::{
     Attribute, CONTENT_TYPE, ContentInfo, DATA, ECDSA_SHA256, EncapsulatedContentInfo, MESSAGE_DIGEST,
     RecipientIdentifier, SHA256, SIGNED_DATA, SIGNING_TIME, SignedData, SignerInfo,
 };
+use crate::record::{Signed, SignerRecord};
 
 /// Who signs: a P-256 key and its certificate.
 pub struct Signer {
@@ -97,7 +97,8 @@ pub fn read_signed(signed: &[u8]) -> Result<Signed, EnvelopeError> {
     if data.encap_content_info.content_type != DATA {
         return Err(EnvelopeError::Unsupported("another content than plain data"));
     }
-    let known = |s: &&SignerInfo| s.digest_algorithm.oid == SHA256 && s.signature_algorithm.oid == ECDSA_SHA256;
+    let known =
+        |s: &&SignerInfo| s.digest_algorithm.oid == SHA256 && s.signature_algorithm.oid == ECDSA_SHA256;
     let record = |s: &SignerInfo| -> Result<SignerRecord, EnvelopeError> {
         let signature = s.signature.as_bytes().to_vec();
         Ok(SignerRecord { attributes: s.signed_attrs.to_der()?, signature })
@@ -113,7 +114,8 @@ pub fn read_signed(signed: &[u8]) -> Result<Signed, EnvelopeError> {
 pub fn is_signed_by(signed: &Signed, point: &[u8]) -> bool {
     let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
     let digest = [DIGEST_ATTRIBUTE, sha256(&signed.content).as_slice()].concat();
-    let has = |signer: &SignerRecord, wanted: &[u8]| signer.attributes.windows(wanted.len()).any(|w| w == wanted);
+    let has =
+        |signer: &SignerRecord, wanted: &[u8]| signer.attributes.windows(wanted.len()).any(|w| w == wanted);
     signed.signers.iter().any(|signer| {
         has(signer, &digest)
             && has(signer, TYPE_ATTRIBUTE)
@@ -122,13 +124,12 @@ pub fn is_signed_by(signed: &Signed, point: &[u8]) -> bool {
 }
 
 /// The attribute `messageDigest` (RFC 5652 section 11.2) up to a hash of 32 bytes.
-const DIGEST_ATTRIBUTE: &[u8] = &[
-    0x30, 0x2f, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04, 0x31, 0x22, 0x04, 0x20,
-];
+const DIGEST_ATTRIBUTE: &[u8] =
+    &[0x30, 0x2f, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04, 0x31, 0x22, 0x04, 0x20];
 /// The attribute `contentType` (section 11.1) of plain data.
 const TYPE_ATTRIBUTE: &[u8] = &[
-    0x30, 0x18, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x03, 0x31, 0x0b, 0x06, 0x09, 0x2a,
-    0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01,
+    0x30, 0x18, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x03, 0x31, 0x0b, 0x06, 0x09,
+    0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01,
 ];
 
 /// Checks that a SignedData was signed with the P-256 key of this point, uncompressed, and gives its content.

@@ -106,8 +106,8 @@ pub fn is_list(file: &[u8]) -> bool {
     form(file).is_some()
 }
 
-/// Reads a list. Time and memory are bounded by [`MAX_DOCUMENT`] (of a workbook: what it unpacks to, twice that) and
-/// [`MAX_LINES`]. A copy of the keys lies nowhere but in what it gives, except for a workbook's, whose reader wipes nothing.
+/// Reads a list. Time and memory are bounded by [`MAX_DOCUMENT`], [`crate::MAX_UNPACKED`] and [`MAX_LINES`]; a copy of the
+/// keys lies nowhere but in what it gives.
 ///
 /// # Errors
 /// [`ListError`] when the list as a whole is refused. A single bad line does not refuse it; it is listed in

@@ -1,129 +1,215 @@
-//! Lists as workbooks (XLSX), cell by cell: a sheet that claims a million columns costs nothing.
+//! Lists as workbooks (XLSX, ECMA-376 part 1): the sheet's cells, by the same limited reader of XML as key files.
+//!
+//! The crate that others use for this stops at a damaged cell's name with a panic, and keeps copies of keys (decision
+//! record 0014). Of the format only what holds cells is read: no formula, format or picture.
 
-use std::io::Cursor;
+use zeroize::{Zeroize as _, Zeroizing};
 
-use calamine::{DataRef, Reader as _, SheetVisible, Xlsx, XlsxError};
-use zeroize::Zeroizing;
-
-use super::{Found, ListError, MAX_COLUMNS, MAX_LINE, archive, shown};
+use super::{Found, ListError, MAX_COLUMNS, MAX_LINE, shown};
+use crate::archive::Parts;
+use crate::error::Part;
+use crate::xml::{self, Element, Limits};
+use crate::{INNER, MAX_DOCUMENT};
 
 /// Whole numbers beyond this have lost digits on their way through a spreadsheet.
 const MAX_WHOLE: f64 = 1e15;
+/// Rows of a sheet in the format.
+const MAX_ROW: usize = 1 << 20;
+/// What stands for a value that is no text.
+const NO_TEXT: &str = "(no text)";
+const SHEET: Limits = Limits { attributes: 64, ..INNER };
 
 /// Reads every row of the named sheet, or of the only one that has cells.
 pub(super) fn read(file: &[u8], found: &mut Found<'_>) -> Result<(), ListError> {
-    archive::check_workbook(file)?;
-    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(file)).map_err(damaged)?;
-    let sheet = match &found.mapping.sheet {
-        Some(wanted) => {
-            let names = book.sheet_names();
-            if !names.contains(wanted) {
-                return Err(ListError::NoSheet(shown(wanted), shown(&names.join(", "))));
-            }
-            wanted.clone()
-        }
-        None => only_sheet(&mut book)?,
+    let mut parts = Parts::open(file)?;
+    let book = part(&mut parts, "xl/workbook.xml")?.ok_or_else(|| missing("workbook"))?;
+    let relations =
+        part(&mut parts, "xl/_rels/workbook.xml.rels")?.ok_or_else(|| missing("list of parts"))?;
+    let named = match &found.mapping.sheet {
+        Some(wanted) => sheet_of(&book, wanted)?,
+        None => only_sheet(&mut parts, &book, &relations)?,
     };
-    let mut cells = book.worksheet_cells_reader(&sheet).map_err(damaged)?;
-    let mut row = Row::default();
-    while let Some(cell) = cells.next_cell().map_err(damaged)? {
-        let (number, column) = cell.get_position();
-        let (number, column) = (number as usize + 1, column as usize);
-        if number != row.number {
-            row.end(found)?;
-            row.number = number;
+    let path = target(&relations, named).ok_or_else(|| missing("sheet"))?;
+    let sheet = part(&mut parts, &path)?.ok_or_else(|| missing("sheet"))?;
+    let shared = relations.all("Relationship").find(|r| ends(r.attribute("Type"), "/sharedStrings"));
+    let shared = match shared.and_then(|r| r.attribute("Target")) {
+        Some(at) => part(&mut parts, &inside(at))?,
+        None => None,
+    };
+    let strings: Vec<Zeroizing<String>> =
+        shared.iter().flat_map(Element::elements).filter(|e| &*e.local == "si").map(text).collect();
+    let mut number = 0;
+    for row in rows(&sheet) {
+        number = match row.attribute("r") {
+            Some(given) => given.parse().ok().filter(|n| (1..=MAX_ROW).contains(n)).ok_or_else(unusual)?,
+            None => number + 1,
+        };
+        let cells = cells(row, number, &strings)?;
+        let cells: Vec<&str> = cells.iter().map(|c| c.as_str()).collect();
+        let told = cells.first().is_some_and(|first| first.starts_with('#'));
+        if !cells.is_empty() && !told {
+            found.line(number, &cells)?;
         }
-        row.put(column, text(cell.get_value()))?;
     }
-    row.end(found)
+    Ok(())
 }
 
-/// The only visible sheet with a value in it.
-fn only_sheet(book: &mut Xlsx<Cursor<&[u8]>>) -> Result<String, ListError> {
-    let visible = book.sheets_metadata().iter().filter(|s| s.visible == SheetVisible::Visible);
-    let names: Vec<String> = visible.map(|s| s.name.clone()).collect();
+fn missing(what: &str) -> ListError {
+    ListError::Workbook(format!("its {what} is missing"))
+}
+
+fn unusual() -> ListError {
+    ListError::Workbook("a row or a cell has an impossible name".to_owned())
+}
+
+fn part(parts: &mut Parts<'_>, name: &str) -> Result<Option<Element>, ListError> {
+    let Some(bytes) = parts.read(name, MAX_DOCUMENT)? else { return Ok(None) };
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| ListError::Workbook("a part of it is not UTF-8".to_owned()))?;
+    Ok(Some(xml::parse(text, Part::List, SHEET)?))
+}
+
+fn ends(text: Option<&str>, with: &str) -> bool {
+    text.is_some_and(|text| text.ends_with(with))
+}
+
+/// Where a part lies that the workbook names.
+fn inside(target: &str) -> String {
+    target.strip_prefix('/').map_or_else(|| format!("xl/{target}"), str::to_owned)
+}
+
+/// The sheets, in their order: name, whether people see it, and the number of its part.
+fn sheets(book: &Element) -> impl Iterator<Item = (&str, bool, &str)> {
+    book.all("sheet").filter_map(|sheet| {
+        let id = sheet.attributes.iter().find(|a| !a.prefix.is_empty() && &*a.local == "id")?;
+        let seen = sheet.attribute("state").is_none_or(|state| state == "visible");
+        Some((sheet.attribute("name")?, seen, id.value.as_str()))
+    })
+}
+
+fn sheet_of<'x>(book: &'x Element, wanted: &str) -> Result<&'x str, ListError> {
+    let found = sheets(book).find(|(name, ..)| *name == wanted).map(|(.., id)| id);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = sheets(book).map(|(name, ..)| name).collect();
+        ListError::NoSheet(shown(wanted), shown(&names.join(", ")))
+    })
+}
+
+/// The only visible sheet with a cell in it.
+fn only_sheet<'x>(
+    parts: &mut Parts<'_>,
+    book: &'x Element,
+    relations: &Element,
+) -> Result<&'x str, ListError> {
     let mut full = Vec::new();
-    for name in names {
-        let mut cells = match book.worksheet_cells_reader(&name) {
-            Err(XlsxError::NotAWorksheet(_)) => continue,
-            other => other.map_err(damaged)?,
-        };
-        while let Some(cell) = cells.next_cell().map_err(damaged)? {
-            if *cell.get_value() != DataRef::Empty {
-                full.push(name);
-                break;
-            }
+    for (name, _, id) in sheets(book).filter(|(_, seen, _)| *seen).take(MAX_COLUMNS) {
+        let Some(path) = target(relations, id) else { continue };
+        let Some(sheet) = part(parts, &path)? else { continue };
+        if rows(&sheet).any(|row| row.elements().any(|c| c.elements().next().is_some())) {
+            full.push((name, id));
         }
     }
     match full.as_slice() {
         [] => Err(ListError::Empty),
-        [one] => Ok(one.clone()),
-        several => Err(ListError::Sheets(shown(&several.join(", ")))),
+        [(_, id)] => Ok(id),
+        several => {
+            let names: Vec<&str> = several.iter().map(|(name, _)| *name).collect();
+            Err(ListError::Sheets(shown(&names.join(", "))))
+        }
     }
 }
 
-// by value, as `map_err` hands it over
-#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn damaged(error: XlsxError) -> ListError {
-    // some of its errors quote cells, which could be keys
-    ListError::Workbook(match error {
-        XlsxError::Zip(_) => "its archive is damaged".to_owned(),
-        XlsxError::Xml(_) | XlsxError::XmlAttr(_) | XlsxError::XmlEof(_) => "its XML is damaged".to_owned(),
-        XlsxError::FileNotFound(_) => "a part of it is missing".to_owned(),
-        XlsxError::Password => "it is protected by a password".to_owned(),
-        _ => "it is of an unusual kind".to_owned(),
-    })
+/// The path of a worksheet; charts and the like are none.
+fn target(relations: &Element, id: &str) -> Option<String> {
+    let found = relations.all("Relationship").find(|r| r.attribute("Id") == Some(id))?;
+    found.attribute("Target").filter(|_| ends(found.attribute("Type"), "/worksheet")).map(inside)
 }
 
-/// A value as its digits; what a spreadsheet has made a number of and cut short becomes no digits at all.
-fn text(value: &DataRef<'_>) -> Zeroizing<String> {
-    Zeroizing::new(match value {
-        DataRef::String(text) => text.trim().to_owned(),
-        DataRef::SharedString(text) => text.trim().to_owned(),
-        DataRef::Int(number) => number.to_string(),
-        DataRef::Float(number) if number.fract() == 0.0 && number.abs() < MAX_WHOLE => format!("{number:.0}"),
-        DataRef::Empty => String::new(),
-        DataRef::Float(_)
-        | DataRef::Bool(_)
-        | DataRef::DateTime(_)
-        | DataRef::DateTimeIso(_)
-        | DataRef::DurationIso(_)
-        | DataRef::Error(_) => "(no text)".to_owned(),
-    })
+fn rows(sheet: &Element) -> impl Iterator<Item = &Element> {
+    let data = sheet.elements().filter(|e| &*e.local == "sheetData");
+    data.flat_map(Element::elements).filter(|e| &*e.local == "row")
 }
 
-/// The row under way.
-#[derive(Default)]
-struct Row {
-    /// That of people, from 1; 0 before the first.
+/// A row's values, each in its column.
+fn cells(
+    row: &Element,
     number: usize,
-    cells: Vec<Zeroizing<String>>,
+    strings: &[Zeroizing<String>],
+) -> Result<Vec<Zeroizing<String>>, ListError> {
+    let (mut cells, mut next) = (Vec::new(), 0);
+    for cell in row.elements().filter(|e| &*e.local == "c") {
+        let at = match cell.attribute("r") {
+            Some(name) => column(name).ok_or_else(unusual)?,
+            None => next,
+        };
+        next = at + 1;
+        let value = value(cell, strings);
+        if value.is_empty() {
+            continue;
+        }
+        if at >= MAX_COLUMNS || value.len() > MAX_LINE {
+            return Err(ListError::LongLine(number));
+        }
+        while cells.len() <= at {
+            cells.push(Zeroizing::default());
+        }
+        if let Some(place) = cells.get_mut(at) {
+            *place = value;
+        }
+    }
+    Ok(cells)
 }
 
-impl Row {
-    fn put(&mut self, column: usize, text: Zeroizing<String>) -> Result<(), ListError> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        if column >= MAX_COLUMNS || text.len() > MAX_LINE {
-            return Err(ListError::LongLine(self.number));
-        }
-        while self.cells.len() <= column {
-            self.cells.push(Zeroizing::default());
-        }
-        if let Some(cell) = self.cells.get_mut(column) {
-            *cell = text;
-        }
-        Ok(())
-    }
+/// The column of a cell's name, from 0: `AB12` is 27. At most three letters.
+fn column(name: &str) -> Option<usize> {
+    let letters = name.bytes().take_while(u8::is_ascii_uppercase).take(4);
+    let (count, column) = letters.fold((0, 0usize), |(count, sum), letter| {
+        (count + 1, sum.saturating_mul(26).saturating_add(usize::from(letter - b'A') + 1))
+    });
+    (1..=3).contains(&count).then(|| column.saturating_sub(1))
+}
 
-    fn end(&mut self, found: &mut Found<'_>) -> Result<(), ListError> {
-        let cells: Vec<&str> = self.cells.iter().map(|c| c.as_str()).collect();
-        let told = cells.first().is_some_and(|first| first.starts_with('#'));
-        if !cells.is_empty() && !told {
-            found.line(self.number, &cells)?;
+fn value(cell: &Element, strings: &[Zeroizing<String>]) -> Zeroizing<String> {
+    let inner = |name: &str| cell.elements().find(|e| &*e.local == name);
+    let plain = || Zeroizing::new(inner("v").and_then(Element::text).unwrap_or_default().to_owned());
+    let mut value = match cell.attribute("t") {
+        Some("s") => {
+            plain().parse::<usize>().ok().and_then(|at| strings.get(at)).cloned().unwrap_or_default()
         }
-        self.cells.clear();
-        Ok(())
+        Some("inlineStr") => inner("is").map(text).unwrap_or_default(),
+        Some("str") => plain(),
+        None | Some("n") => whole(plain()),
+        _ => Zeroizing::new(NO_TEXT.to_owned()),
+    };
+    if value.trim().len() < value.len() {
+        value = Zeroizing::new(value.trim().to_owned());
     }
+    value
+}
+
+/// A number's digits; one that a spreadsheet has cut short becomes no digits at all.
+fn whole(number: Zeroizing<String>) -> Zeroizing<String> {
+    if number.is_empty() || (number.len() <= 15 && number.bytes().all(|b| b.is_ascii_digit())) {
+        return number;
+    }
+    let value: Option<f64> = number.parse().ok().filter(|v: &f64| v.fract() == 0.0 && v.abs() < MAX_WHOLE);
+    Zeroizing::new(value.map_or_else(|| NO_TEXT.to_owned(), |value| format!("{value:.0}")))
+}
+
+/// A text of one piece or of several that look different; how it is pronounced is no part of it.
+fn text(of: &Element) -> Zeroizing<String> {
+    let pieces = of.elements().flat_map(|e| match &*e.local {
+        "t" => vec![e],
+        "r" => e.elements().filter(|e| &*e.local == "t").collect(),
+        _ => Vec::new(),
+    });
+    let pieces: Vec<&str> = pieces.filter_map(Element::text).collect();
+    let mut whole = Zeroizing::new(String::with_capacity(pieces.iter().map(|p| p.len()).sum()));
+    pieces.iter().for_each(|piece| whole.push_str(piece));
+    if whole.len() > MAX_LINE {
+        // too long for a cell, which the row says by its number
+        whole.zeroize();
+        *whole = " ".repeat(MAX_LINE) + ".";
+    }
+    whole
 }
