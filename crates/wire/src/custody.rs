@@ -4,7 +4,7 @@
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Errand {
     /// What is carried.
-    #[prost(oneof = "Carried", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "Carried", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub carried: Option<Carried>,
 }
 
@@ -26,6 +26,50 @@ pub enum Carried {
     /// See which keys can be relied on.
     #[prost(message, tag = "5")]
     Keys(KeysWish),
+    /// Open the key of a container with keys that was sealed to the house.
+    #[prost(message, tag = "6")]
+    Unwrap(Unwrap),
+    /// See what suppliers seal to.
+    #[prost(message, tag = "7")]
+    Address(AddressWish),
+}
+
+/// Asks for the key of one container. The vault sees how the key is wrapped, and nothing of the content.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Unwrap {
+    /// SHA-256 of the container's file, for the log.
+    #[prost(bytes = "vec", tag = "1")]
+    pub digest: Vec<u8>,
+    /// The file's name, for the log.
+    #[prost(string, tag = "2")]
+    pub source: String,
+    /// Encoded `envelope::record::WrappedKey`s, one of which is the house's; at most [`MAX_WRAPPED`].
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub keys: Vec<Vec<u8>>,
+    /// The X-Wing public key that the answer is sealed to; the private half lives for this errand.
+    #[prost(bytes = "vec", tag = "4")]
+    pub answer_to: Vec<u8>,
+}
+
+/// Receivers of one container that the vault looks at.
+pub const MAX_WRAPPED: usize = 32;
+
+/// HPKE `info` of a container's key that the vault has opened; the container's SHA-256 stands beside it.
+pub const UNWRAPPED_INFO: &[u8] = b"meterkeep/unwrapped/1 vault->client";
+
+/// Asks what suppliers seal to.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct AddressWish {}
+
+/// What suppliers seal keys to.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Address {
+    /// A certificate (P-256, PEM), for CMS.
+    #[prost(string, tag = "1")]
+    pub certificate: String,
+    /// An X25519 key (32 bytes), for age.
+    #[prost(bytes = "vec", tag = "2")]
+    pub age: Vec<u8>,
 }
 
 /// Asks how keys do.
@@ -157,6 +201,8 @@ pub const REFUSALS: &[&str] = &[
     "no-signer",
     "not-sealed",
     "too-many",
+    "container-elsewhere",
+    "rate-limited",
 ];
 
 /// HPKE `info` of a list that is sealed to a machine.
@@ -199,7 +245,7 @@ pub struct ErrandAnswer {
     /// Of an approval: until when it may be fetched, UTC milliseconds.
     #[prost(sint64, tag = "4")]
     pub until_ms: i64,
-    /// Of a fetch: the container, sealed to its receiver.
+    /// Of a fetch: the container, sealed to its receiver. Of an unwrapping: the container's key, sealed to who asked.
     #[prost(bytes = "vec", tag = "5")]
     pub container: Vec<u8>,
     /// Of a look.
@@ -217,6 +263,9 @@ pub struct ErrandAnswer {
     /// Of a report: there are more after the last one.
     #[prost(bool, tag = "10")]
     pub more: bool,
+    /// Of a question for the address.
+    #[prost(message, optional, tag = "11")]
+    pub address: Option<Address>,
 }
 
 /// A receiver, for people.

@@ -47,6 +47,10 @@ fn asked(body: &[u8]) -> Result<String, Refused> {
         Carried::Acknowledge(answer) => format!("acknowledgement of hand-over {}", answer.handover),
         Carried::Look(look) if look.handover == 0 => "list of receivers and hand-overs".to_owned(),
         Carried::Look(look) => format!("look at hand-over {}", look.handover),
+        Carried::Unwrap(wish) => {
+            format!("key of a container, `{}`, SHA-256 {}", short(&wish.source), hex::encode(&wish.digest))
+        }
+        Carried::Address(_) => "what suppliers seal to".to_owned(),
         Carried::Keys(wish) if wish.state.is_empty() => "report of keys by delivery".to_owned(),
         Carried::Keys(wish) => {
             format!("report of keys by delivery, and of the meters whose are {}", wish.state)
@@ -67,6 +71,11 @@ fn about(deed: &Deed) -> String {
         Deed::Approve(wish) => format!(": hand-over {}", wish.handover),
         Deed::Withdraw(wish) => format!(": hand-over {}", wish.handover),
     }
+}
+
+/// A file's name as the log takes it.
+fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(80).collect()
 }
 
 /// A line that fits an event.

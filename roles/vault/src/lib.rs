@@ -14,7 +14,9 @@
 //! A meter key leaves the process only sealed to a receiver whom two officers have named. Data keys leave it to intake (to seal what is heard now) and to the
 //! archive, there only against a grant of the warden and a receipt of the ledger.
 
+mod address;
 mod codec;
+mod containers;
 mod custody;
 mod decrypt;
 mod desk;

@@ -28,6 +28,8 @@ const MAX_KEYS: usize = 1000;
 const LATE_KEYS: u64 = 12;
 /// Series that one person's questions open in an hour.
 const PERSONAL_KEYS: u64 = 500_000;
+/// Containers whose keys are opened for one person in an hour.
+pub(crate) const PERSONAL_CONTAINERS: u64 = 100;
 /// The generation of the roots that data keys are derived from.
 const TERM: u32 = 1;
 /// Late telegrams are taken for 14 days; their month may have ended.
@@ -38,11 +40,16 @@ const DAY_MS: i64 = 24 * 3_600_000;
 pub(crate) struct Ceilings {
     late: Mutex<PerHour<(MeterId, Month)>>,
     personal: Mutex<PerHour<String>>,
+    pub(crate) containers: Mutex<PerHour<String>>,
 }
 
 impl Default for Ceilings {
     fn default() -> Self {
-        Self { late: Mutex::new(PerHour::new(LATE_KEYS)), personal: Mutex::new(PerHour::new(PERSONAL_KEYS)) }
+        Self {
+            late: Mutex::new(PerHour::new(LATE_KEYS)),
+            personal: Mutex::new(PerHour::new(PERSONAL_KEYS)),
+            containers: Mutex::new(PerHour::new(PERSONAL_CONTAINERS)),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use wire::gateway::Position;
 use wire::vault::{Committed, CommittedAnswer, DecryptFrames, Decrypted, Positions, Verdict};
 use wire::{Refused, Room};
 
+use crate::address::{self, Address};
 use crate::decrypt::{self, Hasher};
 use crate::desk::{Desk, Furnishing};
 use crate::fresh::{FreshError, Freshness, Limits, Presented};
@@ -64,6 +65,7 @@ pub struct Vault {
     pub(crate) desk: Desk,
     pub(crate) releases: Releases,
     pub(crate) import: KeyPair,
+    pub(crate) address: Address,
     pub(crate) pinned: Pinned,
     pub(crate) ceilings: Ceilings,
     pub(crate) counters: Arc<Counters>,
@@ -128,6 +130,8 @@ impl Vault {
         let (root, import, (generation, providers)) = root::open(disk.as_ref(), layout, proof)?;
         let officers = officers::load(disk.as_ref(), layout, root.key())?;
         let folder = layout.room(Room::Vault);
+        let house = grant::act::house_of(import.public().as_bytes());
+        let address = address::open(disk.as_ref(), layout, root.key(), &house)?;
         let hasher = Hasher::new(&root.hash_key());
         let fresh = Freshness::open(Arc::clone(&disk), &folder.join("fresh"), root.fresh_key(), limits)?;
         let releases = Releases::open(Arc::clone(&disk), &folder.join("releases"), root.release_key())?;
@@ -153,6 +157,7 @@ impl Vault {
             desk,
             releases,
             import,
+            address,
             pinned,
             ceilings,
             counters,

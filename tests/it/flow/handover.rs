@@ -19,12 +19,12 @@ struct Custody {
     scene: Scene,
 }
 
-fn run(folder: &Path, program: &str, arguments: &[&str]) {
+pub(super) fn run(folder: &Path, program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn has(program: &str, argument: &str) -> bool {
+pub(super) fn has(program: &str, argument: &str) -> bool {
     let there = Command::new(program).arg(argument).output().is_ok();
     if !there {
         eprintln!("skipped: `{program}` is not on this machine");
@@ -172,18 +172,18 @@ impl Custody {
     }
 }
 
-fn contains(bytes: &[u8], text: &str) -> bool {
+pub(super) fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|w| w == text.as_bytes())
 }
 
 /// Looks all the while into the command lines and environments of every process on the machine.
-struct Watch {
+pub(super) struct Watch {
     stop: Arc<AtomicBool>,
     looks: std::thread::JoinHandle<(u64, BTreeSet<Hit>)>,
 }
 
 impl Watch {
-    fn begin(keys: Scanner) -> Self {
+    pub(super) fn begin(keys: Scanner) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&stop);
         let looks = std::thread::spawn(move || {
@@ -204,7 +204,7 @@ impl Watch {
         Self { stop, looks }
     }
 
-    fn end(self) {
+    pub(super) fn end(self) {
         self.stop.store(true, Ordering::Relaxed);
         let (looks, hits) = self.looks.join().unwrap();
         assert!(looks > 10 && hits.is_empty(), "{looks} looks: {}", report(&hits));

@@ -1,5 +1,6 @@
 //! The way of a telegram to a person who reads it.
 
+mod containers;
 mod electricity;
 mod handover;
 mod key_files;

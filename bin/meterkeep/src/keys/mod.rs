@@ -1,8 +1,11 @@
 //! `meterkeep keys import`: reads a supplier's key file here, seals its keys to the vault, sends them.
 //!
-//! The file is parsed in this process and not in the vault (decision record 0005), and nobody between here and
+//! What comes in a container is read by a confined reader first, and only its one key is opened by the vault.
+//! The file inside is parsed in this process and not in the vault (decision record 0005), and nobody between here and
 //! the vault can read or change the list.
 
+mod address;
+mod container;
 mod report;
 mod supplied;
 mod wipe;
@@ -14,7 +17,7 @@ use base::{Resolution, SecretBytes};
 use grant::{Action, Purpose};
 use house::Layout;
 use indicatif::{ProgressBar, ProgressStyle};
-use keyfile::{Device, KeyBytes, KeyFile, KeyRole, Signature};
+use keyfile::{Device, KeyBytes, KeyRole, Signature};
 use seal::hybrid::PublicKey;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -28,7 +31,7 @@ use crate::output::{Format, FormatArg, count, print, print_json, shown, table};
 use crate::place::HouseArg;
 use crate::problem::Problem;
 
-use supplied::{Reading, Unread};
+use supplied::{Reading, Supplied, Unread};
 
 /// Keys in one call; the vault takes no more.
 const KEYS_A_CALL: usize = 1000;
@@ -46,16 +49,20 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     Import(Import),
+    Address(address::Address),
+    Seal(address::Seal),
     Report(report::Report),
 }
 
-/// Import a supplier's key file: Kamstrup KEM or KEM2, zipped or not, or a list of keys in columns.
+/// Import a supplier's key file: Kamstrup KEM or KEM2, zipped or not, or a list of keys; or either in a container that is
+/// sealed to the house (CMS, age, or as `keys seal` makes it).
 ///
 /// File and password together are as good as the keys in clear: delete both when the import is done. A key is
 /// trusted only once a telegram of its meter has opened with it.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  meterkeep keys import order-900001.zip.kem --house ./house\n  \
                         meterkeep keys import order-900002.zip.kem2 --password-file pw --format json\n  \
+                        meterkeep keys import list.p7m --signer supplier.pem\n  \
                         meterkeep keys import list.csv --column key=\"AES key\" --plain-because \"the maker sends no other\"\n\n\
                         Exit code: 0 all keys are in, 1 the file or some of its meters were refused, 2 wrong use.")]
 struct Import {
@@ -85,6 +92,8 @@ struct Import {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     match &args.command {
         Command::Import(import) => run_import(import),
+        Command::Address(args) => address::show(args).map(|()| ExitCode::SUCCESS),
+        Command::Seal(args) => address::seal(args).map(|()| ExitCode::SUCCESS),
         Command::Report(args) => report::run(args),
     }
 }
@@ -95,9 +104,9 @@ fn run_import(args: &Import) -> Result<ExitCode, Problem> {
     // wiped when it goes: a list in plain text is nothing but keys
     let bytes = Zeroizing::new(std::fs::read(&args.file).map_err(Problem::at(&args.file))?);
     let source = source_name(&args.file);
-    let read = args.reading.read(&bytes, &source)?;
-    drop(bytes);
     let runtime = Operator::runtime()?;
+    let read = args.reading.read(&bytes, &source, (&operator, &runtime))?;
+    drop(bytes);
     let read = match read {
         Ok(read) => read,
         Err(refused) => {
@@ -114,18 +123,18 @@ fn run_import(args: &Import) -> Result<ExitCode, Problem> {
     };
     let tried = if args.all_or_nothing {
         let trial = Plan { try_only: true, ..plan };
-        Some(runtime.block_on(import(&operator, &layout, &read.devices, &trial))?)
+        Some(runtime.block_on(import(&operator, &layout, &read.file.devices, &trial))?)
     } else {
         None
     };
-    let held_back = tried.filter(|tried| !read.refused.is_empty() || !tried.iter().all(Outcome::is_in));
+    let held_back = tried.filter(|tried| !read.file.refused.is_empty() || !tried.iter().all(Outcome::is_in));
     let outcomes = runtime.block_on(async {
-        for refused in read.refused.iter().take(MAX_TOLD) {
+        for refused in read.file.refused.iter().take(MAX_TOLD) {
             tell_refused(&operator, &source, refused.error.name()).await;
         }
         match held_back {
             Some(tried) => Ok(tried.into_iter().map(Outcome::held_back).collect()),
-            None => import(&operator, &layout, &read.devices, &plan).await,
+            None => import(&operator, &layout, &read.file.devices, &plan).await,
         }
     })?;
     let code = say_outcomes(&source, &read, &outcomes, args.format.format)?;
@@ -288,6 +297,8 @@ pub(crate) fn vault_key(layout: &Layout) -> Result<PublicKey, Problem> {
 struct Report<'a> {
     file: &'a str,
     kind: &'static str,
+    /// The container that it came in.
+    container: Option<&'static str>,
     signature: String,
     meters: &'a [Outcome],
     refused: Vec<Refused>,
@@ -303,12 +314,15 @@ struct Refused {
 
 fn say_outcomes(
     source: &str,
-    read: &KeyFile,
+    supplied: &Supplied,
     outcomes: &[Outcome],
     format: Format,
 ) -> Result<ExitCode, Problem> {
+    let read = &supplied.file;
+    let by = supplied.sealed.as_ref().and_then(|(_, signer)| signer.as_deref());
+    let container = supplied.sealed.as_ref().map(|(form, _)| form.name());
     let signature = match &read.signature {
-        Signature::Absent => "absent".to_owned(),
+        Signature::Absent => by.map_or_else(|| "absent".to_owned(), |by| format!("valid, by {}", shown(by))),
         Signature::Valid(signer) if signer.trusted => format!("valid, by {}", shown(&signer.subject)),
         Signature::Valid(signer) => {
             format!("fits the file, by an unknown signer ({})", shown(&signer.subject))
@@ -317,6 +331,7 @@ fn say_outcomes(
     let kind = match read.kind {
         keyfile::Kind::Kem => "KEM",
         keyfile::Kind::Kem2 => "KEM2",
+        keyfile::Kind::List if container.is_some() => "list",
         keyfile::Kind::List => "list in plain text",
     };
     let refused: Vec<Refused> = read
@@ -328,10 +343,12 @@ fn say_outcomes(
     match format {
         Format::Json => {
             let shared_keys = read.shared.iter().map(|s| s.meters.as_slice()).collect();
-            print_json(&Report { file: source, kind, signature, meters: outcomes, refused, shared_keys })?;
+            let meters = outcomes;
+            print_json(&Report { file: source, kind, container, signature, meters, refused, shared_keys })?;
         }
         Format::Human => {
-            let mut text = format!("{source}: {kind}, signature {signature}\n");
+            let sealed = container.map_or_else(String::new, |form| format!(" sealed to the house ({form})"));
+            let mut text = format!("{source}: {kind}{sealed}, signature {signature}\n");
             let mut table = table(["meter", "key", "outcome"]);
             for Outcome { meter, key, outcome } in outcomes {
                 table.add_row([meter.as_str(), key, outcome]);
@@ -356,9 +373,10 @@ fn say_outcomes(
                 text.push_str("all or nothing was asked for, and not all are good: nothing was imported\n");
             } else {
                 let known = count(known as u64, "key");
-                text.push_str(&format!("{known} in the vault; delete the file and its password now\n"));
+                let which = if container.is_some() { "it" } else { "the file and its password" };
+                text.push_str(&format!("{known} in the vault; delete {which} now\n"));
             }
-            if read.kind == keyfile::Kind::List {
+            if supplied.is_exposed() {
                 text.push_str(
                     "they are marked as exposed: have the meters' keys changed where that can be done\n",
                 );

@@ -146,6 +146,10 @@ impl Vault {
             Carried::Acknowledge(answer) => self.acknowledge(&answer, now),
             Carried::Look(look) => Ok(self.look(look.handover, now)),
             Carried::Keys(wish) => Ok(self.report(&wish)),
+            Carried::Unwrap(wish) => self.unwrap_key(&wish, person, now),
+            Carried::Address(_) => {
+                Ok(ErrandAnswer { address: Some(self.address.shown()), ..ErrandAnswer::default() })
+            }
         };
         if let Err(Failure::Refused(refused)) = &done {
             self.counters.add(format!("custody.refused.{}", refused.code), 1);

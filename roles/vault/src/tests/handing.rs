@@ -38,11 +38,11 @@ impl House {
         (house, officers)
     }
 
-    fn carry(&self, carried: Carried) -> Result<ErrandAnswer, Failure> {
+    pub(super) fn carry(&self, carried: Carried) -> Result<ErrandAnswer, Failure> {
         self.carry_at(carried, NOW)
     }
 
-    fn carry_at(&self, carried: Carried, now: UtcMillis) -> Result<ErrandAnswer, Failure> {
+    pub(super) fn carry_at(&self, carried: Carried, now: UtcMillis) -> Result<ErrandAnswer, Failure> {
         let grant = Grant {
             not_before: now.plus(-HOUR),
             until: now.plus(HOUR),

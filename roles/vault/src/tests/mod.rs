@@ -1,3 +1,4 @@
+mod containers;
 mod decrypting;
 mod frames;
 mod handing;
