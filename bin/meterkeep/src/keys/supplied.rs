@@ -128,8 +128,8 @@ impl Reading {
     fn file(&self, bytes: &[u8], source: &str, trust: Trust) -> Result<Result<KeyFile, Unread>, Problem> {
         let usage = |what: String| Problem::new(what).exit(USAGE);
         if keyfile::is_list(bytes) {
-            let reason = self.plain_because.as_deref().unwrap_or("none is due");
-            if reason.trim().is_empty() || reason.chars().count() > MAX_REASON {
+            let fits = |reason: &String| !reason.trim().is_empty() && reason.chars().count() <= MAX_REASON;
+            if !self.plain_because.as_ref().is_none_or(fits) {
                 return Err(usage(format!("a reason has 1 to {MAX_REASON} characters")));
             }
             let mut mapping = Mapping::new(self.manufacturer.as_deref()).sheet(self.sheet.as_deref());
