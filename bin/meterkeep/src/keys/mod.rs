@@ -8,6 +8,7 @@ mod address;
 mod container;
 mod report;
 mod supplied;
+mod told;
 mod wipe;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use base::{Resolution, SecretBytes};
 use grant::{Action, Purpose};
 use house::Layout;
 use indicatif::{ProgressBar, ProgressStyle};
-use keyfile::{Device, KeyBytes, KeyRole, Signature};
+use keyfile::{Device, KeyBytes, KeyRole};
 use seal::hybrid::PublicKey;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -27,11 +28,12 @@ use wire::{Message as _, Method};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::operator::{Operator, Reach};
-use crate::output::{Format, FormatArg, count, print, print_json, shown, table};
+use crate::output::{Format, FormatArg, print, shown};
 use crate::place::HouseArg;
 use crate::problem::Problem;
 
-use supplied::{Reading, Supplied, Unread};
+use supplied::Reading;
+use told::{refuse, say_outcomes};
 
 /// Keys in one call; the vault takes no more.
 const KEYS_A_CALL: usize = 1000;
@@ -293,100 +295,6 @@ pub(crate) fn vault_key(layout: &Layout) -> Result<PublicKey, Problem> {
     PublicKey::from_bytes(&bytes).map_err(Problem::at(&path))
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
-    file: &'a str,
-    kind: &'static str,
-    /// The container that it came in.
-    container: Option<&'static str>,
-    signature: String,
-    meters: &'a [Outcome],
-    refused: Vec<Refused>,
-    shared_keys: Vec<&'a [String]>,
-}
-
-#[derive(Serialize)]
-struct Refused {
-    meter: String,
-    reason: &'static str,
-    message: String,
-}
-
-fn say_outcomes(
-    source: &str,
-    supplied: &Supplied,
-    outcomes: &[Outcome],
-    format: Format,
-) -> Result<ExitCode, Problem> {
-    let read = &supplied.file;
-    let by = supplied.sealed.as_ref().and_then(|(_, signer)| signer.as_deref());
-    let container = supplied.sealed.as_ref().map(|(form, _)| form.name());
-    let signature = match &read.signature {
-        Signature::Absent => by.map_or_else(|| "absent".to_owned(), |by| format!("valid, by {}", shown(by))),
-        Signature::Valid(signer) if signer.trusted => format!("valid, by {}", shown(&signer.subject)),
-        Signature::Valid(signer) => {
-            format!("fits the file, by an unknown signer ({})", shown(&signer.subject))
-        }
-    };
-    let kind = match read.kind {
-        keyfile::Kind::Kem => "KEM",
-        keyfile::Kind::Kem2 => "KEM2",
-        keyfile::Kind::List if container.is_some() => "list",
-        keyfile::Kind::List => "list in plain text",
-    };
-    let refused: Vec<Refused> = read
-        .refused
-        .iter()
-        .map(|r| Refused { meter: shown(&r.meter), reason: r.error.name(), message: r.error.to_string() })
-        .collect();
-    let all_in = refused.is_empty() && outcomes.iter().all(Outcome::is_in);
-    match format {
-        Format::Json => {
-            let shared_keys = read.shared.iter().map(|s| s.meters.as_slice()).collect();
-            let meters = outcomes;
-            print_json(&Report { file: source, kind, container, signature, meters, refused, shared_keys })?;
-        }
-        Format::Human => {
-            let sealed = container.map_or_else(String::new, |form| format!(" sealed to the house ({form})"));
-            let mut text = format!("{source}: {kind}{sealed}, signature {signature}\n");
-            let mut table = table(["meter", "key", "outcome"]);
-            for Outcome { meter, key, outcome } in outcomes {
-                table.add_row([meter.as_str(), key, outcome]);
-            }
-            for r in &refused {
-                table.add_row([
-                    r.meter.clone(),
-                    String::new(),
-                    format!("refused: {} ({})", r.message, r.reason),
-                ]);
-            }
-            text.push_str(&format!("{table}\n"));
-            for shared in &read.shared {
-                text.push_str(&format!(
-                    "warning: {} have one key in common; each opens the others\n",
-                    shared.meters.join(", ")
-                ));
-            }
-            let known = outcomes.iter().filter(|o| o.is_in()).count();
-            let held = outcomes.iter().filter(|o| o.outcome == "held-back").count();
-            if held > 0 {
-                text.push_str("all or nothing was asked for, and not all are good: nothing was imported\n");
-            } else {
-                let known = count(known as u64, "key");
-                let which = if container.is_some() { "it" } else { "the file and its password" };
-                text.push_str(&format!("{known} in the vault; delete {which} now\n"));
-            }
-            if supplied.is_exposed() {
-                text.push_str(
-                    "they are marked as exposed: have the meters' keys changed where that can be done\n",
-                );
-            }
-            print(&text)?;
-        }
-    }
-    Ok(if all_in { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
 /// Has a refusal of a file, or of one of its meters, counted and written into the log, so that it shows where
 /// other refusals do. False when the house could not be told: the file stays refused all the same.
 async fn tell_refused(operator: &Operator, source: &str, reason: &str) -> bool {
@@ -395,26 +303,6 @@ async fn tell_refused(operator: &Operator, source: &str, reason: &str) -> bool {
     let told: Result<ImportReport, Problem> =
         operator.ask(purpose, &Reach::default(), Method::ArchiveImportKeys, &body).await;
     told.is_ok()
-}
-
-fn refuse(source: &str, refused: &Unread, told: bool, format: Format) -> Result<ExitCode, Problem> {
-    if format == Format::Json {
-        print_json(&serde_json::json!({
-            "file": source, "refused": refused.name(), "message": refused.to_string(), "counted": told,
-        }))?;
-        return Ok(ExitCode::FAILURE);
-    }
-    let counted = if told {
-        "it is counted and in the log"
-    } else {
-        "the house is not up, so that it is not in the log"
-    };
-    Err(Problem::new(format!("`{source}` is refused: {refused} ({})", refused.name())).help(
-        match refused.way_out() {
-            Some(way) => format!("{way}. No key was imported; {counted}"),
-            None => format!("no key was imported and nothing was changed; {counted}"),
-        },
-    ))
 }
 
 #[cfg(test)]

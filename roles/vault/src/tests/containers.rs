@@ -104,7 +104,7 @@ fn what_is_for_another_house_or_no_key_at_all_opens_nothing() {
         },
         WrappedKey::default(),
     ] {
-        assert_eq!(refused(&[bad.clone()]), "container-elsewhere", "{bad:?}");
+        assert_eq!(refused(std::slice::from_ref(&bad)), "container-elsewhere", "{bad:?}");
         // beside the right one it does no harm
         assert_eq!(house.unwrap(&[bad, good.clone()]).unwrap().len(), 16);
     }
