@@ -125,6 +125,19 @@ fn a_sheet_is_named_where_several_have_cells() {
 }
 
 #[test]
+fn a_large_workbook_of_one_sheet_is_read() {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    for row in 0..30_000u32 {
+        sheet.write_string(row, 0, "KAM").unwrap();
+        sheet.write_string(row, 1, format!("{row:08}")).unwrap();
+        sheet.write_string(row, 2, format!("{A}{row:08X}").split_off(8)).unwrap();
+    }
+    let file = book.save_to_buffer().unwrap();
+    assert_eq!(read_list(&file, &Mapping::default()).unwrap().devices.len(), 30_000);
+}
+
+#[test]
 fn hostile_workbooks_are_refused_by_name_and_soon() {
     let good =
         |cells: &str| format!("<worksheet><sheetData><row r=\"1\">{cells}</row></sheetData></worksheet>");

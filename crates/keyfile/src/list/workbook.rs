@@ -25,12 +25,13 @@ pub(super) fn read(file: &[u8], found: &mut Found<'_>) -> Result<(), ListError> 
     let book = part(&mut parts, "xl/workbook.xml")?.ok_or_else(|| missing("workbook"))?;
     let relations =
         part(&mut parts, "xl/_rels/workbook.xml.rels")?.ok_or_else(|| missing("list of parts"))?;
-    let named = match &found.mapping.sheet {
-        Some(wanted) => sheet_of(&book, wanted)?,
+    let sheet = match &found.mapping.sheet {
+        Some(wanted) => {
+            let path = target(&relations, sheet_of(&book, wanted)?).ok_or_else(|| missing("sheet"))?;
+            part(&mut parts, &path)?.ok_or_else(|| missing("sheet"))?
+        }
         None => only_sheet(&mut parts, &book, &relations)?,
     };
-    let path = target(&relations, named).ok_or_else(|| missing("sheet"))?;
-    let sheet = part(&mut parts, &path)?.ok_or_else(|| missing("sheet"))?;
     let shared = relations.all("Relationship").find(|r| ends(r.attribute("Type"), "/sharedStrings"));
     let shared = match shared.and_then(|r| r.attribute("Target")) {
         Some(at) => part(&mut parts, &inside(at))?,
@@ -95,28 +96,21 @@ fn sheet_of<'x>(book: &'x Element, wanted: &str) -> Result<&'x str, ListError> {
     })
 }
 
-/// The only visible sheet with a cell in it.
-fn only_sheet<'x>(
-    parts: &mut Parts<'_>,
-    book: &'x Element,
-    relations: &Element,
-) -> Result<&'x str, ListError> {
-    let mut full = Vec::new();
+/// The only visible sheet with a cell in it. Each is unpacked once: what may be unpacked is counted.
+fn only_sheet(parts: &mut Parts<'_>, book: &Element, relations: &Element) -> Result<Element, ListError> {
+    let (mut full, mut names) = (None, Vec::new());
     for (name, _, id) in sheets(book).filter(|(_, seen, _)| *seen).take(MAX_COLUMNS) {
         let Some(path) = target(relations, id) else { continue };
         let Some(sheet) = part(parts, &path)? else { continue };
         if rows(&sheet).any(|row| row.elements().any(|c| c.elements().next().is_some())) {
-            full.push((name, id));
+            names.push(name);
+            full.get_or_insert(sheet);
         }
     }
-    match full.as_slice() {
-        [] => Err(ListError::Empty),
-        [(_, id)] => Ok(id),
-        several => {
-            let names: Vec<&str> = several.iter().map(|(name, _)| *name).collect();
-            Err(ListError::Sheets(shown(&names.join(", "))))
-        }
+    if names.len() > 1 {
+        return Err(ListError::Sheets(shown(&names.join(", "))));
     }
+    full.ok_or(ListError::Empty)
 }
 
 /// The path of a worksheet; charts and the like are none.
