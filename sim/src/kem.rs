@@ -111,10 +111,20 @@ fn pack<'a>(entries: impl Iterator<Item = Entry<'a>>, password: &str) -> Result<
          </EncryptedData>",
         STANDARD.encode(encrypt(document.as_bytes(), password))
     );
+    store(&[("00000000000000000000000051494D00.kem", outer.as_bytes())])
+}
+
+/// A zip archive of members that lie in it as they are.
+///
+/// # Errors
+/// [`KemError::Zip`] and [`KemError::Io`].
+pub fn store(members: &[(&str, &[u8])]) -> Result<Vec<u8>, KemError> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    zip.start_file("00000000000000000000000051494D00.kem", stored)?;
-    zip.write_all(outer.as_bytes())?;
+    for (name, bytes) in members {
+        zip.start_file(*name, stored)?;
+        zip.write_all(bytes)?;
+    }
     Ok(zip.finish()?.into_inner())
 }
 

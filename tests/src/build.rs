@@ -13,6 +13,7 @@ const PACKAGES: &[&str] = &[
     "meterkeep-intake",
     "meterkeep-ledger",
     "meterkeep-powercut",
+    "meterkeep-reader",
     "meterkeep-sim",
     "meterkeep-vault",
     "meterkeep-warden",

@@ -23,6 +23,7 @@ mod output;
 mod place;
 mod private_file;
 mod problem;
+mod reader;
 mod readings;
 mod secret;
 mod status;

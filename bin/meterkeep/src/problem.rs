@@ -17,6 +17,8 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) struct Problem {
     what: String,
     help: Option<String>,
+    /// The word by which a room refused.
+    code: Option<String>,
     /// The process's exit code.
     pub exit: u8,
 }
@@ -30,13 +32,18 @@ impl Diagnostic for Problem {
 impl Problem {
     /// What went wrong, and why.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), help: None, exit: FAILED }
+        Self { what: what.into(), help: None, code: None, exit: FAILED }
     }
 
     /// The way out.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// The word by which a room refused the call, if that is what went wrong.
+    pub(crate) fn code(&self) -> Option<&str> {
+        self.code.as_deref()
     }
 
     /// Another exit code than 1.
@@ -62,7 +69,10 @@ impl Problem {
                 .help(format!("is the house up? start it with `meterkeep up --house {}`", house.display())),
             CallError::Deadline(_) => Self::new(error.to_string())
                 .help(format!("see how its rooms are with `meterkeep status --house {}`", house.display())),
-            CallError::Refused { .. } | CallError::Garbled(_) => Self::new(error.to_string()),
+            CallError::Refused { code, .. } => {
+                Self { code: Some(code.clone()), ..Self::new(error.to_string()) }
+            }
+            CallError::Garbled(_) => Self::new(error.to_string()),
         }
     }
 }

@@ -10,6 +10,7 @@ use bech32::{Bech32, Hrp};
 use zeroize::Zeroizing;
 
 use crate::public::agree;
+use crate::record::{Container, Stanza, Way, WrappedKey};
 use crate::{EnvelopeError, bytes};
 
 const VERSION_LINE: &str = "age-encryption.org/v1";
@@ -78,9 +79,35 @@ impl Identity {
         if !kind.as_str().eq_ignore_ascii_case("age-secret-key-") {
             return Err(EnvelopeError::Key);
         }
-        let key = agreement::PrivateKey::from_private_key(&X25519, &key).map_err(|_| EnvelopeError::Key)?;
+        Self::from_seed(&Secret::from_slice(&key).ok_or(EnvelopeError::Key)?)
+    }
+
+    /// From the 32 bytes of the private key.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Key`].
+    pub fn from_seed(seed: &Secret<32>) -> Result<Self, EnvelopeError> {
+        let key = agreement::PrivateKey::from_private_key(&X25519, seed.expose());
+        let key = key.map_err(|_| EnvelopeError::Key)?;
         let public = key.compute_public_key()?.as_ref().try_into().map_err(|_| EnvelopeError::Key)?;
         Ok(Self { key, public })
+    }
+
+    /// A content's key, when it is wrapped for this key.
+    #[must_use]
+    pub fn content_key(&self, wrapped: &WrappedKey) -> Option<Secret<16>> {
+        let Some(Way::Age(stanza)) = &wrapped.way else { return None };
+        let (Ok(share), Ok(wrapped)) =
+            (<[u8; 32]>::try_from(&*stanza.share), <[u8; 32]>::try_from(&*stanza.wrapped))
+        else {
+            return None;
+        };
+        let theirs = UnparsedPublicKey::new(&X25519, &share);
+        let key = agreement::agree(&self.key, theirs, EnvelopeError::NotForThisKey, |shared| {
+            wrap_key(shared, &share, &self.public)
+        });
+        let opened = bytes::open(&CHACHA20_POLY1305, key.ok()?.expose(), [0; 12], &wrapped).ok()?;
+        Secret::from_slice(opened.expose())
     }
 
     /// The public half.
@@ -118,17 +145,36 @@ pub fn seal(content: &[u8], recipient: &Recipient) -> Result<Vec<u8>, EnvelopeEr
 /// Opens a container with a receiver's key.
 ///
 /// # Errors
-/// [`EnvelopeError::Form`]; [`EnvelopeError::NotForThisKey`]; [`EnvelopeError::Changed`].
+/// As [`read`] and [`open_content`]; [`EnvelopeError::NotForThisKey`].
 pub fn open(container: &[u8], identity: &Identity) -> Result<SecretBytes, EnvelopeError> {
+    let read = read(container)?;
+    let key = read.keys.iter().find_map(|key| identity.content_key(key));
+    open_content(&read, &key.ok_or(EnvelopeError::NotForThisKey)?)
+}
+
+/// Reads a container: its ciphertext, and how its key reaches each receiver with an X25519 key.
+///
+/// # Errors
+/// [`EnvelopeError::Form`].
+pub fn read(container: &[u8]) -> Result<Container, EnvelopeError> {
     if container.len() > MAX_CONTAINER {
         return Err(EnvelopeError::Form);
     }
-    let header = Header::read(container)?;
-    let file_key =
-        header.stanzas.iter().find_map(|s| s.open(identity)).ok_or(EnvelopeError::NotForThisKey)?;
-    hmac::verify(&header_key(&file_key)?, header.signed, &header.mac).map_err(|_| EnvelopeError::Changed)?;
-    let (nonce, body) = header.payload.split_first_chunk::<16>().ok_or(EnvelopeError::Form)?;
-    let key = payload_key(&file_key, nonce)?;
+    let Header { keys, signed, mac, payload } = Header::read(container)?;
+    let (nonce, body) = payload.split_first_chunk::<16>().ok_or(EnvelopeError::Form)?;
+    let (nonce, body, header) = (nonce.to_vec(), body.to_vec(), signed.to_vec());
+    Ok(Container { keys, unknown: String::new(), nonce, body, header, mac })
+}
+
+/// Opens a container's content with its key.
+///
+/// # Errors
+/// [`EnvelopeError::Form`], [`EnvelopeError::Changed`].
+pub fn open_content(container: &Container, key: &Secret<16>) -> Result<SecretBytes, EnvelopeError> {
+    let nonce = container.nonce.as_slice().try_into().map_err(|_| EnvelopeError::Form)?;
+    let body = container.body.as_slice();
+    hmac::verify(&header_key(key)?, &container.header, &container.mac).map_err(|_| EnvelopeError::Changed)?;
+    let key = payload_key(key, nonce)?;
     let chunks: Vec<&[u8]> = body.chunks(CHUNK + TAG).collect();
     // as long as it will get, so that growing leaves no copy behind
     let mut plain = Zeroizing::new(Vec::with_capacity(body.len()));
@@ -149,22 +195,17 @@ pub fn open(container: &[u8], identity: &Identity) -> Result<SecretBytes, Envelo
 
 /// A header's lines for receivers with X25519 keys; others are passed over.
 struct Header<'c> {
-    stanzas: Vec<Stanza>,
+    keys: Vec<WrappedKey>,
     signed: &'c [u8],
     mac: Vec<u8>,
     payload: &'c [u8],
-}
-
-struct Stanza {
-    share: [u8; 32],
-    wrapped: [u8; 32],
 }
 
 impl<'c> Header<'c> {
     fn read(container: &'c [u8]) -> Result<Self, EnvelopeError> {
         let form = EnvelopeError::Form;
         let decode = |text: &str| BASE64_STANDARD_NO_PAD.decode(text).map_err(|_| form);
-        let array = |text: &str| decode(text)?.try_into().map_err(|_| form);
+        let array = |text: &str| decode(text).and_then(|b| if b.len() == 32 { Ok(b) } else { Err(form) });
         let mut rest = container;
         let mut line = || -> Result<&'c str, EnvelopeError> {
             let end = rest.iter().take(MAX_HEADER).position(|b| *b == b'\n').ok_or(form)?;
@@ -178,7 +219,7 @@ impl<'c> Header<'c> {
         if line()? != VERSION_LINE {
             return Err(form);
         }
-        let mut stanzas = Vec::new();
+        let mut keys = Vec::new();
         let mut next = line()?;
         let mac = loop {
             if let Some(mac) = next.strip_prefix("--- ") {
@@ -197,25 +238,14 @@ impl<'c> Header<'c> {
             }
             if kind == Some("X25519") {
                 let share = array(argument.ok_or(form)?)?;
-                stanzas.push(Stanza { share, wrapped: array(&body)? });
+                keys.push(WrappedKey::by(Way::Age(Stanza { share, wrapped: array(&body)? })));
             }
             next = line()?;
         };
         let head = container.len() - rest.len();
         // what is signed ends with the three hyphens
         let signed = head.checked_sub(next.len() + 1).and_then(|end| container.get(..end + 3)).ok_or(form)?;
-        Ok(Self { stanzas, signed, mac, payload: rest })
-    }
-}
-
-impl Stanza {
-    fn open(&self, identity: &Identity) -> Option<Secret<16>> {
-        let theirs = UnparsedPublicKey::new(&X25519, &self.share);
-        let key = agreement::agree(&identity.key, theirs, EnvelopeError::NotForThisKey, |shared| {
-            wrap_key(shared, &self.share, &identity.public)
-        });
-        let opened = bytes::open(&CHACHA20_POLY1305, key.ok()?.expose(), [0; 12], &self.wrapped).ok()?;
-        Secret::from_slice(opened.expose())
+        Ok(Self { keys, signed, mac, payload: rest })
     }
 }
 

@@ -26,6 +26,22 @@ pub enum EnvelopeError {
     Machine,
 }
 
+impl EnvelopeError {
+    /// One word for it, as logs and other programs have it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Unsupported(_) => "unsupported",
+            Self::NotForThisKey => "elsewhere",
+            Self::Changed => "changed",
+            Self::Signature => "signature",
+            Self::Key => "key",
+            Self::Machine => "machine",
+        }
+    }
+}
+
 impl From<der::Error> for EnvelopeError {
     fn from(_: der::Error) -> Self {
         Self::Form

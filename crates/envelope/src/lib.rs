@@ -11,6 +11,7 @@ mod bytes;
 pub mod cms;
 mod error;
 mod public;
+pub mod record;
 
 pub use error::EnvelopeError;
 pub use public::PublicKey;

@@ -5,10 +5,12 @@
 //! is not a Unix socket where the profile has no network; `prctl` hides the memory from debuggers.
 //! What an old kernel cannot enforce is reported, never hidden: see [`Enforced`].
 
+mod confine;
 mod files;
 mod profile;
 mod syscalls;
 
+pub use confine::{Bounds, confine};
 pub use profile::{Network, Profile};
 
 /// What the kernel enforces of a profile.

@@ -7,6 +7,8 @@ pub enum Part {
     Outer,
     /// The document with the keys, after decryption.
     Inner,
+    /// A list of keys in plain text.
+    List,
 }
 
 impl std::fmt::Display for Part {
@@ -14,6 +16,7 @@ impl std::fmt::Display for Part {
         f.write_str(match self {
             Self::Outer => "key file",
             Self::Inner => "decrypted document",
+            Self::List => "list",
         })
     }
 }

@@ -48,6 +48,8 @@ pub const MAX_FILE: usize = 12 << 20;
 pub const MAX_DOCUMENT: usize = 16 << 20;
 /// Members of the zip archive; the portal makes two.
 pub const MAX_MEMBERS: usize = 16;
+/// Bytes that a workbook unpacks to, all members together.
+pub const MAX_UNPACKED: usize = 2 * MAX_DOCUMENT;
 
 const OUTER: Limits = Limits { elements: 64, depth: 8, attributes: 8, name: 64 };
 const INNER: Limits = Limits { elements: 600_000, depth: 12, attributes: 8, name: 64 };

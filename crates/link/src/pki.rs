@@ -105,7 +105,7 @@ pub fn certify_collector(
     Ok((certificate.pem(), certificate.der().to_vec()))
 }
 
-/// A key that signs what the house hands to others, with its certificate, and what names that in a signature. No
+/// A key for people outside, to check signatures by or to seal to, with its certificate, and what names that. No
 /// `Debug`: the key must not reach a log.
 pub struct ListSigner {
     /// The certificate, signed with its own key: receivers pin it.
@@ -125,10 +125,22 @@ pub struct ListSigner {
 /// # Errors
 /// When the operating system gives no randomness.
 pub fn make_list_signer(name: &str) -> Result<ListSigner, PkiError> {
+    make_for_others(name, KeyUsagePurpose::DigitalSignature)
+}
+
+/// Makes a key (P-256) that suppliers seal keys to.
+///
+/// # Errors
+/// When the operating system gives no randomness.
+pub fn make_key_receiver(name: &str) -> Result<ListSigner, PkiError> {
+    make_for_others(name, KeyUsagePurpose::KeyAgreement)
+}
+
+fn make_for_others(name: &str, usage: KeyUsagePurpose) -> Result<ListSigner, PkiError> {
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::default();
     params.distinguished_name = named(name);
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.key_usages = vec![usage];
     let certificate = params.self_signed(&key)?;
     let der = certificate.der().to_vec();
     let (issuer, serial) = {

@@ -8,6 +8,7 @@ pub mod derive;
 pub mod hybrid;
 pub mod mac;
 pub mod meter;
+pub mod parcel;
 pub mod passphrase;
 mod place;
 pub mod shares;

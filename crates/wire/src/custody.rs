@@ -6,7 +6,7 @@ use crate::erasure::{Erasure, Hold, LookErasures};
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Errand {
     /// What is carried.
-    #[prost(oneof = "Carried", tags = "1, 2, 3, 4, 5, 6, 7, 8, 20, 21")]
+    #[prost(oneof = "Carried", tags = "1, 2, 3, 4, 5, 6, 7, 8, 20, 21, 30, 31")]
     pub carried: Option<Carried>,
 }
 
@@ -43,6 +43,12 @@ pub enum Carried {
     /// Make new keys for meters that can take them.
     #[prost(message, tag = "8")]
     Rekey(RekeyWish),
+    /// Open the key of a container with keys that was sealed to the house.
+    #[prost(message, tag = "30")]
+    Unwrap(Unwrap),
+    /// See what suppliers seal to.
+    #[prost(message, tag = "31")]
+    Address(AddressWish),
 }
 
 /// Asks for the life of a meter's keys.
@@ -110,6 +116,44 @@ pub struct KeyLife {
     /// What happened, oldest first.
     #[prost(message, repeated, tag = "6")]
     pub steps: Vec<Step>,
+}
+
+/// Asks for the key of one container. The vault sees how the key is wrapped, and nothing of the content.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Unwrap {
+    /// SHA-256 of the container's file, for the log.
+    #[prost(bytes = "vec", tag = "1")]
+    pub digest: Vec<u8>,
+    /// The file's name, for the log.
+    #[prost(string, tag = "2")]
+    pub source: String,
+    /// Encoded `envelope::record::WrappedKey`s, one of which is the house's; at most [`MAX_WRAPPED`].
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub keys: Vec<Vec<u8>>,
+    /// The X-Wing public key that the answer is sealed to; the private half lives for this errand.
+    #[prost(bytes = "vec", tag = "4")]
+    pub answer_to: Vec<u8>,
+}
+
+/// Receivers of one container that the vault looks at.
+pub const MAX_WRAPPED: usize = 32;
+
+/// HPKE `info` of a container's key that the vault has opened; the container's SHA-256 stands beside it.
+pub const UNWRAPPED_INFO: &[u8] = b"meterkeep/unwrapped/1 vault->client";
+
+/// Asks what suppliers seal to.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct AddressWish {}
+
+/// What suppliers seal keys to.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Address {
+    /// A certificate (P-256, PEM), for CMS.
+    #[prost(string, tag = "1")]
+    pub certificate: String,
+    /// An X25519 key (32 bytes), for age.
+    #[prost(bytes = "vec", tag = "2")]
+    pub age: Vec<u8>,
 }
 
 /// Asks how keys do.
@@ -252,6 +296,8 @@ pub const REFUSALS: &[&str] = &[
     "too-many",
     "no-master-key",
     "not-retired",
+    "container-elsewhere",
+    "rate-limited",
 ];
 
 /// HPKE `info` of the list of decoys that is sealed to an officer.
@@ -316,7 +362,7 @@ pub struct ErrandAnswer {
     /// Of an approval: until when it may be fetched, UTC milliseconds.
     #[prost(sint64, tag = "4")]
     pub until_ms: i64,
-    /// Of a fetch: the container, sealed to its receiver.
+    /// Of a fetch: the container, sealed to its receiver. Of an unwrapping: the container's key, sealed to who asked.
     #[prost(bytes = "vec", tag = "5")]
     pub container: Vec<u8>,
     /// Of a look.
@@ -346,6 +392,9 @@ pub struct ErrandAnswer {
     /// Of a request for new keys.
     #[prost(message, repeated, tag = "12")]
     pub transfers: Vec<KeyTransfer>,
+    /// Of a question for the address.
+    #[prost(message, optional, tag = "30")]
+    pub address: Option<Address>,
 }
 
 /// A receiver, for people.

@@ -21,7 +21,7 @@ pub(crate) fn document(data: &[u8]) {
     keyfile::read_document(text);
 }
 
-/// A list in plain text, by its header and with a mapping.
+/// A list in plain text (text, XML or a workbook), by its header and with a mapping.
 pub(crate) fn list(data: &[u8]) {
     let mut mapped = Mapping::new(Some("KAM"));
     _ = mapped.column("key=secret");
@@ -43,9 +43,48 @@ pub(crate) fn lists() -> Vec<Vec<u8>> {
         format!("KAM;90000001;{a}\r\nqds;3;{b}\n"),
         format!("# made\nserial,maker,\"AES key\",GPK60\n1,KAM,{a},\n2,ELS,\"{b}\",{a}\n"),
         format!("Node\tSecret\n90000001\t{a}\n"),
+        format!("<l maker='KAM'><m serial='1'><key>{a}</key></m><m><serial>2</serial><maker>ELS</maker></m></l>"),
+        format!("<MetersInOrder><Meter><SerialNo>90000001</SerialNo><EncKeys><DEK>{a}</DEK></EncKeys></Meter></MetersInOrder>"),
     ]
     .map(String::into_bytes)
     .to_vec()
+}
+
+/// A workbook whose parts are the input, cut at zero bytes: a fuzzer does not pack them itself.
+pub(crate) fn workbook(data: &[u8]) {
+    let names = [
+        "_rels/.rels",
+        "xl/workbook.xml",
+        "xl/_rels/workbook.xml.rels",
+        "xl/worksheets/sheet1.xml",
+        "xl/sharedStrings.xml",
+    ];
+    let parts: Vec<(&str, &[u8])> = names.into_iter().zip(data.split(|b| *b == 0)).collect();
+    list(&sim::kem::store(&parts).unwrap_or_default());
+    list(data);
+}
+
+pub(crate) fn workbooks() -> Vec<Vec<u8>> {
+    let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    let rels = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let packed = "http://schemas.openxmlformats.org/package/2006";
+    let key = "6D1B0C44A7F35E20918C3FDD0A57E6B2";
+    let parts = [
+        format!(
+            "<workbook xmlns=\"{main}\" xmlns:r=\"{rels}\"><sheets><sheet name=\"S\" sheetId=\"1\" r:id=\"a\"/></sheets></workbook>"
+        ),
+        format!(
+            "<Relationships xmlns=\"{packed}/relationships\"><Relationship Id=\"a\" Type=\"{rels}/worksheet\" Target=\"worksheets/sheet1.xml\"/>\
+             <Relationship Id=\"b\" Type=\"{rels}/sharedStrings\" Target=\"sharedStrings.xml\"/></Relationships>"
+        ),
+        format!(
+            "<worksheet xmlns=\"{main}\"><dimension ref=\"A1:C2\"/><sheetData><row r=\"1\"><c r=\"A1\" t=\"s\"><v>0</v></c><c r=\"B1\" t=\"inlineStr\">\
+             <is><t>maker</t></is></c><c t=\"str\"><v>key</v></c></row><row r=\"2\"><c r=\"A2\"><v>9.0000001E7</v></c><c t=\"str\"><v>KAM</v></c>\
+             <c t=\"str\"><v>{key}</v></c></row></sheetData></worksheet>"
+        ),
+        format!("<sst xmlns=\"{main}\" count=\"1\"><si><r><t>ser</t></r><r><t>ial</t></r></si></sst>"),
+    ];
+    vec![parts.join("\0").into_bytes()]
 }
 
 pub(crate) fn files() -> Vec<Vec<u8>> {

@@ -60,6 +60,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "push_list", run: dlms::list, seeds: dlms::lists },
     Target { name: "key_file", run: keys::file, seeds: keys::files },
     Target { name: "key_list", run: keys::list, seeds: keys::lists },
+    Target { name: "key_workbook", run: keys::workbook, seeds: keys::workbooks },
     Target { name: "key_document", run: keys::document, seeds: keys::documents },
     Target { name: "envelope_cms", run: envelopes::cms, seeds: envelopes::cms_containers },
     Target { name: "envelope_age", run: envelopes::age, seeds: envelopes::age_containers },

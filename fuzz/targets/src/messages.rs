@@ -51,6 +51,7 @@ pub(crate) fn all(data: &[u8]) {
     let _ = read::<wire::custody::Errand>(data);
     let _ = read::<wire::custody::VaultErrand>(data);
     let _ = read::<wire::custody::ErrandAnswer>(data);
+    let _ = read::<envelope::record::Answer>(data);
 }
 
 /// An event as it is hashed: there is one encoding only, so what decodes has to encode to the same bytes.

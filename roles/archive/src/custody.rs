@@ -56,6 +56,10 @@ fn asked(body: &[u8]) -> Result<String, Refused> {
             format!("keys of {} retired for what is heard from {}", wish.meter, UtcMillis(wish.from_ms))
         }
         Carried::Rekey(wish) => format!("new keys for {} meters", wish.meters.len()),
+        Carried::Unwrap(wish) => {
+            format!("key of a container, `{}`, SHA-256 {}", short(&wish.source), hex::encode(&wish.digest))
+        }
+        Carried::Address(_) => "what suppliers seal to".to_owned(),
         Carried::Keys(wish) if wish.state.is_empty() => "report of keys by delivery".to_owned(),
         Carried::Keys(wish) => {
             format!("report of keys by delivery, and of the meters whose are {}", wish.state)
@@ -87,6 +91,11 @@ fn about(deed: &Deed) -> String {
         Deed::WithdrawErasure(wish) => format!(": erasure {}", wish.erasure),
         Deed::Decoys(_) => String::new(),
     }
+}
+
+/// A file's name as the log takes it.
+fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(80).collect()
 }
 
 /// A line that fits an event.

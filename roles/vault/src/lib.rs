@@ -16,10 +16,12 @@
 //! A meter key leaves the process only sealed to a receiver whom two officers have named. Data keys leave it to intake (to seal what is heard now) and to the
 //! archive, there only against a grant of the warden and a receipt of the ledger.
 
+mod address;
 mod alarms;
 mod backup;
 mod ceilings;
 mod codec;
+mod containers;
 mod custody;
 mod decoys;
 mod decrypt;
@@ -29,6 +31,7 @@ mod fresh;
 mod keyring;
 mod keys;
 mod life;
+mod limits;
 mod mark;
 mod number;
 mod officers;

@@ -15,6 +15,7 @@ use seal::SealError;
 use seal::hybrid::KeyPair;
 use wire::Room;
 
+use crate::address;
 use crate::keyring::Keyring;
 use crate::officers::OfficerError;
 use crate::providers::{MAX_FILE, Proof, ProviderError, Providers, Unproven};
@@ -94,6 +95,7 @@ pub(crate) fn create_on(
     ring.keep(IMPORT, SecretBytes::new(pair.expose_seed().to_vec()));
     let public = hex::encode(pair.public().as_bytes()) + "\n";
     write_atomically(disk, &layout.public(IMPORT_PUBLIC), public.as_bytes())?;
+    address::create(&mut ring, &grant::act::house_of(pair.public().as_bytes()))?;
     signing::create(disk, layout, &mut ring, house)?;
     let mut providers = Providers::new();
     providers.add_passphrase(&root, "first passphrase", passphrase, now)?;

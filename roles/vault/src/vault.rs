@@ -1,6 +1,6 @@
 //! The opened vault: what each method does, without the transport.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use base::{BatchPosition, BatchSeq, CollectorId, Epoch, MeterId, UtcMillis};
 use house::{Counters, Layout};
@@ -12,12 +12,15 @@ use wire::vault::{Committed, CommittedAnswer, DecryptFrames, Decrypted, Position
 use wire::{Refused, Room};
 
 use crate::MeterNumber;
+use crate::address::{self, Address};
 use crate::alarms::Alarms;
 use crate::ceilings::Decrypting;
+use crate::containers::PERSONAL_CONTAINERS;
 use crate::decrypt::{self, Hasher};
 use crate::desk::{Desk, Furnishing};
 use crate::fresh::{FreshError, Freshness, Limits, Presented, Secs};
 use crate::keyring::Keyring;
+use crate::limits::PerHour;
 use crate::mark::Marks;
 use crate::officers;
 use crate::providers::Proof;
@@ -71,6 +74,9 @@ pub struct Vault {
     pub(crate) desk: Desk,
     pub(crate) releases: Releases,
     pub(crate) import: KeyPair,
+    pub(crate) address: Address,
+    /// Containers that were opened for each person.
+    pub(crate) containers: Mutex<PerHour<String>>,
     pub(crate) pinned: Pinned,
     decrypting: Decrypting,
     pub(crate) alarms: Alarms,
@@ -137,6 +143,7 @@ impl Vault {
         let Opened { providers, root, ring } = root::unlock(disk.as_ref(), layout, proof)?;
         let import = root::import_pair(layout, &ring)?;
         let signer = signing::load(layout, &ring)?;
+        let address = address::open(layout, &ring)?;
         let Keyring { lasting, term, due, .. } = ring;
         let officers = officers::load(disk.as_ref(), layout, &lasting)?;
         let folder = layout.room(Room::Vault);
@@ -173,6 +180,8 @@ impl Vault {
             desk,
             releases,
             import,
+            address,
+            containers: Mutex::new(PerHour::new(PERSONAL_CONTAINERS)),
             pinned,
             decrypting,
             alarms,

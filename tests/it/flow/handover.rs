@@ -101,13 +101,13 @@ impl Custody {
 }
 
 /// Looks all the while into the command lines and environments of every process on the machine.
-struct Watch {
+pub(super) struct Watch {
     stop: Arc<AtomicBool>,
     looks: std::thread::JoinHandle<(u64, BTreeSet<Hit>)>,
 }
 
 impl Watch {
-    fn begin(keys: Scanner) -> Self {
+    pub(super) fn begin(keys: Scanner) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&stop);
         let looks = std::thread::spawn(move || {
@@ -128,7 +128,7 @@ impl Watch {
         Self { stop, looks }
     }
 
-    fn end(self) {
+    pub(super) fn end(self) {
         self.stop.store(true, Ordering::Relaxed);
         let (looks, hits) = self.looks.join().unwrap();
         assert!(looks > 10 && hits.is_empty(), "{looks} looks: {}", report(&hits));

@@ -68,6 +68,67 @@ fn a_list_in_plain_text_needs_a_reason_and_its_keys_stay_exposed() {
     assert_eq!(scene.house.status().counter(Room::Vault, "keys.exposed"), 4);
 }
 
+/// A workbook of one sheet, as a spreadsheet program would save it.
+fn workbook(rows: &[[String; 3]]) -> Vec<u8> {
+    let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    let types = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let cell = |text: &String| format!("<c t=\"inlineStr\"><is><t>{text}</t></is></c>");
+    let row = |cells: &[String; 3]| format!("<row>{}</row>", cells.iter().map(cell).collect::<String>());
+    let rows: String = rows.iter().map(row).collect();
+    let book = format!(
+        "<workbook xmlns=\"{main}\" xmlns:r=\"{types}\"><sheets><sheet name=\"Keys\" sheetId=\"1\" r:id=\"a\"/></sheets></workbook>"
+    );
+    let parts = format!(
+        "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"a\" \
+         Type=\"{types}/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>"
+    );
+    let sheet = format!("<worksheet xmlns=\"{main}\"><sheetData>{rows}</sheetData></worksheet>");
+    let members = [
+        ("xl/workbook.xml", book.as_bytes()),
+        ("xl/_rels/workbook.xml.rels", parts.as_bytes()),
+        ("xl/worksheets/sheet1.xml", sheet.as_bytes()),
+    ];
+    sim::kem::store(&members).unwrap()
+}
+
+#[test]
+fn a_list_as_a_workbook_and_as_xml_is_judged_as_one_in_text() {
+    let mut house = House::new(Plan::default());
+    house.start_all();
+    let town = town(&["water-mode7"], 2);
+    let row = |m: &sim::Meter| {
+        let address = m.address();
+        [address.serial().to_string(), address.manufacturer().to_string(), hex::encode(m.key())]
+    };
+    let rows: Vec<[String; 3]> = town.meters().iter().map(row).collect();
+    let head = ["Serial", "Maker", "Key"].map(str::to_owned);
+    let xml = |[serial, maker, key]: &[String; 3]| {
+        format!("<meter serial=\"{serial}\"><maker>{maker}</maker><key>{key}</key></meter>")
+    };
+    let files = [
+        ("list.xlsx", workbook(&[&[head][..], &rows[..1]].concat())),
+        (
+            "list.xml",
+            format!("<meters>{}</meters>", rows.iter().skip(1).map(xml).collect::<String>()).into_bytes(),
+        ),
+    ];
+    for (name, bytes) in &files {
+        let file = house.outside(name);
+        std::fs::write(&file, bytes).unwrap();
+        assert_eq!(import(&house, &file, &[]).json()["refused"], "keyfile-plain-text", "{name}");
+        let answer = import(&house, &file, &["--plain-because", "no other is sent"]).good().json();
+        assert_eq!(answer["meters"][0]["outcome"], "imported", "{name}: {answer}");
+    }
+    let status = house.status();
+    assert_eq!(status.counter(Room::Vault, "keys.exposed"), 2);
+    assert_eq!(status.counter(Room::Archive, "refused.keyfile-plain-text"), 2);
+    let collector = house.enrol("mast");
+    let mut scene = Scene::of(house, town, collector);
+    let good = scene.good(4);
+    scene.deliver(&good);
+    scene.good_data_survived();
+}
+
 #[test]
 fn all_or_nothing_imports_nothing_of_a_file_with_one_bad_key_and_wipes_a_good_one() {
     let mut house = House::new(Plan::default());

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use base::UtcMillis;
 use envelope::age;
+use envelope::record::Certificate;
 use grant::act::{
     AdmitRecipient, ApproveHandover, CertificateKey, Deed, RecipientKey, RegisterRecipient, RemoveRecipient,
     RequestHandover, WithdrawHandover,
 };
-use keyfile::{Certificate, MAX_CERTIFICATE};
+use keyfile::MAX_CERTIFICATE;
 use wire::custody::{Carried, ErrandAnswer, Look};
 
 use super::{carry, fingerprint, house, show};
@@ -16,6 +17,7 @@ use crate::officer::OfficerArg;
 use crate::output::{Format, FormatArg, print, print_json, say, shown};
 use crate::place::HouseArg;
 use crate::problem::{Problem, USAGE};
+use crate::reader;
 
 /// Propose a receiver. A second officer admits it.
 #[derive(clap::Args)]
@@ -161,7 +163,7 @@ fn receiving(with: &Receiving) -> Result<(RecipientKey, String), Problem> {
     if let Some(path) = &with.certificate {
         let read = certificate(path)?;
         let now = UtcMillis::now();
-        if !read.may_receive || now < read.not_before || now >= read.not_after {
+        if !read.may_receive || now < UtcMillis(read.not_before_ms) || now >= UtcMillis(read.not_after_ms) {
             let why = if read.may_receive { "is not valid now" } else { "may not be used to receive keys" };
             return Err(Problem::new(format!("the certificate of {} {why}", read.subject)).help(
                 "ask for one that is valid, with key agreement (P-256, P-384) or key encipherment (RSA)",
@@ -169,8 +171,7 @@ fn receiving(with: &Receiving) -> Result<(RecipientKey, String), Problem> {
         }
         let key = envelope::PublicKey::from_spki(&read.spki).map_err(Problem::at(path))?;
         let text = fingerprint::text(&key.fingerprint());
-        let (spki, issuer, serial) = (read.spki, read.issuer, read.serial);
-        let not_after_ms = read.not_after.0;
+        let (spki, issuer, serial, not_after_ms) = (read.spki, read.issuer, read.serial, read.not_after_ms);
         return Ok((RecipientKey::Certificate(CertificateKey { spki, issuer, serial, not_after_ms }), text));
     }
     if let Some(text) = &with.age {
@@ -186,7 +187,7 @@ fn receiving(with: &Receiving) -> Result<(RecipientKey, String), Problem> {
 
 pub(super) fn certificate(path: &Path) -> Result<Certificate, Problem> {
     let bytes = super::open::read(path, MAX_CERTIFICATE)?;
-    Certificate::read(&bytes).map_err(Problem::at(path))
+    reader::certificate(&bytes).map_err(Problem::at(path))
 }
 
 pub(super) fn admit(args: &Admit) -> Result<(), Problem> {

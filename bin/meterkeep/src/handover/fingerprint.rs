@@ -28,11 +28,15 @@ pub(super) fn show(args: &Args) -> Result<(), Problem> {
     let read = super::acts::certificate(&args.file)?;
     let key = envelope::PublicKey::from_spki(&read.spki).map_err(Problem::at(&args.file))?;
     let (subject, kind) = (shown(&read.subject), key.kind());
-    print(&format!("{}\n{subject}, {kind}, valid until {}\n", text(&key.fingerprint()), read.not_after))
+    print(&format!(
+        "{}\n{subject}, {kind}, valid until {}\n",
+        text(&key.fingerprint()),
+        base::UtcMillis(read.not_after_ms)
+    ))
 }
 
 /// `7C:1F:...`.
-pub(super) fn text(fingerprint: &[u8]) -> String {
+pub(crate) fn text(fingerprint: &[u8]) -> String {
     fingerprint.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(":")
 }
 

@@ -2,7 +2,7 @@
 
 mod acts;
 mod fetch;
-mod fingerprint;
+pub(crate) mod fingerprint;
 mod open;
 mod show;
 
@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use house::Layout;
 use wire::custody::{Carried, ErrandAnswer};
+
+pub(crate) use open::read as read_file;
 
 use crate::keys::vault_key;
 use crate::operator::Operator;

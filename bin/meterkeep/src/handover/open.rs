@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use base::{Secret, SecretBytes};
 use envelope::{EnvelopeError, age, cms};
 use keyfile::pem_part;
-use seal::hybrid::{KeyPair, Sealed};
+use seal::hybrid::{self, KeyPair};
 use seal::sign::Signer;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::output::{count, say};
 use crate::private_file;
 use crate::problem::{Problem, USAGE};
+use crate::reader::{self, Sealed};
 use crate::secret;
 
 const MAX_KEY: usize = 64 * 1024;
@@ -73,7 +74,7 @@ pub(super) fn acknowledgement(path: &Path) -> Result<(u32, Vec<u8>), Problem> {
 }
 
 /// Reads a file of so many bytes at most, wiped afterwards.
-pub(super) fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
+pub(crate) fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let file = std::fs::File::open(path).map_err(Problem::at(path))?;
     // as large as it may get, so that growing leaves no copy behind
     let mut bytes = Zeroizing::new(Vec::with_capacity(most.saturating_add(1).min(1 << 20)));
@@ -141,13 +142,24 @@ fn opened(args: &Open, container: &[u8]) -> Result<SecretBytes, Problem> {
     let text = std::str::from_utf8(&key).unwrap_or_default();
     if text.contains("AGE-SECRET-KEY-1") {
         let identity = age::Identity::from_file(text).map_err(failed)?;
-        return age::open(container, &identity).map_err(failed);
+        let Sealed::Age(read) = read_container(args, container)? else {
+            return Err(failed(EnvelopeError::Form));
+        };
+        let key = read.keys.iter().find_map(|key| identity.content_key(key));
+        let key = key.ok_or_else(|| failed(EnvelopeError::NotForThisKey))?;
+        return age::open_content(&read, &key).map_err(failed);
     }
     let signed = if let Some(pair) = machine_pair(text) {
-        let sealed = Sealed::from_slice(container).map_err(|_| failed(EnvelopeError::Form))?;
+        let sealed = hybrid::Sealed::from_slice(container).map_err(|_| failed(EnvelopeError::Form))?;
         pair.open_secret(HANDOVER_INFO, &[], &sealed).map_err(|_| failed(EnvelopeError::NotForThisKey))?
     } else {
-        private_key(&args.key, &key)?.open(container).map_err(failed)?
+        let private = private_key(&args.key, &key)?;
+        let Sealed::Cms(read) = read_container(args, container)? else {
+            return Err(failed(EnvelopeError::Form));
+        };
+        let mut keys = read.keys.iter().filter_map(|key| private.content_key(key).transpose());
+        let key = keys.next().unwrap_or(Err(EnvelopeError::NotForThisKey)).map_err(failed)?;
+        cms::open_content(&read, &key).map_err(failed)?
     };
     let house = args.signed_by.as_deref().ok_or_else(|| {
         Problem::new("from whom is the list? nobody is named")
@@ -155,7 +167,14 @@ fn opened(args: &Open, container: &[u8]) -> Result<SecretBytes, Problem> {
             .exit(USAGE)
     })?;
     let house = super::acts::certificate(house)?;
-    cms::verify(signed.expose(), &house.key).map(SecretBytes::new).map_err(failed)
+    let read = reader::signed(signed.expose()).map_err(Problem::at(&args.file))?;
+    let good = cms::is_signed_by(&read, &house.key);
+    let list = SecretBytes::new(read.content);
+    if good { Ok(list) } else { Err(failed(EnvelopeError::Signature)) }
+}
+
+fn read_container(args: &Open, container: &[u8]) -> Result<Sealed, Problem> {
+    reader::container(container).map_err(Problem::at(&args.file))
 }
 
 fn private_text(path: &Path) -> Result<Zeroizing<Vec<u8>>, Problem> {

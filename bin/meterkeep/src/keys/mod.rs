@@ -1,13 +1,17 @@
 //! `meterkeep keys import`: reads a supplier's key file here, seals its keys to the vault, sends them.
 //!
-//! The file is parsed in this process and not in the vault (decision record 0005), and nobody between here and
+//! What comes in a container is read by a confined reader first, and only its one key is opened by the vault.
+//! The file inside is parsed in this process and not in the vault (decision record 0005), and nobody between here and
 //! the vault can read or change the list.
 
+mod address;
+mod container;
 mod decoy;
 mod life;
 mod rekey;
 mod report;
 mod supplied;
+mod told;
 mod wipe;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +21,7 @@ use base::{Resolution, SecretBytes};
 use grant::{Action, Purpose};
 use house::Layout;
 use indicatif::{ProgressBar, ProgressStyle};
-use keyfile::{Device, KeyBytes, KeyFile, KeyRole, Signature};
+use keyfile::{Device, KeyBytes, KeyRole};
 use seal::hybrid::PublicKey;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -27,11 +31,12 @@ use wire::{Message as _, Method};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::operator::{Operator, Reach};
-use crate::output::{Format, FormatArg, count, print, print_json, shown, table};
+use crate::output::{Format, FormatArg, print, shown};
 use crate::place::HouseArg;
 use crate::problem::Problem;
 
-use supplied::{Reading, Unread};
+use supplied::Reading;
+use told::{refuse, say_outcomes};
 
 /// Keys in one call; the vault takes no more.
 const KEYS_A_CALL: usize = 1000;
@@ -49,6 +54,8 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     Import(Import),
+    Address(address::Address),
+    Seal(address::Seal),
     Report(report::Report),
     Show(life::Show),
     Retire(life::Retire),
@@ -57,13 +64,15 @@ enum Command {
     Decoy(decoy::Args),
 }
 
-/// Import a supplier's key file: Kamstrup KEM or KEM2, zipped or not, or a list of keys in columns.
+/// Import a supplier's key file: Kamstrup KEM or KEM2, zipped or not, or a list of keys; or either in a container that is
+/// sealed to the house (CMS, age, or as `keys seal` makes it).
 ///
 /// File and password together are as good as the keys in clear: delete both when the import is done. A key is
 /// trusted only once a telegram of its meter has opened with it.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  meterkeep keys import order-900001.zip.kem --house ./house\n  \
                         meterkeep keys import order-900002.zip.kem2 --password-file pw --format json\n  \
+                        meterkeep keys import list.p7m --signer supplier.pem\n  \
                         meterkeep keys import list.csv --column key=\"AES key\" --plain-because \"the maker sends no other\"\n\n\
                         Exit code: 0 all keys are in, 1 the file or some of its meters were refused, 2 wrong use.")]
 struct Import {
@@ -93,6 +102,8 @@ struct Import {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     match &args.command {
         Command::Import(import) => run_import(import),
+        Command::Address(args) => address::show(args).map(|()| ExitCode::SUCCESS),
+        Command::Seal(args) => address::seal(args).map(|()| ExitCode::SUCCESS),
         Command::Report(args) => report::run(args),
         Command::Show(args) => life::show(args),
         Command::Retire(args) => life::retire(args),
@@ -108,9 +119,9 @@ fn run_import(args: &Import) -> Result<ExitCode, Problem> {
     // wiped when it goes: a list in plain text is nothing but keys
     let bytes = Zeroizing::new(std::fs::read(&args.file).map_err(Problem::at(&args.file))?);
     let source = source_name(&args.file);
-    let read = args.reading.read(&bytes, &source)?;
-    drop(bytes);
     let runtime = Operator::runtime()?;
+    let read = args.reading.read(&bytes, &source, (&operator, &runtime))?;
+    drop(bytes);
     let read = match read {
         Ok(read) => read,
         Err(refused) => {
@@ -128,18 +139,18 @@ fn run_import(args: &Import) -> Result<ExitCode, Problem> {
     };
     let tried = if args.all_or_nothing {
         let trial = Plan { try_only: true, ..plan };
-        Some(runtime.block_on(import(&operator, &layout, &read.devices, &trial))?)
+        Some(runtime.block_on(import(&operator, &layout, &read.file.devices, &trial))?)
     } else {
         None
     };
-    let held_back = tried.filter(|tried| !read.refused.is_empty() || !tried.iter().all(Outcome::is_in));
+    let held_back = tried.filter(|tried| !read.file.refused.is_empty() || !tried.iter().all(Outcome::is_in));
     let outcomes = runtime.block_on(async {
-        for refused in read.refused.iter().take(MAX_TOLD) {
+        for refused in read.file.refused.iter().take(MAX_TOLD) {
             tell_refused(&operator, &source, refused.error.name()).await;
         }
         match held_back {
             Some(tried) => Ok(tried.into_iter().map(Outcome::held_back).collect()),
-            None => import(&operator, &layout, &read.devices, &plan).await,
+            None => import(&operator, &layout, &read.file.devices, &plan).await,
         }
     })?;
     let code = say_outcomes(&source, &read, &outcomes, args.format.format)?;
@@ -301,91 +312,6 @@ pub(crate) fn vault_key(layout: &Layout) -> Result<PublicKey, Problem> {
     PublicKey::from_bytes(&bytes).map_err(Problem::at(&path))
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
-    file: &'a str,
-    kind: &'static str,
-    signature: String,
-    meters: &'a [Outcome],
-    refused: Vec<Refused>,
-    shared_keys: Vec<&'a [String]>,
-}
-
-#[derive(Serialize)]
-struct Refused {
-    meter: String,
-    reason: &'static str,
-    message: String,
-}
-
-fn say_outcomes(
-    source: &str,
-    read: &KeyFile,
-    outcomes: &[Outcome],
-    format: Format,
-) -> Result<ExitCode, Problem> {
-    let signature = match &read.signature {
-        Signature::Absent => "absent".to_owned(),
-        Signature::Valid(signer) if signer.trusted => format!("valid, by {}", shown(&signer.subject)),
-        Signature::Valid(signer) => {
-            format!("fits the file, by an unknown signer ({})", shown(&signer.subject))
-        }
-    };
-    let kind = match read.kind {
-        keyfile::Kind::Kem => "KEM",
-        keyfile::Kind::Kem2 => "KEM2",
-        keyfile::Kind::List => "list in plain text",
-    };
-    let refused: Vec<Refused> = read
-        .refused
-        .iter()
-        .map(|r| Refused { meter: shown(&r.meter), reason: r.error.name(), message: r.error.to_string() })
-        .collect();
-    let all_in = refused.is_empty() && outcomes.iter().all(Outcome::is_in);
-    match format {
-        Format::Json => {
-            let shared_keys = read.shared.iter().map(|s| s.meters.as_slice()).collect();
-            print_json(&Report { file: source, kind, signature, meters: outcomes, refused, shared_keys })?;
-        }
-        Format::Human => {
-            let mut text = format!("{source}: {kind}, signature {signature}\n");
-            let mut table = table(["meter", "key", "outcome"]);
-            for Outcome { meter, key, outcome } in outcomes {
-                table.add_row([meter.as_str(), key, outcome]);
-            }
-            for r in &refused {
-                table.add_row([
-                    r.meter.clone(),
-                    String::new(),
-                    format!("refused: {} ({})", r.message, r.reason),
-                ]);
-            }
-            text.push_str(&format!("{table}\n"));
-            for shared in &read.shared {
-                text.push_str(&format!(
-                    "warning: {} have one key in common; each opens the others\n",
-                    shared.meters.join(", ")
-                ));
-            }
-            let known = outcomes.iter().filter(|o| o.is_in()).count();
-            let held = outcomes.iter().filter(|o| o.outcome == "held-back").count();
-            if held > 0 {
-                text.push_str("all or nothing was asked for, and not all are good: nothing was imported\n");
-            } else {
-                let known = count(known as u64, "key");
-                text.push_str(&format!("{known} in the vault; delete the file and its password now\n"));
-            }
-            if read.kind == keyfile::Kind::List {
-                text.push_str(
-                    "they are marked as exposed: have the meters' keys changed where that can be done\n",
-                );
-            }
-            print(&text)?;
-        }
-    }
-    Ok(if all_in { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
 /// Has a refusal of a file, or of one of its meters, counted and written into the log, so that it shows where
 /// other refusals do. False when the house could not be told: the file stays refused all the same.
 async fn tell_refused(operator: &Operator, source: &str, reason: &str) -> bool {
@@ -394,26 +320,6 @@ async fn tell_refused(operator: &Operator, source: &str, reason: &str) -> bool {
     let told: Result<ImportReport, Problem> =
         operator.ask(purpose, &Reach::default(), Method::ArchiveImportKeys, &body).await;
     told.is_ok()
-}
-
-fn refuse(source: &str, refused: &Unread, told: bool, format: Format) -> Result<ExitCode, Problem> {
-    if format == Format::Json {
-        print_json(&serde_json::json!({
-            "file": source, "refused": refused.name(), "message": refused.to_string(), "counted": told,
-        }))?;
-        return Ok(ExitCode::FAILURE);
-    }
-    let counted = if told {
-        "it is counted and in the log"
-    } else {
-        "the house is not up, so that it is not in the log"
-    };
-    Err(Problem::new(format!("`{source}` is refused: {refused} ({})", refused.name())).help(
-        match refused.way_out() {
-            Some(way) => format!("{way}. No key was imported; {counted}"),
-            None => format!("no key was imported and nothing was changed; {counted}"),
-        },
-    ))
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use der::asn1::{Any, Int};
 use crate::asn1::IssuerAndSerialNumber;
 use crate::{EnvelopeError, PublicKey};
 
-pub use open::PrivateKey;
+pub use open::{PrivateKey, open_content, read};
 pub use seal::seal;
-pub use sign::{Signer, verify};
+pub use sign::{Signer, is_signed_by, read_signed, verify};
 
 /// Bytes of a container, at most.
 pub const MAX_CONTAINER: usize = 16 << 20;

@@ -5,7 +5,7 @@ use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384, UnparsedPublicKey};
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap as _};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use base::{Secret, SecretBytes};
-use der::asn1::{Any, ObjectIdentifier};
+use der::asn1::{Any, ObjectIdentifier, OctetString};
 use der::{Decode as _, Encode as _};
 use spki::AlgorithmIdentifierOwned;
 use zeroize::Zeroizing;
@@ -17,7 +17,16 @@ use crate::asn1::{
     GcmParameters, KeyAgreeRecipientInfo, KeyTransRecipientInfo, MGF1, Originator, P256, P384, RSAES_OAEP,
     RecipientInfo, RsaesOaepParams, SHA256, STD_DH_SHA256_KDF,
 };
+use crate::record::{Agreed, Container, Way, WrappedKey};
 use crate::{EnvelopeError, bytes};
+
+/// Bytes of a point on P-256 and on P-384, uncompressed.
+const P256_POINT: usize = 65;
+const P384_POINT: usize = 97;
+/// Bytes of a wrapped key of 32 bytes.
+const WRAPPED: usize = 40;
+/// Bytes that a sender may add to a key agreement.
+const MAX_UKM: usize = 64;
 
 /// A receiver's private key.
 pub struct PrivateKey(Kind);
@@ -47,63 +56,98 @@ impl PrivateKey {
     /// Opens a container.
     ///
     /// # Errors
-    /// [`EnvelopeError::Form`], [`EnvelopeError::Unsupported`]; [`EnvelopeError::NotForThisKey`] when none of its
-    /// receivers is this key; [`EnvelopeError::Changed`].
+    /// As [`read`]; [`EnvelopeError::NotForThisKey`] when none of its receivers is this key;
+    /// [`EnvelopeError::Changed`].
     pub fn open(&self, container: &[u8]) -> Result<SecretBytes, EnvelopeError> {
-        if container.len() > MAX_CONTAINER {
-            return Err(EnvelopeError::Form);
-        }
-        let info = ContentInfo::from_der(container)?;
-        if info.content_type != AUTH_ENVELOPED_DATA {
-            return Err(EnvelopeError::Unsupported("another type than AuthEnvelopedData"));
-        }
-        let enveloped = info.content.decode_as::<AuthEnvelopedData>()?;
-        let content = enveloped.auth_encrypted_content_info;
-        if enveloped.version != 0 || content.content_type != DATA {
-            return Err(EnvelopeError::Unsupported("another content than plain data"));
-        }
-        let with = content.content_encryption_algorithm;
-        if with.oid != AES256_GCM {
-            return Err(EnvelopeError::Unsupported("another cipher than AES-256-GCM"));
-        }
-        let gcm: GcmParameters = with.parameters.ok_or(EnvelopeError::Form)?.decode_as()?;
-        let nonce = gcm.nonce.as_bytes().try_into().map_err(|_| EnvelopeError::Form)?;
-        let mac = enveloped.mac.as_bytes();
-        // a shorter tag would be easier to forge, and nobody has to send one
-        if gcm.icv_len != 16 || mac.len() != 16 {
-            return Err(EnvelopeError::Unsupported("a tag of less than 16 bytes"));
-        }
-        if enveloped.recipient_infos.len() > MAX_RECIPIENTS {
-            return Err(EnvelopeError::Unsupported("more than 16 receivers"));
-        }
-        let mut unsupported = None;
-        for info in enveloped.recipient_infos.iter() {
-            match self.content_key(info) {
-                Ok(Some(key)) => {
-                    let body = [content.encrypted_content.as_bytes(), mac].concat();
-                    return bytes::open(&AES_256_GCM, key.expose(), nonce, &body);
-                }
-                Ok(None) => {}
-                Err(error) => unsupported = Some(error),
+        let (read, unknown) = parse(container)?;
+        for key in &read.keys {
+            if let Some(key) = self.content_key(key)? {
+                return open_content(&read, &key);
             }
         }
-        Err(unsupported.unwrap_or(EnvelopeError::NotForThisKey))
+        Err(unknown.map_or(EnvelopeError::NotForThisKey, EnvelopeError::Unsupported))
     }
 
-    /// The content's key, when this receiver is this key.
-    fn content_key(&self, info: &RecipientInfo) -> Result<Option<Secret<32>>, EnvelopeError> {
-        match (&self.0, info) {
-            (Kind::Curve(key), RecipientInfo::Agreement(info)) => agreed(key, info),
-            (Kind::Rsa(key), RecipientInfo::Transport(info)) => transported(key, info),
+    /// A content's key, when it is wrapped for this key.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Machine`].
+    pub fn content_key(&self, wrapped: &WrappedKey) -> Result<Option<Secret<32>>, EnvelopeError> {
+        match (&self.0, &wrapped.way) {
+            (Kind::Curve(key), Some(Way::Agreed(with))) => agreed(key, with),
+            (Kind::Rsa(key), Some(Way::Transported(encrypted))) => Ok(transported(key, encrypted)),
             _ => Ok(None),
         }
     }
 }
 
-fn agreed(
-    key: &agreement::PrivateKey,
-    info: &KeyAgreeRecipientInfo,
-) -> Result<Option<Secret<32>>, EnvelopeError> {
+/// Reads a container (AuthEnvelopedData, DER): its ciphertext, and how its key reaches each receiver.
+///
+/// # Errors
+/// [`EnvelopeError::Form`], [`EnvelopeError::Unsupported`].
+pub fn read(container: &[u8]) -> Result<Container, EnvelopeError> {
+    let (read, unknown) = parse(container)?;
+    Ok(Container { unknown: unknown.unwrap_or_default().to_owned(), ..read })
+}
+
+/// Opens a container's content with its key.
+///
+/// # Errors
+/// [`EnvelopeError::Form`], [`EnvelopeError::Changed`].
+pub fn open_content(container: &Container, key: &Secret<32>) -> Result<SecretBytes, EnvelopeError> {
+    let nonce = container.nonce.as_slice().try_into().map_err(|_| EnvelopeError::Form)?;
+    bytes::open(&AES_256_GCM, key.expose(), nonce, &container.body)
+}
+
+fn parse(container: &[u8]) -> Result<(Container, Option<&'static str>), EnvelopeError> {
+    if container.len() > MAX_CONTAINER {
+        return Err(EnvelopeError::Form);
+    }
+    let info = ContentInfo::from_der(container)?;
+    if info.content_type != AUTH_ENVELOPED_DATA {
+        return Err(EnvelopeError::Unsupported("another type than AuthEnvelopedData"));
+    }
+    let enveloped = info.content.decode_as::<AuthEnvelopedData>()?;
+    let content = enveloped.auth_encrypted_content_info;
+    if enveloped.version != 0 || content.content_type != DATA {
+        return Err(EnvelopeError::Unsupported("another content than plain data"));
+    }
+    let with = content.content_encryption_algorithm;
+    if with.oid != AES256_GCM {
+        return Err(EnvelopeError::Unsupported("another cipher than AES-256-GCM"));
+    }
+    let gcm: GcmParameters = with.parameters.ok_or(EnvelopeError::Form)?.decode_as()?;
+    let nonce: [u8; 12] = gcm.nonce.as_bytes().try_into().map_err(|_| EnvelopeError::Form)?;
+    let mac = enveloped.mac.as_bytes();
+    // a shorter tag would be easier to forge, and nobody has to send one
+    if gcm.icv_len != 16 || mac.len() != 16 {
+        return Err(EnvelopeError::Unsupported("a tag of less than 16 bytes"));
+    }
+    if enveloped.recipient_infos.len() > MAX_RECIPIENTS {
+        return Err(EnvelopeError::Unsupported("more than 16 receivers"));
+    }
+    let (mut keys, mut unknown) = (Vec::new(), None);
+    for info in enveloped.recipient_infos.iter() {
+        match ways(info) {
+            Ok(ways) => keys.extend(ways.into_iter().map(WrappedKey::by)),
+            Err(EnvelopeError::Unsupported(what)) => unknown = Some(what),
+            Err(error) => return Err(error),
+        }
+    }
+    let body = [content.encrypted_content.as_bytes(), mac].concat();
+    let read = Container { keys, nonce: nonce.to_vec(), body, ..Container::default() };
+    Ok((read, unknown))
+}
+
+/// How the content's key reaches the receivers of one info.
+fn ways(info: &RecipientInfo) -> Result<Vec<Way>, EnvelopeError> {
+    match info {
+        RecipientInfo::Agreement(info) => by_agreement(info),
+        RecipientInfo::Transport(info) => by_transport(info).map(|way| vec![way]),
+    }
+}
+
+fn by_agreement(info: &KeyAgreeRecipientInfo) -> Result<Vec<Way>, EnvelopeError> {
     let wrap = algorithm(AES256_WRAP, None).to_der()?;
     let with = &info.key_encryption_algorithm;
     let wraps = with.parameters.as_ref().map(der::Encode::to_der).transpose()?;
@@ -113,44 +157,67 @@ fn agreed(
         ));
     }
     let Originator::Key(originator) = &info.originator;
-    let curve = if *key.algorithm() == ECDH_P256 { P256 } else { P384 };
-    let named = originator.algorithm.parameters.as_ref().map(Any::decode_as::<ObjectIdentifier>);
     if info.version != 3 || originator.algorithm.oid != EC_PUBLIC_KEY {
         return Err(EnvelopeError::Unsupported("an originator that is no key on a curve"));
     }
-    // OpenSSL leaves the curve out: it is that of the receiver's certificate
-    if named.is_some_and(|named| named != Ok(curve)) {
-        return Ok(None);
-    }
     let point = originator.public_key.as_bytes().ok_or(EnvelopeError::Form)?;
-    let theirs = UnparsedPublicKey::new(key.algorithm(), point);
-    let wrapping = agreement::agree(key, theirs, EnvelopeError::NotForThisKey, |shared| {
-        wrapping_key(shared, info.ukm.clone())
-    });
-    // a point of another curve is that of another receiver
-    let Ok(wrapping) = wrapping else { return Ok(None) };
-    for one in info.recipient_encrypted_keys.iter().take(MAX_RECIPIENTS) {
-        let mut opened = Zeroizing::new([0; 40]);
-        let kek = AesKek::new(&AES_256, wrapping.expose())?;
-        if let Ok(plain) = kek.unwrap(one.encrypted_key.as_bytes(), opened.as_mut_slice())
-            && let Some(key) = Secret::from_slice(plain)
-        {
-            return Ok(Some(key));
-        }
+    let curve = match point.len() {
+        P256_POINT => P256,
+        P384_POINT => P384,
+        _ => return Err(EnvelopeError::Unsupported("a curve other than P-256 and P-384")),
+    };
+    // OpenSSL leaves the curve out: it is that of the receiver's certificate
+    let named = originator.algorithm.parameters.as_ref().map(Any::decode_as::<ObjectIdentifier>);
+    if named.is_some_and(|named| named != Ok(curve)) {
+        return Err(EnvelopeError::Unsupported("a curve other than P-256 and P-384"));
     }
-    Ok(None)
+    let ukm = info.ukm.as_ref().map(|ukm| ukm.as_bytes().to_vec());
+    if ukm.as_ref().is_some_and(|ukm| ukm.len() > MAX_UKM) {
+        return Err(EnvelopeError::Unsupported("a long addition to the key agreement"));
+    }
+    let way = |wrapped: &[u8]| {
+        Way::Agreed(Agreed { point: point.to_vec(), ukm: ukm.clone(), wrapped: wrapped.to_vec() })
+    };
+    Ok(info
+        .recipient_encrypted_keys
+        .iter()
+        .take(MAX_RECIPIENTS)
+        .map(|one| one.encrypted_key.as_bytes())
+        .filter(|wrapped| wrapped.len() == WRAPPED)
+        .map(way)
+        .collect())
 }
 
-fn transported(
-    key: &OaepPrivateDecryptingKey,
-    info: &KeyTransRecipientInfo,
-) -> Result<Option<Secret<32>>, EnvelopeError> {
+fn by_transport(info: &KeyTransRecipientInfo) -> Result<Way, EnvelopeError> {
     if !matches!(info.version, 0 | 2) || !is_oaep_sha256(&info.key_encryption_algorithm) {
         return Err(EnvelopeError::Unsupported("another key transport than RSAES-OAEP with SHA-256"));
     }
-    let mut opened = Zeroizing::new(vec![0; key.min_output_size()]);
-    let plain = key.decrypt(&OAEP_SHA256_MGF1SHA256, info.encrypted_key.as_bytes(), &mut opened, None);
+    Ok(Way::Transported(info.encrypted_key.as_bytes().to_vec()))
+}
+
+fn agreed(key: &agreement::PrivateKey, with: &Agreed) -> Result<Option<Secret<32>>, EnvelopeError> {
+    let length = if *key.algorithm() == ECDH_P256 { P256_POINT } else { P384_POINT };
+    let ukm = with.ukm.as_deref();
+    if with.point.len() != length || with.wrapped.len() != WRAPPED || ukm.is_some_and(|u| u.len() > MAX_UKM) {
+        return Ok(None);
+    }
+    let ukm = ukm.map(OctetString::new).transpose()?;
+    let theirs = UnparsedPublicKey::new(key.algorithm(), &with.point);
+    let wrapping = agreement::agree(key, theirs, EnvelopeError::NotForThisKey, |shared| {
+        wrapping_key(shared, ukm.clone())
+    });
+    // a point beside the curve agrees with nobody
+    let Ok(wrapping) = wrapping else { return Ok(None) };
+    let mut opened = Zeroizing::new([0; WRAPPED]);
+    let kek = AesKek::new(&AES_256, wrapping.expose())?;
+    let plain = kek.unwrap(&with.wrapped, opened.as_mut_slice());
     Ok(plain.ok().and_then(|plain| Secret::from_slice(plain)))
+}
+
+fn transported(key: &OaepPrivateDecryptingKey, encrypted: &[u8]) -> Option<Secret<32>> {
+    let mut opened = Zeroizing::new(vec![0; key.min_output_size()]);
+    let plain = key.decrypt(&OAEP_SHA256_MGF1SHA256, encrypted, &mut opened, None);
+    plain.ok().and_then(|plain| Secret::from_slice(plain))
 }
 
 /// Whether hash and mask are SHA-256 and no label is given.

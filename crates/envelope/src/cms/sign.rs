@@ -9,12 +9,13 @@ use der::asn1::{Any, OctetString, SetOfVec, UtcTime};
 use der::{Decode as _, Encode as _};
 
 use super::seal::{algorithm, sha256};
-use super::{MAX_CONTAINER, name};
+use super::{MAX_CONTAINER, MAX_RECIPIENTS, name};
 use crate::EnvelopeError;
 use crate::asn1::{
     Attribute, CONTENT_TYPE, ContentInfo, DATA, ECDSA_SHA256, EncapsulatedContentInfo, MESSAGE_DIGEST,
     RecipientIdentifier, SHA256, SIGNED_DATA, SIGNING_TIME, SignedData, SignerInfo,
 };
+use crate::record::{Signed, SignerRecord};
 
 /// Who signs: a P-256 key and its certificate.
 pub struct Signer {
@@ -80,11 +81,11 @@ impl Signer {
     }
 }
 
-/// Checks that a SignedData was signed with the P-256 key of this point, uncompressed, and gives its content.
+/// Reads a SignedData: its content, and what each signer has signed. Nothing is checked yet.
 ///
 /// # Errors
-/// [`EnvelopeError::Form`]; [`EnvelopeError::Signature`] when no signer is that key.
-pub fn verify(signed: &[u8], point: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
+/// [`EnvelopeError::Form`], [`EnvelopeError::Unsupported`].
+pub fn read_signed(signed: &[u8]) -> Result<Signed, EnvelopeError> {
     if signed.len() > MAX_CONTAINER {
         return Err(EnvelopeError::Form);
     }
@@ -93,25 +94,49 @@ pub fn verify(signed: &[u8], point: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
         return Err(EnvelopeError::Unsupported("another type than SignedData"));
     }
     let data = info.content.decode_as::<SignedData>()?;
-    let content = data.encap_content_info.content.as_bytes();
-    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
-    let good = |signer: &SignerInfo| -> Result<bool, EnvelopeError> {
-        let digest = Any::encode_from(&OctetString::new(sha256(content))?)?;
-        let kind = Any::encode_from(&data.encap_content_info.content_type)?;
-        let has = |oid, value: &Any| {
-            let mut found = signer.signed_attrs.iter().filter(|a| a.kind == oid);
-            let only = found.next().filter(|_| found.next().is_none());
-            only.is_some_and(|a| a.values.len() == 1 && a.values.get(0) == Some(value))
-        };
-        let bound = has(MESSAGE_DIGEST, &digest) && has(CONTENT_TYPE, &kind);
-        let with = signer.digest_algorithm.oid == SHA256 && signer.signature_algorithm.oid == ECDSA_SHA256;
-        let bytes = signer.signed_attrs.to_der()?;
-        Ok(bound && with && key.verify(&bytes, signer.signature.as_bytes()).is_ok())
-    };
-    for signer in data.signer_infos.iter() {
-        if good(signer)? {
-            return Ok(content.to_vec());
-        }
+    if data.encap_content_info.content_type != DATA {
+        return Err(EnvelopeError::Unsupported("another content than plain data"));
     }
-    Err(EnvelopeError::Signature)
+    let known =
+        |s: &&SignerInfo| s.digest_algorithm.oid == SHA256 && s.signature_algorithm.oid == ECDSA_SHA256;
+    let record = |s: &SignerInfo| -> Result<SignerRecord, EnvelopeError> {
+        let signature = s.signature.as_bytes().to_vec();
+        Ok(SignerRecord { attributes: s.signed_attrs.to_der()?, signature })
+    };
+    let signers = data.signer_infos.iter().take(MAX_RECIPIENTS).filter(known).map(record);
+    let signers = signers.collect::<Result<_, _>>()?;
+    Ok(Signed { content: data.encap_content_info.content.as_bytes().to_vec(), signers })
+}
+
+/// Whether one of the signers is the P-256 key of this point, uncompressed. It is checked on the records alone: the
+/// signature fits the attributes, and those hold the content's hash and its type, each by its exact bytes.
+#[must_use]
+pub fn is_signed_by(signed: &Signed, point: &[u8]) -> bool {
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
+    let digest = [DIGEST_ATTRIBUTE, sha256(&signed.content).as_slice()].concat();
+    let has =
+        |signer: &SignerRecord, wanted: &[u8]| signer.attributes.windows(wanted.len()).any(|w| w == wanted);
+    signed.signers.iter().any(|signer| {
+        has(signer, &digest)
+            && has(signer, TYPE_ATTRIBUTE)
+            && key.verify(&signer.attributes, &signer.signature).is_ok()
+    })
+}
+
+/// The attribute `messageDigest` (RFC 5652 section 11.2) up to a hash of 32 bytes.
+const DIGEST_ATTRIBUTE: &[u8] =
+    &[0x30, 0x2f, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04, 0x31, 0x22, 0x04, 0x20];
+/// The attribute `contentType` (section 11.1) of plain data.
+const TYPE_ATTRIBUTE: &[u8] = &[
+    0x30, 0x18, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x03, 0x31, 0x0b, 0x06, 0x09,
+    0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01,
+];
+
+/// Checks that a SignedData was signed with the P-256 key of this point, uncompressed, and gives its content.
+///
+/// # Errors
+/// As [`read_signed`]; [`EnvelopeError::Signature`] when no signer is that key.
+pub fn verify(signed: &[u8], point: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
+    let signed = read_signed(signed)?;
+    if is_signed_by(&signed, point) { Ok(signed.content) } else { Err(EnvelopeError::Signature) }
 }

@@ -93,6 +93,45 @@ fn a_list_is_believed_by_the_key_that_signed_it_and_no_other() {
 }
 
 #[test]
+fn a_record_of_a_signed_list_is_believed_only_as_it_was_signed() {
+    let house = p256();
+    let signer = Signer::new(&house.pkcs8, &house.certificate, &house.named.0, &house.named.1).unwrap();
+    let read = read_signed(&signer.sign(b"content", NOW).unwrap()).unwrap();
+    assert!(is_signed_by(&read, &house.point) && !is_signed_by(&read, &p256().point));
+    let changed = |change: &dyn Fn(&mut crate::record::Signed)| {
+        let mut record = read.clone();
+        change(&mut record);
+        is_signed_by(&record, &house.point)
+    };
+    assert!(!changed(&|r| r.content.push(b'x')), "another content");
+    assert!(!changed(&|r| r.signers.clear()), "no signer");
+    for at in 0..read.signers[0].attributes.len() {
+        assert!(!changed(&|r| r.signers[0].attributes[at] ^= 1), "attribute byte {at}");
+    }
+    // what another list was signed with does not serve for this one
+    let other = read_signed(&signer.sign(b"other", NOW).unwrap()).unwrap();
+    assert!(!changed(&|r| r.signers.clone_from(&other.signers)));
+    assert!(changed(&|r| r.signers.insert(0, other.signers[0].clone())), "one of them is enough");
+}
+
+#[test]
+fn a_container_read_to_its_record_opens_as_the_container_does() {
+    let (receiver, other) = (p256(), p384());
+    let container = seal(b"keys", &[to(&other), to(&receiver)]).unwrap();
+    let record = read(&container).unwrap();
+    assert_eq!((record.keys.len(), record.unknown.as_str()), (2, ""));
+    let keys: Vec<_> =
+        record.keys.iter().filter_map(|wrapped| key(&receiver).content_key(wrapped).unwrap()).collect();
+    assert_eq!(keys.len(), 1);
+    assert_eq!(open_content(&record, &keys[0]).unwrap().expose(), b"keys");
+    let mut changed = record.clone();
+    changed.body[0] ^= 1;
+    assert_eq!(open_content(&changed, &keys[0]).err(), Some(EnvelopeError::Changed));
+    changed.nonce.push(0);
+    assert_eq!(open_content(&changed, &keys[0]).err(), Some(EnvelopeError::Form));
+}
+
+#[test]
 fn no_changed_byte_opens() {
     let receiver = p256();
     let container = seal(b"keys", &[to(&receiver)]).unwrap();

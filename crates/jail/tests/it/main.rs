@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use jail::{Network, Profile};
+use jail::{Bounds, Network, Profile};
 
 const PROBE: &str = "METERKEEP_JAIL_PROBE";
 
@@ -138,4 +138,69 @@ fn a_collector_uses_its_ports_and_devices_and_no_others() {
     ]) {
         assert!(said.iter().any(|s| s == line), "`{line}` missing in {said:?}");
     }
+}
+
+const CONFINED: &str = "METERKEEP_JAIL_CONFINED";
+
+#[test]
+fn the_confined_probe() {
+    let Ok(folder) = std::env::var(CONFINED) else { return };
+    let folder = PathBuf::from(folder);
+    jail::confine(Bounds { memory: 1 << 30, seconds: 2 }).unwrap();
+    let say = |what: &str, ok: bool| println!("\nprobe: {what} {}", if ok { "yes" } else { "no" });
+    say("read", fs::read(folder.join("public/ca.pem")).is_ok());
+    say("read itself", fs::read("/proc/self/status").is_ok());
+    say("write", fs::write(folder.join("own/new"), "x").is_ok());
+    say("list", fs::read_dir(&folder).is_ok());
+    say("exec", Command::new("/bin/true").status().is_ok());
+    say("unix socket", std::os::unix::net::UnixStream::pair().is_ok());
+    say("unix listener", UnixListener::bind(folder.join("own/s.sock")).is_ok());
+    say("tcp", TcpStream::connect(("127.0.0.1", 9)).is_ok_and(|_| true));
+    say("udp", std::net::UdpSocket::bind("127.0.0.1:0").is_ok());
+    say("thread", std::thread::Builder::new().spawn(|| ()).is_ok());
+    say(
+        "more limits",
+        nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, 9, 9).is_ok(),
+    );
+    say("memory beyond its bounds", Vec::<u8>::new().try_reserve_exact(2 << 30).is_ok());
+    say("memory within", Vec::<u8>::new().try_reserve_exact(1 << 20).is_ok());
+    // until the kernel ends it: the parent sees how it ended
+    say("time", true);
+    let mut sum = 0u64;
+    loop {
+        sum = std::hint::black_box(sum.wrapping_mul(3).wrapping_add(1));
+    }
+}
+
+#[test]
+fn a_confined_reader_gets_nothing_but_what_it_was_given_and_ends_in_time() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let folder = folder();
+    let started = std::time::Instant::now();
+    let out = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_confined_probe", "--nocapture", "--test-threads=1"])
+        .env(CONFINED, folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let said: Vec<&str> = text.lines().filter_map(|l| l.split_once("probe: ")).map(|(_, l)| l).collect();
+    let wanted = [
+        "read no",
+        "read itself no",
+        "write no",
+        "list no",
+        "exec no",
+        "unix socket no",
+        "unix listener no",
+        "tcp no",
+        "udp no",
+        "thread no",
+        "more limits no",
+        "memory beyond its bounds no",
+        "memory within yes",
+        "time yes",
+    ];
+    assert_eq!(said, wanted, "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(out.status.signal().is_some(), "ended by its limit: {:?}", out.status);
+    assert!(started.elapsed() < std::time::Duration::from_secs(60));
 }

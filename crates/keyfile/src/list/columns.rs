@@ -82,6 +82,8 @@ pub struct Mapping {
     columns: Vec<(Role, String)>,
     /// The maker of all meters that the list names none for.
     pub(super) manufacturer: Option<String>,
+    /// The sheet of a workbook.
+    pub(super) sheet: Option<String>,
 }
 
 /// Why a list's columns are unclear.
@@ -107,7 +109,23 @@ impl Mapping {
     /// Knows nothing about the columns, and perhaps who made the meters for which the list does not say it.
     #[must_use]
     pub fn new(manufacturer: Option<&str>) -> Self {
-        Self { columns: Vec::new(), manufacturer: manufacturer.map(str::to_owned) }
+        Self { columns: Vec::new(), manufacturer: manufacturer.map(str::to_owned), sheet: None }
+    }
+
+    /// Of a workbook, reads this sheet.
+    #[must_use]
+    pub fn sheet(mut self, name: Option<&str>) -> Self {
+        self.sheet = name.map(str::to_owned);
+        self
+    }
+
+    /// Whether a name in a document means the serial number, here or as a rule.
+    pub(super) fn means_serial(&self, name: &str) -> bool {
+        let name = plain(name);
+        match self.columns.iter().find(|(role, _)| *role == Role::Serial) {
+            Some((_, ours)) => *ours == name,
+            None => NAMES.iter().any(|(what, names)| *what == "serial" && names.contains(&name.as_str())),
+        }
     }
 
     /// Takes one column's name, as `key=AES Key`.

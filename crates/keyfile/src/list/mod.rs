@@ -1,18 +1,21 @@
 //! Lists of keys in plain text, as portals and suppliers send them: a meter a line, in columns that a header names, or
-//! without a header as `maker;serial;key`.
+//! without a header as `maker;serial;key`. Three forms: text in columns, a workbook (XLSX), and XML.
 //!
 //! Whoever had such a list on its way has the keys: they are exposed, whatever happens to the list afterwards. So the
 //! caller has to say why it is imported all the same, and the vault marks its keys for ever.
 
 mod columns;
+mod document;
+mod text;
+mod workbook;
 
-use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use zeroize::Zeroizing;
 
 pub use columns::{Mapping, MappingError};
 
 use crate::device::{Device, DeviceError, Key, KeyBytes, RefusedDevice};
-use crate::{KeyFile, Kind, MAX_DOCUMENT, Signature, archive, merge};
+use crate::error::{KeyFileError, shown};
+use crate::{KeyFile, Kind, MAX_DOCUMENT, MAX_FILE, Signature, archive, merge};
 use columns::{Columns, Role};
 
 /// Lines of a list: more than an order has.
@@ -26,10 +29,12 @@ const MAX_COLUMNS: usize = 64;
 #[non_exhaustive]
 pub enum ListError {
     /// Larger than a list may be.
-    #[error("the list has {bytes} bytes, at most {MAX_DOCUMENT} are read; split it")]
+    #[error("the list has {bytes} bytes, at most {limit} are read; split it")]
     TooLarge {
         /// What was given.
         bytes: usize,
+        /// What is allowed.
+        limit: usize,
     },
     /// More lines.
     #[error("the list has more than {MAX_LINES} lines; split it")]
@@ -46,6 +51,18 @@ pub enum ListError {
     /// Which column is which is unclear.
     #[error(transparent)]
     Columns(#[from] MappingError),
+    /// A workbook's archive, or an XML document.
+    #[error(transparent)]
+    Document(#[from] KeyFileError),
+    /// A workbook that cannot be read.
+    #[error("the workbook cannot be read ({0}); save the list as XLSX or as text again")]
+    Workbook(String),
+    /// Several sheets, and nobody said which.
+    #[error("several sheets of the workbook have cells; name the right one with `--sheet`: {0}")]
+    Sheets(String),
+    /// No such sheet.
+    #[error("the workbook has no sheet `{0}`; it has: {1}")]
+    NoSheet(String, String),
 }
 
 impl ListError {
@@ -59,138 +76,114 @@ impl ListError {
             Self::Encoding(_) => "keyfile-list-encoding",
             Self::Empty => "keyfile-list-empty",
             Self::Columns(_) => "keyfile-list-columns",
+            Self::Document(error) => error.name(),
+            Self::Workbook(_) => "keyfile-list-workbook",
+            Self::Sheets(_) | Self::NoSheet(..) => "keyfile-list-sheets",
         }
     }
 }
 
-/// Whether a file is text in columns rather than a key file that is encrypted.
+/// The form of a list.
+enum Form {
+    Text,
+    Workbook,
+    Xml,
+}
+
+fn form(file: &[u8]) -> Option<Form> {
+    if archive::is_zip(file) {
+        archive::looks_like_workbook(file).then_some(Form::Workbook)
+    } else if document::is_list(file) {
+        Some(Form::Xml)
+    } else {
+        text::is_list(file).then_some(Form::Text)
+    }
+}
+
+/// Whether a file is a list in plain text rather than a key file that is encrypted.
 #[must_use]
 pub fn is_list(file: &[u8]) -> bool {
-    let first = first_line(without_mark(file));
-    !archive::is_zip(file) && !first.starts_with(b"<") && delimiter(first).is_some()
+    form(file).is_some()
 }
 
-/// Without the mark that some programs put before UTF-8.
-fn without_mark(file: &[u8]) -> &[u8] {
-    file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file)
-}
-
-/// The first line that is neither empty nor a comment.
-fn first_line(text: &[u8]) -> &[u8] {
-    let mut lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
-    lines.find(|line| !line.is_empty() && !line.starts_with(b"#")).unwrap_or_default()
-}
-
-/// The delimiter of a line: whichever of the usual ones it has most of.
-fn delimiter(line: &[u8]) -> Option<u8> {
-    let count = |delimiter: u8| line.iter().filter(|b| **b == delimiter).count();
-    // the last of equals wins, and a semicolon is never a decimal mark
-    [b'\t', b',', b';'].into_iter().max_by_key(|d| count(*d)).filter(|d| count(*d) > 0)
-}
-
-/// Reads a list. Time and memory are bounded by [`MAX_DOCUMENT`] and [`MAX_LINES`]; a copy of the keys lies nowhere but in
-/// what it gives.
+/// Reads a list. Time and memory are bounded by [`MAX_DOCUMENT`], [`crate::MAX_UNPACKED`] and [`MAX_LINES`]; a copy of the
+/// keys lies nowhere but in what it gives.
 ///
 /// # Errors
 /// [`ListError`] when the list as a whole is refused. A single bad line does not refuse it; it is listed in
 /// [`KeyFile::refused`].
 pub fn read_list(file: &[u8], mapping: &Mapping) -> Result<KeyFile, ListError> {
-    if file.len() > MAX_DOCUMENT {
-        return Err(ListError::TooLarge { bytes: file.len() });
+    let form = form(file).ok_or(ListError::Empty)?;
+    let limit = if matches!(form, Form::Workbook) { MAX_FILE } else { MAX_DOCUMENT };
+    if file.len() > limit {
+        return Err(ListError::TooLarge { bytes: file.len(), limit });
     }
-    let text = without_mark(file);
-    let delimiter = delimiter(first_line(text)).ok_or(ListError::Empty)?;
-    let mut lines = Lines::new(text, delimiter);
-    let (mut devices, mut refused) = (Vec::new(), Vec::new());
-    let mut columns: Option<Columns> = None;
-    while let Some((number, cells)) = lines.next_line()? {
-        let columns = match &columns {
+    let mut found = Found::new(mapping);
+    match form {
+        Form::Text => text::read(file, &mut found)?,
+        Form::Workbook => workbook::read(file, &mut found)?,
+        Form::Xml => document::read(file, &mut found)?,
+    }
+    found.finish()
+}
+
+/// What was found so far, line by line.
+struct Found<'m> {
+    mapping: &'m Mapping,
+    /// What people count: `line` or `meter`.
+    unit: &'static str,
+    columns: Option<Columns>,
+    lines: usize,
+    devices: Vec<Device>,
+    refused: Vec<RefusedDevice>,
+}
+
+impl<'m> Found<'m> {
+    const fn new(mapping: &'m Mapping) -> Self {
+        Self { mapping, unit: "line", columns: None, lines: 0, devices: Vec::new(), refused: Vec::new() }
+    }
+
+    /// Takes a line; the first one says which column is which. `number` is that of people, from 1.
+    fn line(&mut self, number: usize, cells: &[&str]) -> Result<(), ListError> {
+        self.lines = self.lines.saturating_add(1);
+        if self.lines > MAX_LINES {
+            return Err(ListError::TooManyLines);
+        }
+        let columns = match &self.columns {
             Some(columns) => columns,
             None => {
-                let (found, is_header) = Columns::find(&cells, mapping)?;
-                let found = columns.insert(found);
+                let (found, is_header) = Columns::find(cells, self.mapping)?;
+                let found = self.columns.insert(found);
                 if is_header {
-                    continue;
+                    return Ok(());
                 }
                 found
             }
         };
-        match device(&cells, columns, mapping) {
-            Ok(device) => devices.push(device),
+        match device(cells, columns, self.mapping) {
+            Ok(device) => self.devices.push(device),
             Err(error) => {
-                let serial = cells.get(columns.at(&Role::Serial).unwrap_or(usize::MAX));
-                // only what looks like a number is shown: a shifted column could put a key there
-                let shown = serial.filter(|s| s.len() <= 16 && s.bytes().all(|b| b.is_ascii_digit()));
-                let line = format!("line {number}");
-                let meter = shown.map_or_else(|| line.clone(), |serial| format!("{serial} ({line})"));
-                refused.push(RefusedDevice { meter, error });
+                let serial = cells.get(columns.at(&Role::Serial).unwrap_or(usize::MAX)).copied();
+                self.refused.push(RefusedDevice { meter: self.named(serial, number), error });
             }
         }
-    }
-    if columns.is_none() {
-        return Err(ListError::Empty);
-    }
-    let devices = merge::merge(devices, &mut refused);
-    let shared = merge::shared_keys(&devices);
-    Ok(KeyFile { kind: Kind::List, signature: Signature::Absent, devices, refused, shared })
-}
-
-/// The lines of a list, one at a time, in a buffer that is wiped.
-struct Lines<'a> {
-    reader: Reader,
-    rest: &'a [u8],
-    cells: Zeroizing<Vec<u8>>,
-    ends: [usize; MAX_COLUMNS],
-    count: usize,
-}
-
-impl<'a> Lines<'a> {
-    fn new(text: &'a [u8], delimiter: u8) -> Self {
-        let reader = ReaderBuilder::new().delimiter(delimiter).comment(Some(b'#')).build();
-        let cells = Zeroizing::new(vec![0; MAX_LINE]);
-        Self { reader, rest: text, cells, ends: [0; MAX_COLUMNS], count: 0 }
+        Ok(())
     }
 
-    /// Its number in the file, and its cells.
-    fn next_line(&mut self) -> Result<Option<(usize, Vec<&str>)>, ListError> {
-        let (mut read, mut wrote, mut count) = (0usize, 0usize, 0usize);
-        let result = loop {
-            let input = self.rest.get(read..).unwrap_or_default();
-            let cells = self.cells.get_mut(wrote..).unwrap_or_default();
-            let ends = self.ends.get_mut(count..).unwrap_or_default();
-            let (result, r, w, e) = self.reader.read_record(input, cells, ends);
-            read = read.saturating_add(r);
-            wrote = wrote.saturating_add(w);
-            count = count.saturating_add(e);
-            // the end of the text has to be shown to the reader once
-            if !matches!(result, ReadRecordResult::InputEmpty) || input.is_empty() {
-                break result;
-            }
-        };
-        let taken = self.rest.get(..read).unwrap_or_default();
-        self.rest = self.rest.get(read..).unwrap_or_default();
-        // the reader is in the next line already when it has taken the end of this one
-        let lines = usize::try_from(self.reader.line()).unwrap_or(usize::MAX);
-        let number = lines.saturating_sub(usize::from(taken.ends_with(b"\n")));
-        match result {
-            ReadRecordResult::Record => {}
-            ReadRecordResult::End | ReadRecordResult::InputEmpty => return Ok(None),
-            ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
-                return Err(ListError::LongLine(number));
-            }
+    /// A line as messages name it. Only what looks like a number is shown: a shifted column could put a key there.
+    fn named(&self, serial: Option<&str>, number: usize) -> String {
+        let line = format!("{} {number}", self.unit);
+        let digits = |s: &&str| !s.is_empty() && s.len() <= 16 && s.bytes().all(|b| b.is_ascii_digit());
+        serial.filter(digits).map_or_else(|| line.clone(), |serial| format!("{serial} ({line})"))
+    }
+
+    fn finish(mut self) -> Result<KeyFile, ListError> {
+        if self.columns.is_none() && self.devices.is_empty() && self.refused.is_empty() {
+            return Err(ListError::Empty);
         }
-        self.count = self.count.saturating_add(1);
-        if self.count > MAX_LINES {
-            return Err(ListError::TooManyLines);
-        }
-        let mut from = 0;
-        let ends = self.ends.get(..count).unwrap_or_default();
-        let cells = ends.iter().map(|end| {
-            let cell = self.cells.get(from..*end).unwrap_or_default();
-            from = *end;
-            std::str::from_utf8(cell).map(str::trim).map_err(|_| ListError::Encoding(number))
-        });
-        cells.collect::<Result<_, _>>().map(|cells| Some((number, cells)))
+        let devices = merge::merge(self.devices, &mut self.refused);
+        let shared = merge::shared_keys(&devices);
+        Ok(KeyFile { kind: Kind::List, signature: Signature::Absent, devices, refused: self.refused, shared })
     }
 }
 
@@ -236,5 +229,7 @@ fn digits(text: &str) -> Zeroizing<String> {
     digits
 }
 
+#[cfg(test)]
+mod form_tests;
 #[cfg(test)]
 mod tests;

@@ -209,6 +209,10 @@ impl Vault {
             Carried::Life(wish) => self.life(&wish.meter, now),
             Carried::Retire(wish) => self.retire(&wish, person, now),
             Carried::Rekey(wish) => self.rekey(&wish, person, now),
+            Carried::Unwrap(wish) => self.unwrap_key(&wish, person, now),
+            Carried::Address(_) => {
+                Ok(ErrandAnswer { address: Some(self.address.shown()), ..ErrandAnswer::default() })
+            }
         };
         if let Err(Failure::Refused(refused)) = &done {
             self.counters.add(format!("custody.refused.{}", refused.code), 1);

@@ -42,7 +42,7 @@ impl House {
         self.carry_at(carried, NOW)
     }
 
-    fn carry_at(&self, carried: Carried, now: UtcMillis) -> Result<ErrandAnswer, Failure> {
+    pub(super) fn carry_at(&self, carried: Carried, now: UtcMillis) -> Result<ErrandAnswer, Failure> {
         let grant = Grant {
             not_before: now.plus(-HOUR),
             until: now.plus(HOUR),

@@ -1,4 +1,5 @@
 mod ceilings;
+mod containers;
 mod decoys;
 mod decrypting;
 mod erasing;
