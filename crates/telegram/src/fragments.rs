@@ -379,7 +379,9 @@ mod tests {
         assert_eq!(table.take(&parts[0]), Taken::Waiting(1));
         assert_eq!(table.take(&parts[0]), Taken::Waiting(1), "heard twice");
         assert_eq!(table.take(&parts[1]), Taken::Waiting(2));
-        let Taken::Joined(Joined { frame, parts: made_of }) = table.take(&parts[2]) else { panic!("it is whole") };
+        let Taken::Joined(Joined { frame, parts: made_of }) = table.take(&parts[2]) else {
+            panic!("it is whole")
+        };
         assert_eq!(made_of.iter().map(|part| part.heard).collect::<Vec<_>>(), [1, 3, 4]);
         assert!(made_of.iter().map(|part| &part.frame).eq(&parts) && table.given_up().is_empty());
         assert_eq!(table.waiting(), 0);

@@ -223,6 +223,10 @@ impl Decider {
                 decided.outcomes.refuse(reason::UNKNOWN_METER);
                 continue;
             };
+            if sorted.is_fragment(index as usize) {
+                decided.refuse(index, reason::INCOMPLETE_MESSAGE);
+                continue;
+            }
             let Some(verdict) = verdicts.next().and_then(|code| Verdict::from_code(*code)) else {
                 return Err(bad);
             };
@@ -264,7 +268,9 @@ impl Decider {
         if clear && !meter.clear {
             return Ok(Fate::Refused(reason::CLEAR_UNDECLARED));
         }
-        let (from, to) = (offset(security.from), if clear { frame.len() } else { offset(security.to) });
+        // the MAC of mode 7 covers what lies in clear behind the encrypted part; other checks do not
+        let all = clear || security.mode == 7 && security.check == 2;
+        let (from, to) = (offset(security.from), if all { frame.len() } else { offset(security.to) });
         let (learnt, status, address) = match telegram::dlms::sender(frame) {
             Some(title) => {
                 // the vault found the meter by this address

@@ -54,19 +54,35 @@ pub struct Sorted {
     pub heard: Vec<Heard>,
     /// The slot of each one's meter in the table, `None` where it is not in the register.
     pub slots: Vec<Option<usize>>,
+    /// Telegrams of registered meters that are fragments of messages which the collector could not join, ascending:
+    /// they say nothing, and the vault does not see them.
+    pub fragments: Vec<u32>,
     /// Telegrams of unknown meters, by manufacturer code.
     pub unknown: BTreeMap<u16, u64>,
 }
 
-/// Whose telegram a frame is: the system title's of a DLMS unit, the long transport header's address where it has one, else the link layer's.
-/// `None` when it is too short to name anybody.
-fn sender(frame: &[u8]) -> Option<MeterAddress> {
+impl Sorted {
+    /// Whether a telegram is a fragment of a message that is not whole.
+    #[must_use]
+    pub fn is_fragment(&self, index: usize) -> bool {
+        !self.fragments.is_empty()
+            && u32::try_from(index).is_ok_and(|index| self.fragments.binary_search(&index).is_ok())
+    }
+}
+
+/// Whose telegram a frame is, and whether it is a mere part of one: the system title's of a DLMS unit, the long
+/// transport header's address where it has one, else the link layer's. `None` when it is too short to name anybody.
+fn sender(frame: &[u8]) -> (Option<MeterAddress>, bool) {
     if let Some(title) = telegram::dlms::sender(frame) {
-        return title.address();
+        return (title.address(), false);
     }
     match Layers::read(frame) {
-        Ok(layers) => Some(layers.meter),
-        Err(_) => frame.get(2..10)?.try_into().ok().map(MeterAddress::from_link_order),
+        Ok(layers) => (Some(layers.meter), layers.afl.is_some_and(|afl| afl.is_fragment())),
+        // the first part of a message may end within its headers
+        Err(_) => {
+            let link = frame.get(2..10).and_then(|link| link.try_into().ok());
+            (link.map(MeterAddress::from_link_order), telegram::is_fragment(frame))
+        }
     }
 }
 
@@ -94,8 +110,9 @@ fn sort(
     let heard = anchors.date(&frame, &telegrams.claims);
     let mut unknown = BTreeMap::new();
     let mut slots = Vec::with_capacity(telegrams.ranges.len());
+    let mut fragments = Vec::new();
     for index in 0..telegrams.ranges.len() {
-        let address = sender(telegrams.frame(index));
+        let (address, is_fragment) = sender(telegrams.frame(index));
         let slot = address.and_then(|a| table.find(&a));
         if slot.is_none() {
             let code = address.map_or(0, |a| {
@@ -104,9 +121,12 @@ fn sort(
             });
             *unknown.entry(code).or_default() += 1;
         }
+        if is_fragment && slot.is_some() {
+            fragments.extend(u32::try_from(index));
+        }
         slots.push(slot);
     }
-    Sorted { telegrams, heard, slots, unknown }
+    Sorted { telegrams, heard, slots, fragments, unknown }
 }
 
 /// The letters of a manufacturer code; `other` for what are no letters, so that nobody fills the counters with
@@ -124,7 +144,7 @@ impl Prepared {
     pub fn question(&self, table: &MeterTable) -> DecryptFrames {
         let mut question = empty_question(self.position);
         let PreparedContent::Telegrams(sorted) = &self.content else { return question };
-        let known = sorted.slots.iter().flatten().count();
+        let known = sorted.slots.iter().flatten().count() - sorted.fragments.len();
         let Sorted { telegrams, heard, slots, .. } = sorted.as_ref();
         question.time_reliable = heard.iter().all(|h| h.sure.orders());
         question.lengths.reserve(known);
@@ -135,7 +155,9 @@ impl Prepared {
         let mut frames = BytesMut::with_capacity(if whole { 0 } else { telegrams.frames.len() });
         let mut before = 0i64;
         for (index, (slot, heard)) in slots.iter().zip(heard).enumerate() {
-            let Some(meter) = slot.and_then(|s| table.get(s)) else { continue };
+            let Some(meter) = slot.and_then(|s| table.get(s)).filter(|_| !sorted.is_fragment(index)) else {
+                continue;
+            };
             let frame = telegrams.frame(index);
             if !whole {
                 frames.extend_from_slice(frame);
@@ -234,6 +256,18 @@ mod tests {
         let PreparedContent::Telegrams(sorted) = &prepared.content else { panic!() };
         let named: Vec<_> = sorted.unknown.iter().map(|(code, n)| (manufacturer(*code), *n)).collect();
         assert_eq!(named, [("other".to_owned(), 1), ("KAM".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn fragments_of_messages_that_are_not_whole_never_go_to_the_vault() {
+        let part = |serial: u8, number: u8| {
+            vec![0x0e, 0x44, 0x2d, 0x2c, serial, 0, 0, 0, 0x1b, 0x16, 0x90, 2, number, 0x40, 0x7a]
+        };
+        let (prepared, table) = prepared(&[part(1, 1), frame(1), part(9, 2), part(2, 2), part(2, 3)], true);
+        let question = prepared.question(&table);
+        assert_eq!((question.meters, question.frames.as_ref()), (vec![10], frame(1).as_slice()));
+        let PreparedContent::Telegrams(sorted) = &prepared.content else { panic!() };
+        assert_eq!((sorted.fragments.as_slice(), sorted.unknown.len()), ([0, 3, 4].as_slice(), 1));
     }
 
     #[test]

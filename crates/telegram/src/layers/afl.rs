@@ -51,7 +51,11 @@ impl Afl {
             // a further fragment: what is said of the whole stands in the first one, so the MAC takes what is left
             None if fragmentation & 0xff > 1 => {
                 let left = end.saturating_sub(r.at() + if has(12) { 2 } else { 0 });
-                if matches!(left, 2 | 4 | 8 | 12 | 16) { left } else { return Err(LayerError::Authentication) }
+                if matches!(left, 2 | 4 | 8 | 12 | 16) {
+                    left
+                } else {
+                    return Err(LayerError::Authentication);
+                }
             }
             Some(3) => 2,
             Some(4) => 4,
