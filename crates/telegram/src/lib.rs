@@ -41,7 +41,7 @@ mod obis;
 mod records;
 
 pub use crc::{Crc, crc16};
-pub use decode::{DecodeError, Outcome, decode};
+pub use decode::{DecodeError, Outcome, decode, more_follows};
 pub use device::{device_name, standard_device};
 pub use formats::{Clash, FormatKey, Formats, ImportError, Learnt, MAX_LAYOUT_LEN, MAX_LAYOUTS};
 pub use fragments::{

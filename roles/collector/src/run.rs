@@ -229,6 +229,7 @@ async fn hear(
             shutdown: shutdown.clone(),
             input: u16::try_from(n).unwrap_or(u16::MAX),
             name: name.into(),
+            meter: input.title(),
         };
         inputs.spawn(source::listen(input, listener, ear));
     }

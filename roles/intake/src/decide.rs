@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::judge::{History, Judgement};
 use crate::memory;
 use crate::meters::{Meter, MeterTable};
+use crate::open::Signal;
 use crate::policy::Kept;
 use crate::prepare::{Prepared, PreparedContent, Sorted, manufacturer};
 use crate::reading::{Around, reading, signs};
@@ -220,13 +221,12 @@ impl Decider {
         let before = self.formats.changes();
         for ((index, slot), heard) in (0u32..).zip(&sorted.slots).zip(&sorted.heard) {
             let Some((slot, meter)) = slot.and_then(|s| Some((s, table.get(s)?))) else {
-                decided.outcomes.refuse(reason::UNKNOWN_METER);
+                match sorted.set_aside(index) {
+                    Some(reason) => decided.refuse(index, reason),
+                    None => decided.outcomes.refuse(reason::UNKNOWN_METER),
+                }
                 continue;
             };
-            if sorted.is_fragment(index as usize) {
-                decided.refuse(index, reason::INCOMPLETE_MESSAGE);
-                continue;
-            }
             let Some(verdict) = verdicts.next().and_then(|code| Verdict::from_code(*code)) else {
                 return Err(bad);
             };
@@ -244,7 +244,9 @@ impl Decider {
                 return Err(bad);
             };
             rest = after;
-            let one = One { index, slot, meter, heard: *heard, verdict, security, frame, heard_frame };
+            let signal = sorted.telegrams.signals.of(index as usize);
+            let one =
+                One { index, slot, meter, heard: *heard, signal, verdict, security, frame, heard_frame };
             match self.telegram(decided, &one)? {
                 Fate::Stored => decided.outcomes.stored += 1,
                 Fate::Late => decided.outcomes.late += 1,
@@ -351,6 +353,7 @@ impl Decider {
             late,
             hash: &Sha256::digest(one.heard_frame).into(),
             address,
+            signal: one.signal,
         };
         let begin = decided.plain.len();
         // Writing to memory that grows cannot fail.
@@ -385,6 +388,7 @@ struct One<'a> {
     slot: usize,
     meter: &'a Meter,
     heard: Heard,
+    signal: Signal<'a>,
     verdict: Verdict,
     security: &'a Security,
     frame: &'a [u8],

@@ -72,7 +72,8 @@ pub(crate) fn open<'f>(
     for (frame, heard) in frames {
         if meter::dlms::Header::is_unit(frame) {
             let from = plain.bytes.len();
-            let (presented, security) = units::open(unit_keys, hasher, frame, heard, &mut plain.bytes);
+            let (presented, security) =
+                units::open((keys, unit_keys), hasher, frame, heard, &mut plain.bytes);
             plain.presented.push(presented);
             plain.opened.push(security.map(|facts| (from..plain.bytes.len(), facts)));
             continue;
