@@ -59,7 +59,8 @@ impl SystemTitle {
         };
         let written = [serial.parse().ok(), u32::from_str_radix(&serial, 16).ok()];
         let by_maker = written.into_iter().flatten().filter_map(numbered);
-        let mut titles = [Self(*address.as_bytes())].into_iter().chain(by_maker);
+        // letters first: they tell whose lists a push is in
+        let mut titles = by_maker.chain([Self(*address.as_bytes())]);
         titles.find(|title| title.address().as_ref() == Some(address))
     }
 

@@ -159,11 +159,11 @@ fn full(
 /// A pushed unit behind a transport header, which says whose it is and how it was protected. Modes 5 and 7 fill their
 /// last block with 2F.
 fn push(bytes: &[u8], at: usize, layers: &Layers, out: &mut Vec<Record>) -> Result<(), DecodeError> {
-    let title = SystemTitle(*layers.meter.as_bytes());
+    let title = SystemTitle::naming(&layers.meter);
     let filled = layers.security().is_encrypted();
     let mut end = bytes.len();
     loop {
-        match decode_push(bytes, at..end, Some(title), out) {
+        match decode_push(bytes, at..end, title, out) {
             Ok(_) => return Ok(()),
             Err(PushError::Trailing(n)) if filled && n < 16 && ends_in_filler(bytes, end, n) => end -= n,
             Err(PushError::Unsupported(name)) => {

@@ -61,10 +61,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_notification_behind_a_transport_header_is_read_in_place() {
+        let content = b"\x0f\0\0\0\x01\0\x02\x02\x09\x06\x01\0\x01\x08\0\xff\x06\0\0\0\x2f";
+        let read = |frame: &[u8]| {
+            let mut records = Vec::new();
+            crate::decode(frame, 0..frame.len(), &mut crate::Formats::new(), false, &mut records)?;
+            Ok::<_, crate::DecodeError>((records[0].obis, records[0].value.clone()))
+        };
+        let obis = Some(base::Obis([1, 0, 1, 8, 0, 255]));
+        let due = (obis, crate::Value::Number(base::Decimal::new(0x2f, -3)));
+        let clear = framed("7c 78563412 2d2c 1b 16 01 00 0000", content);
+        assert_eq!(read(&clear).unwrap(), due);
+        assert_eq!(carried(&clear), None, "it names its meter by the frame around it");
+        // as modes 5 and 7 leave it: two fillers before, and the last block filled; the last byte of the value is one, too
+        let filled = [&[0x2f, 0x2f][..], content, &[0x2f; 7]].concat();
+        assert_eq!(read(&framed("7d 01 00 2005", &filled)).unwrap(), due);
+        let trailing = [&[0x2f, 0x2f][..], content, &[0x2e; 7]].concat();
+        assert!(matches!(read(&framed("7d 01 00 2005", &trailing)), Err(crate::DecodeError::Damaged)));
+        let within = framed("7d 01 00 2005", b"\x2f\x2f\xdb\x08");
+        assert!(matches!(read(&within), Err(crate::DecodeError::Unsupported { ci: 0x7d, .. })));
+    }
+
     proptest! {
         #[test]
         fn nothing_panics(bytes in proptest::collection::vec(any::<u8>(), 0..60), ci in 0x7cu8..0x7e) {
             let frame = framed(&format!("{ci:02x}"), &bytes);
+            let mut records = Vec::new();
+            let _ = crate::decode(&frame, 0..frame.len(), &mut crate::Formats::new(), false, &mut records);
             if let Some(unit) = carried(&frame) {
                 prop_assert!(unit.end == frame.len());
             }

@@ -396,6 +396,21 @@ mod checks {
     }
 
     #[test]
+    fn a_meter_is_named_at_a_customer_port_only() {
+        let at = |receiver, meter: &str| Input {
+            receiver,
+            meter: Some(meter.to_owned()),
+            ..Input::new(From::Connect("192.0.2.7:4000".to_owned()))
+        };
+        let named = at(Kind::Han, "KFM-10000023-10-02");
+        assert_eq!((named.check(), named.title()), (Ok(()), Some(SystemTitle(*b"KFM\x10\x10\0\0\x23"))));
+        assert!(at(Kind::Hex, "KFM-10000023-10-02").check().unwrap_err().contains("customer port"));
+        for bad in ["KFM-10000023", "KFM-ABCDEF01-10-16", ""] {
+            assert!(at(Kind::Mbus, bad).check().unwrap_err().contains("write it as"), "{bad}");
+        }
+    }
+
+    #[test]
     fn names_are_made_from_where_an_input_is() {
         for (from, name) in [
             (From::Serial("/dev/serial/by-id/usb-IMST_iM871A-if00".into()), "usb-IMST_iM871A-if00"),
