@@ -14,6 +14,7 @@
 //! Nothing here belongs into a house: the simulator holds keys in order to play meters.
 
 pub mod electricity;
+mod fragments;
 mod frame;
 mod habits;
 pub mod kem;

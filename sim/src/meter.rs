@@ -2,6 +2,7 @@
 
 use base::{MeterAddress, Secret, UtcMillis};
 
+use crate::fragments;
 use crate::frame::{self, Headers};
 use crate::habits::Habits;
 use crate::kind::{Kind, Protection};
@@ -151,6 +152,25 @@ impl Meter {
         let payload = [lead, records].concat();
         frame::lay_out(&Headers { address: self.address, protection, counter, access }, &payload, frame);
         seal::meter::protect(frame, self.key.expose()).is_ok()
+    }
+
+    /// The next message with records of a test, in so many fragments, as a meter of mode 7 sends what is too long for a
+    /// frame. None for other meters, and where the fragments do not fit into frames.
+    pub fn transmit_in_fragments(
+        &mut self,
+        at: UtcMillis,
+        records: &[u8],
+        pieces: usize,
+    ) -> Option<Vec<Vec<u8>>> {
+        if self.kind.protection != Protection::Mode7 {
+            return None;
+        }
+        self.last = self.numbers(at);
+        self.sent = self.sent.wrapping_add(1);
+        let [access, ..] = self.last.messages.to_le_bytes();
+        let mut whole = fragments::lay_out(self.address, self.last.messages, access, records);
+        seal::meter::protect(&mut whole, self.key.expose()).ok()?;
+        fragments::cut(&whole, pieces)
     }
 
     pub(crate) fn send(&mut self, at: UtcMillis, scratch: &mut Scratch, frame: &mut Vec<u8>) -> bool {

@@ -46,6 +46,24 @@ impl SystemTitle {
         MeterAddress::from_parts(maker, &serial, kind, ELECTRICITY).ok()
     }
 
+    /// A title whose address is this one: for who speaks of a meter that names itself by nothing. `None` where no title
+    /// has that address.
+    #[must_use]
+    pub fn naming(address: &MeterAddress) -> Option<Self> {
+        let (letters, serial) = (address.manufacturer(), address.serial());
+        let [.., version, _] = *address.as_bytes();
+        let numbered = |number: u32| {
+            let [a, b, c] = *letters.as_bytes().first_chunk::<3>()?;
+            let [d, e, f, g] = number.to_be_bytes();
+            Some(Self([a, b, c, version, d, e, f, g]))
+        };
+        let written = [serial.parse().ok(), u32::from_str_radix(&serial, 16).ok()];
+        let by_maker = written.into_iter().flatten().filter_map(numbered);
+        // letters first: they tell whose lists a push is in
+        let mut titles = by_maker.chain([Self(*address.as_bytes())]);
+        titles.find(|title| title.address().as_ref() == Some(address))
+    }
+
     /// A title that is the address of the link layer: letters for a manufacturer, digits for a number.
     fn link_address(&self) -> Option<MeterAddress> {
         let [low, high, number @ .., _, _] = self.0;
@@ -84,6 +102,16 @@ mod tests {
         assert_eq!(address("4b464d1010000023").unwrap(), "KFM-10000023-10-02");
         assert_eq!(address("49534b69740000d8").unwrap(), "ISK-740000D8-69-02");
         assert_eq!(address("2f19229199164103").unwrap(), "FIO-16999122-41-03", "an M-Bus address");
+    }
+
+    #[test]
+    fn a_title_is_found_for_an_address() {
+        for name in ["KAM-27581522-45-02", "KFM-10000023-10-02", "ISK-740000D8-69-02", "FIO-16999122-41-03"] {
+            let address: MeterAddress = name.parse().unwrap();
+            assert_eq!(SystemTitle::naming(&address).unwrap().address(), Some(address), "{name}");
+        }
+        let odd: MeterAddress = "ISK-740000D8-69-16".parse().unwrap();
+        assert_eq!(SystemTitle::naming(&odd), None, "no title says that it is a water meter");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
+use base::SystemTitle;
+
 use crate::compact::{self, Misfit};
+use crate::dlms::{PushError, decode_push};
 use crate::formats::{FormatKey, Formats, Learnt};
 use crate::layers::{Application, LayerError, Layers, application};
 use crate::records::{Record, Sheet, Tail, TailKind, add_times, read_records};
@@ -106,6 +109,10 @@ pub fn decode(
             (None, verified.then(|| formats.learn(&layers.meter, layout)))
         }
         Application::Empty => (None, None),
+        Application::Dlms => {
+            push(bytes, after_cipher_filler(bytes, at, &layers), &layers, out)?;
+            return Ok(Outcome { layers, application, tail: None, learnt: None });
+        }
         Application::Maker => {
             return Err(DecodeError::Unsupported { ci, name: "a manufacturer's own format of this model" });
         }
@@ -113,6 +120,18 @@ pub fn decode(
     };
     add_times(out);
     Ok(Outcome { layers, application, tail, learnt })
+}
+
+/// Whether a frame in clear says that more records follow in a further telegram (DIF 1F, EN 13757-3 clause 6.3.3): its
+/// meter has to be asked again. What is encrypted says nothing to whoever has no key.
+#[must_use]
+pub fn more_follows(frame: &[u8]) -> bool {
+    if Layers::read(frame).is_ok_and(|layers| layers.security().is_encrypted()) {
+        return false;
+    }
+    let outcome = decode(frame, 0..frame.len(), &mut Formats::new(), false, &mut Vec::new());
+    let tail = outcome.ok().and_then(|outcome| outcome.tail);
+    matches!(tail, Some(Tail { kind: TailKind::Manufacturer { more: true }, .. }))
 }
 
 fn full(
@@ -135,6 +154,32 @@ fn full(
     let learnt = whole.then(|| formats.learn(&layers.meter, &layout));
     formats.scratch = layout;
     (tail, learnt)
+}
+
+/// A pushed unit behind a transport header, which says whose it is and how it was protected. Modes 5 and 7 fill their
+/// last block with 2F.
+fn push(bytes: &[u8], at: usize, layers: &Layers, out: &mut Vec<Record>) -> Result<(), DecodeError> {
+    let title = SystemTitle::naming(&layers.meter);
+    let filled = layers.security().is_encrypted();
+    let mut end = bytes.len();
+    loop {
+        match decode_push(bytes, at..end, title, out) {
+            Ok(_) => return Ok(()),
+            Err(PushError::Trailing(n)) if filled && n < 16 && ends_in_filler(bytes, end, n) => end -= n,
+            Err(PushError::Unsupported(name)) => {
+                return Err(DecodeError::Unsupported { ci: layers.ci.unwrap_or_default(), name });
+            }
+            Err(error) if error.is_unsupported() => {
+                let name = "a list of DLMS that is not known";
+                return Err(DecodeError::Unsupported { ci: layers.ci.unwrap_or_default(), name });
+            }
+            Err(_) => return Err(DecodeError::Damaged),
+        }
+    }
+}
+
+fn ends_in_filler(bytes: &[u8], end: usize, n: usize) -> bool {
+    n > 0 && bytes.get(end.saturating_sub(n)..end).is_some_and(|rest| rest.iter().all(|b| *b == 0x2f))
 }
 
 fn compact(

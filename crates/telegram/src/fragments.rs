@@ -6,8 +6,10 @@
 //! its L field is 0 where a byte cannot count it. Nothing is trusted here: the MAC over the whole is another crate's
 //! to check.
 //!
-//! Bounded: at most [`MAX_OPEN`] messages of [`MAX_MESSAGE`] bytes wait at a time, one a sender. The one that has
-//! waited longest gives way, and a fragment out of order ends its message.
+//! Bounded: at most [`MAX_OPEN`] messages wait at a time, one a sender, of [`MAX_MESSAGE`] bytes in [`MAX_PARTS`]
+//! fragments, for [`MAX_WAIT_MS`]; a frame has 256 bytes, so that all of them together are below 1.1 MB. The one that has
+//! waited longest gives way, and a fragment out of order ends its message. What becomes no message is handed back as it
+//! was heard ([`Fragments::given_up`]), so that a caller can account for every frame.
 
 use std::collections::VecDeque;
 
@@ -21,6 +23,13 @@ pub const MAX_OPEN: usize = 64;
 /// How long a joined message may be. Its length field could count to 65,535; no meter sends so much.
 pub const MAX_MESSAGE: usize = 4096;
 
+/// How many fragments a message may have.
+pub const MAX_PARTS: usize = 64;
+
+/// How long a message waits for its further fragments, from its first one on: two minutes. Meters send them within
+/// seconds.
+pub const MAX_WAIT_MS: i64 = 120_000;
+
 /// The bits of the fragmentation control field.
 const MORE: u16 = 1 << 14;
 const CONTROL: u16 = 1 << 13;
@@ -29,24 +38,50 @@ const COUNTER: u16 = 1 << 11;
 const MAC: u16 = 1 << 10;
 const KEY_INFORMATION: u16 = 1 << 9;
 
-/// Messages that wait for further fragments.
-#[derive(Debug, Clone, Default)]
-pub struct Fragments {
+/// Whether a stripped wireless frame is a part of a longer message.
+#[must_use]
+pub fn is_fragment(frame: &[u8]) -> bool {
+    Layers::read_outer(frame).is_ok_and(|layers| layers.afl.is_some_and(|afl| afl.is_fragment()))
+}
+
+/// Messages that wait for further fragments. `T` is what the caller knows of each frame, such as when it was heard.
+#[derive(Debug, Clone)]
+pub struct Fragments<T = ()> {
     /// The oldest first.
-    open: VecDeque<Open>,
+    open: VecDeque<Open<T>>,
+    /// Of the last call.
+    given_up: Vec<Part<T>>,
+}
+
+/// A fragment as it was heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<T> {
+    /// The stripped frame.
+    pub frame: Vec<u8>,
+    /// What the caller knows of it.
+    pub heard: T,
 }
 
 /// What became of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Taken {
+pub enum Taken<T = ()> {
     /// It is no fragment; read it as it is.
     Whole,
-    /// Kept; so many fragments are there, and more follow.
+    /// Kept, or known already: this is its number, and more follow.
     Waiting(u8),
-    /// The last fragment: the message, as a frame.
-    Joined(Vec<u8>),
-    /// Not kept, nor are the earlier fragments of its message.
+    /// The last fragment.
+    Joined(Joined<T>),
+    /// Of no use, and so are the earlier fragments of its message: all of them are given up.
     Dropped(FragmentError),
+}
+
+/// A message that is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined<T = ()> {
+    /// The message as one frame.
+    pub frame: Vec<u8>,
+    /// What it was made of, in order.
+    pub parts: Vec<Part<T>>,
 }
 
 /// Why a fragment is of no use.
@@ -68,8 +103,8 @@ pub enum FragmentError {
         /// What came.
         actual: usize,
     },
-    /// More than [`MAX_MESSAGE`].
-    #[error("the message is longer than 4096 bytes")]
+    /// More than [`MAX_MESSAGE`], or in more than [`MAX_PARTS`].
+    #[error("the message is longer than 4096 bytes or 64 fragments")]
     TooLong,
     /// Its headers cannot be read.
     #[error("the headers of the fragment cannot be read")]
@@ -78,18 +113,26 @@ pub enum FragmentError {
 
 /// A message that is not whole yet.
 #[derive(Debug, Clone)]
-struct Open {
+struct Open<T> {
     sender: MeterAddress,
-    last: u8,
-    /// The last fragment, so that a repeated one is known.
-    last_part: Vec<u8>,
-    /// What lies before the authentication layer of the first fragment.
-    before: Vec<u8>,
-    /// Of the whole: control, key information, counter, MAC, length.
+    since_ms: i64,
+    /// How much lies before the authentication layer of the first fragment.
+    before: usize,
     fields: Fields,
-    message: Vec<u8>,
+    kept: Vec<Kept<T>>,
+    /// Bytes of the message so far.
+    size: usize,
 }
 
+#[derive(Debug, Clone)]
+struct Kept<T> {
+    number: u8,
+    part: Part<T>,
+    /// Where the message goes on in the frame.
+    from: usize,
+}
+
+/// What is said of the whole.
 #[derive(Debug, Clone, Default)]
 struct Fields {
     control: Option<u8>,
@@ -99,7 +142,13 @@ struct Fields {
     length: Option<u16>,
 }
 
-impl Fragments {
+impl<T> Default for Fragments<T> {
+    fn default() -> Self {
+        Self { open: VecDeque::new(), given_up: Vec::new() }
+    }
+}
+
+impl<T> Fragments<T> {
     /// Nothing waits yet.
     #[must_use]
     pub fn new() -> Self {
@@ -112,47 +161,63 @@ impl Fragments {
         self.open.len()
     }
 
-    /// Takes a stripped frame as received.
-    pub fn take(&mut self, frame: &[u8]) -> Taken {
+    /// The fragments that the last call gave up, in the order in which each message's were heard.
+    pub fn given_up(&mut self) -> Vec<Part<T>> {
+        std::mem::take(&mut self.given_up)
+    }
+
+    /// Gives up what has waited too long. `now_ms` is by the clock that [`Self::take`] is told.
+    pub fn expire(&mut self, now_ms: i64) {
+        self.given_up.clear();
+        let is_old = |open: &Open<T>| now_ms.saturating_sub(open.since_ms) >= MAX_WAIT_MS;
+        // a sender's new message stands behind all others, so the oldest are in front
+        while let Some(open) = self.open.pop_front_if(|open| is_old(open)) {
+            self.given_up.extend(open.into_parts());
+        }
+    }
+
+    /// Gives up all that waits.
+    pub fn end(&mut self) {
+        self.given_up.clear();
+        self.given_up.extend(self.open.drain(..).flat_map(Open::into_parts));
+    }
+
+    /// Takes a stripped frame as received, at a monotonic time.
+    pub fn take(&mut self, frame: &[u8], now_ms: i64, heard: T) -> Taken<T> {
+        self.given_up.clear();
         let Ok(layers) = Layers::read_outer(frame) else { return Taken::Whole };
         let Some(afl) = layers.afl.as_ref().filter(|afl| afl.is_fragment()) else { return Taken::Whole };
-        let (Some(before), Some(part)) = (frame.get(..afl.span.start), frame.get(afl.span.end..)) else {
-            return Taken::Dropped(FragmentError::Headers);
-        };
-        let number = afl.fragment();
+        let (number, from) = (afl.fragment(), afl.span.end);
+        let bytes = frame.get(from..).unwrap_or_default();
+        let part = Part { frame: frame.to_vec(), heard };
         let at = self.open.iter().position(|open| open.sender == layers.link);
-        let mut open = match (at, number) {
-            (Some(at), _) if self.open.get(at).is_some_and(|o| o.last == number && o.last_part == part) => {
-                return Taken::Waiting(number); // heard twice
-            }
+        if at.and_then(|at| self.open.get(at)).is_some_and(|open| open.has(number, bytes)) {
+            return Taken::Waiting(number); // heard twice
+        }
+        let earlier = at.and_then(|at| self.open.remove(at));
+        let mut open = match (earlier, number) {
             // a new message, or a message of one fragment that says so with number 0
-            (at, 0 | 1) => {
-                at.map(|at| self.open.remove(at));
+            (earlier, 0 | 1) => {
+                self.given_up.extend(earlier.into_iter().flat_map(Open::into_parts));
                 Open {
                     sender: layers.link,
-                    last: 0,
-                    last_part: Vec::new(),
-                    before: before.to_vec(),
+                    since_ms: now_ms,
+                    before: afl.span.start,
                     fields: Fields::default(),
-                    message: Vec::new(),
+                    kept: Vec::new(),
+                    size: 0,
                 }
             }
-            (Some(at), _) => match self.open.remove(at) {
-                Some(open) if open.last.checked_add(1) == Some(number) => open,
-                other => {
-                    let expected = other.map_or(1, |open| open.last.saturating_add(1));
-                    return Taken::Dropped(FragmentError::OutOfOrder { got: number, expected });
-                }
-            },
-            (None, _) => return Taken::Dropped(FragmentError::OutOfOrder { got: number, expected: 1 }),
+            (Some(open), _) if open.last().checked_add(1) == Some(number) => open,
+            (earlier, got) => {
+                let expected = earlier.as_ref().map_or(1, |open| open.last().saturating_add(1));
+                return self.drop(earlier, part, FragmentError::OutOfOrder { got, expected });
+            }
         };
-        if open.message.len() + part.len() > MAX_MESSAGE {
-            return Taken::Dropped(FragmentError::TooLong);
+        open.size += bytes.len();
+        if open.size > MAX_MESSAGE || open.kept.len() >= MAX_PARTS {
+            return self.drop(Some(open), part, FragmentError::TooLong);
         }
-        open.last = number;
-        open.message.extend_from_slice(part);
-        open.last_part.clear();
-        open.last_part.extend_from_slice(part);
         let fields = &mut open.fields;
         fields.control = fields.control.or(afl.message_control);
         fields.key_information = fields.key_information.or(afl.key_information);
@@ -161,24 +226,53 @@ impl Fragments {
         if fields.mac.is_empty() {
             fields.mac.extend_from_slice(frame.get(afl.mac.clone()).unwrap_or_default());
         }
+        open.kept.push(Kept { number, part, from });
         if afl.fragmentation & MORE == 0 {
-            return open.join();
+            return match open.join() {
+                Ok(frame) => {
+                    let parts = open.into_parts().collect();
+                    Taken::Joined(Joined { frame, parts })
+                }
+                Err(error) => {
+                    self.given_up.extend(open.into_parts());
+                    Taken::Dropped(error)
+                }
+            };
         }
         if self.open.len() >= MAX_OPEN {
-            self.open.pop_front();
+            self.given_up.extend(self.open.pop_front().into_iter().flat_map(Open::into_parts));
         }
         self.open.push_back(open);
         Taken::Waiting(number)
     }
+
+    fn drop(&mut self, message: Option<Open<T>>, part: Part<T>, why: FragmentError) -> Taken<T> {
+        self.given_up.extend(message.into_iter().flat_map(Open::into_parts).chain([part]));
+        Taken::Dropped(why)
+    }
 }
 
-impl Open {
+impl<T> Open<T> {
+    /// Whether this very fragment is there.
+    fn has(&self, number: u8, bytes: &[u8]) -> bool {
+        self.kept.iter().any(|kept| kept.number == number && kept.message() == bytes)
+    }
+
+    /// The number of the last fragment.
+    fn last(&self) -> u8 {
+        self.kept.last().map_or(0, |kept| kept.number)
+    }
+
+    fn into_parts(self) -> impl Iterator<Item = Part<T>> {
+        self.kept.into_iter().map(|kept| kept.part)
+    }
+
     /// The message as a frame with one authentication layer.
-    fn join(self) -> Taken {
-        let Fields { control, key_information, counter, mac, length } = self.fields;
-        let actual = self.message.len();
+    fn join(&self) -> Result<Vec<u8>, FragmentError> {
+        let Fields { control, key_information, counter, mac, length } = &self.fields;
+        let actual = self.size;
         if let Some(declared) = length.map(usize::from).filter(|declared| *declared != actual) {
-            return Taken::Dropped(FragmentError::Length { declared, actual });
+            return Err(FragmentError::Length { declared, actual });
         }
         let bits = [
             (control.is_some(), CONTROL),
@@ -190,20 +284,27 @@ impl Open {
         let fragmentation = bits.iter().filter(|(set, _)| *set).fold(0u16, |all, (_, bit)| all | bit);
         let mut layer = fragmentation.to_le_bytes().to_vec();
         layer.extend(control);
-        layer.extend(key_information.into_iter().flat_map(u16::to_le_bytes));
-        layer.extend(counter.into_iter().flat_map(u32::to_le_bytes));
+        layer.extend(key_information.iter().flat_map(|field| field.to_le_bytes()));
+        layer.extend(counter.iter().flat_map(|field| field.to_le_bytes()));
         layer.extend(mac);
-        layer.extend(length.into_iter().flat_map(u16::to_le_bytes));
-        let mut frame = self.before;
+        layer.extend(length.iter().flat_map(|field| field.to_le_bytes()));
+        let first = self.kept.first().and_then(|kept| kept.part.frame.get(..self.before));
+        let mut frame = first.ok_or(FragmentError::Headers)?.to_vec();
         frame.push(0x90);
-        frame.push(u8::try_from(layer.len()).unwrap_or_default());
+        frame.push(u8::try_from(layer.len()).map_err(|_| FragmentError::Headers)?);
         frame.extend(layer);
-        frame.extend(self.message);
+        self.kept.iter().for_each(|kept| frame.extend_from_slice(kept.message()));
         let len = frame.len();
         if let Some(field) = frame.first_mut() {
             *field = u8::try_from(len - 1).unwrap_or(0);
         }
-        Taken::Joined(frame)
+        Ok(frame)
+    }
+}
+
+impl<T> Kept<T> {
+    fn message(&self) -> &[u8] {
+        self.part.frame.get(self.from..).unwrap_or_default()
     }
 }
 
@@ -211,6 +312,33 @@ impl Open {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// A table whose caller keeps the number of the call.
+    #[derive(Default)]
+    struct Table {
+        table: Fragments<u32>,
+        calls: u32,
+    }
+
+    impl Table {
+        fn new() -> Self {
+            Self::default()
+        }
+
+        fn waiting(&self) -> usize {
+            self.table.waiting()
+        }
+
+        fn take(&mut self, frame: &[u8]) -> Taken<u32> {
+            self.calls += 1;
+            self.table.take(frame, 0, self.calls)
+        }
+
+        /// Which calls' frames the last one gave up.
+        fn given_up(&mut self) -> Vec<u32> {
+            self.table.given_up().into_iter().map(|part| part.heard).collect()
+        }
+    }
 
     const MESSAGE: &[u8] = b"\x7a\x05\x00\x00\x00\x04\x13\x2b\x0b\x00\x00\x44\x13\x01\x00\x00\x00";
 
@@ -246,12 +374,16 @@ mod tests {
 
     #[test]
     fn fragments_in_order_join_to_a_frame_that_reads() {
-        let mut table = Fragments::new();
+        let mut table = Table::new();
         let parts = fragments(1, MESSAGE, &[5, 11]);
         assert_eq!(table.take(&parts[0]), Taken::Waiting(1));
         assert_eq!(table.take(&parts[0]), Taken::Waiting(1), "heard twice");
         assert_eq!(table.take(&parts[1]), Taken::Waiting(2));
-        let Taken::Joined(frame) = table.take(&parts[2]) else { panic!("it is whole") };
+        let Taken::Joined(Joined { frame, parts: made_of }) = table.take(&parts[2]) else {
+            panic!("it is whole")
+        };
+        assert_eq!(made_of.iter().map(|part| part.heard).collect::<Vec<_>>(), [1, 3, 4]);
+        assert!(made_of.iter().map(|part| &part.frame).eq(&parts) && table.given_up().is_empty());
         assert_eq!(table.waiting(), 0);
         let layers = Layers::read(&frame).unwrap();
         let afl = layers.afl.unwrap();
@@ -263,12 +395,14 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_dropped_with_its_reason() {
-        let mut table = Fragments::new();
+        let mut table = Table::new();
         let parts = fragments(1, MESSAGE, &[5, 11]);
         let lost = |got, expected| Taken::Dropped(FragmentError::OutOfOrder { got, expected });
         assert_eq!(table.take(&parts[1]), lost(2, 1));
+        assert_eq!(table.given_up(), [1]);
         assert_eq!(table.take(&parts[0]), Taken::Waiting(1));
         assert_eq!(table.take(&parts[2]), lost(3, 2));
+        assert_eq!(table.given_up(), [2, 3], "its message is handed back as it was heard");
         assert_eq!(table.take(&parts[1]), lost(2, 1), "the message is gone");
         let mut other = fragments(1, &[MESSAGE, b"\x00"].concat(), &[5])[1].clone();
         other[15] = 2;
@@ -281,24 +415,24 @@ mod tests {
     #[test]
     fn a_message_longer_than_a_frame_joins_and_an_endless_one_does_not() {
         let long = [&[0x7a, 5, 0, 0, 0][..], &[0x2f; 600]].concat();
-        let mut table = Fragments::new();
+        let mut table = Table::new();
         let mut last = Taken::Whole;
         for part in fragments(1, &long, &[150, 300, 450]) {
             last = table.take(&part);
         }
-        let Taken::Joined(frame) = last else { panic!("{last:?}") };
+        let Taken::Joined(Joined { frame, .. }) = last else { panic!("{last:?}") };
         assert_eq!((frame[0], frame.len() > 600), (0, true));
         assert_eq!(Layers::read(&frame).unwrap().payload.len(), 600);
         let cuts: Vec<usize> = (1..42).map(|n| n * 100).collect();
         let endless = fragments(2, &[0; 4200], &cuts);
-        let outcome: Vec<Taken> = endless.iter().map(|part| table.take(part)).collect();
+        let outcome: Vec<Taken<u32>> = endless.iter().map(|part| table.take(part)).collect();
         assert!(outcome.contains(&Taken::Dropped(FragmentError::TooLong)));
         assert_eq!(table.waiting(), 0);
     }
 
     #[test]
     fn the_table_is_bounded_and_the_oldest_gives_way() {
-        let mut table = Fragments::new();
+        let mut table = Table::new();
         for sender in 0..=255u8 {
             table.take(&fragments(sender, MESSAGE, &[5])[0]);
             assert!(table.waiting() <= MAX_OPEN);
@@ -307,7 +441,77 @@ mod tests {
         assert!(matches!(table.take(&fragments(255, MESSAGE, &[5])[1]), Taken::Joined(_)));
     }
 
+    #[test]
+    fn a_message_sent_again_fills_what_was_not_heard_of_it() {
+        let mut table = Table::new();
+        let parts = fragments(1, MESSAGE, &[5, 11]);
+        for again in [0, 1, 0, 1] {
+            assert_eq!(table.take(&parts[again]), Taken::Waiting(again as u8 + 1));
+        }
+        assert!(matches!(table.take(&parts[2]), Taken::Joined(_)), "the last one was lost the first time");
+        // another message of the same meter ends the one that waits
+        let other = fragments(1, b"\x7a\x06\x00\x00\x00\x04\x13\x2c\x0b\x00\x00", &[5]);
+        table.take(&parts[0]);
+        assert_eq!(table.take(&other[0]), Taken::Waiting(1));
+        assert_eq!(table.given_up(), [6]);
+        assert!(matches!(table.take(&other[1]), Taken::Joined(_)));
+    }
+
+    #[test]
+    fn what_waits_too_long_or_to_the_end_is_handed_back() {
+        let mut table = Fragments::new();
+        table.take(&fragments(1, MESSAGE, &[5])[0], 1_000, "old");
+        table.take(&fragments(2, MESSAGE, &[5])[0], 2_000, "young");
+        table.expire(1_000 + MAX_WAIT_MS);
+        assert_eq!(table.given_up().iter().map(|part| part.heard).collect::<Vec<_>>(), ["old"]);
+        table.end();
+        assert_eq!(table.given_up().iter().map(|part| part.heard).collect::<Vec<_>>(), ["young"]);
+        assert_eq!(table.waiting(), 0);
+    }
+
+    #[test]
+    fn the_mac_stands_in_the_last_fragment_also_without_its_control_field() {
+        let mut table = Table::new();
+        let [first, mut last] = <[Vec<u8>; 2]>::try_from(fragments(1, MESSAGE, &[5])).unwrap();
+        last[16] &= !0x20;
+        last.remove(17);
+        last[14] -= 1;
+        last[0] -= 1;
+        table.take(&first);
+        let Taken::Joined(Joined { frame, .. }) = table.take(&last) else { panic!("it is whole") };
+        let layers = Layers::read(&frame).unwrap();
+        assert_eq!(&frame[layers.afl.unwrap().mac], [0xaa; 8]);
+    }
+
     proptest! {
+        #[test]
+        fn every_frame_is_in_a_message_or_handed_back_once(
+            order in proptest::collection::vec((0u8..3, 0usize..4), 0..60),
+            late in any::<bool>(),
+        ) {
+            let sent: Vec<Vec<Vec<u8>>> = (0..3).map(|sender| fragments(sender, MESSAGE, &[5, 9, 13])).collect();
+            let mut table = Fragments::new();
+            let (mut waiting, mut done) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
+            for (n, (sender, part)) in order.into_iter().enumerate() {
+                let known = table.waiting();
+                let outcome = table.take(&sent[usize::from(sender)][part], 0, n);
+                let given_up = table.given_up();
+                match outcome {
+                    Taken::Whole => prop_assert!(false),
+                    // one that is known already is nobody's
+                    Taken::Waiting(_) => { if table.waiting() >= known { waiting.insert(n); } }
+                    Taken::Joined(joined) => { done.extend(joined.parts.iter().map(|part| part.heard)); }
+                    Taken::Dropped(_) => prop_assert!(!given_up.is_empty()),
+                }
+                for part in given_up { prop_assert!(done.insert(part.heard), "handed back twice"); }
+            }
+            if late { table.expire(MAX_WAIT_MS); } else { table.end(); }
+            for part in table.given_up() {
+                prop_assert!(done.insert(part.heard) && waiting.contains(&part.heard));
+            }
+            prop_assert_eq!(table.waiting(), 0);
+        }
+
         #[test]
         fn any_cuts_join_to_the_message(
             parts in proptest::collection::vec(12usize..160, 2..6),
@@ -316,18 +520,18 @@ mod tests {
             let cuts: Vec<usize> = parts.iter().scan(0, |at, part| { *at += part; Some(*at) }).collect();
             let (length, cuts) = cuts.split_last().unwrap();
             let message: Vec<u8> = MESSAGE.iter().chain(filling.iter().cycle()).copied().take(*length).collect();
-            let mut table = Fragments::new();
+            let mut table = Table::new();
             let mut last = Taken::Whole;
             for part in fragments(1, &message, cuts) {
                 last = table.take(&part);
             }
-            let Taken::Joined(frame) = last else { panic!("{last:?}") };
+            let Taken::Joined(Joined { frame, .. }) = last else { panic!("{last:?}") };
             prop_assert!(frame.ends_with(&message));
         }
 
         #[test]
         fn nothing_panics(frames in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..20)) {
-            let mut table = Fragments::new();
+            let mut table = Table::new();
             for mut frame in frames {
                 let len = frame.len();
                 if len > 14 {

@@ -41,10 +41,12 @@ mod obis;
 mod records;
 
 pub use crc::{Crc, crc16};
-pub use decode::{DecodeError, Outcome, decode};
+pub use decode::{DecodeError, Outcome, decode, more_follows};
 pub use device::{device_name, standard_device};
 pub use formats::{Clash, FormatKey, Formats, ImportError, Learnt, MAX_LAYOUT_LEN, MAX_LAYOUTS};
-pub use fragments::{FragmentError, Fragments, MAX_MESSAGE, MAX_OPEN, Taken};
+pub use fragments::{
+    FragmentError, Fragments, Joined, MAX_MESSAGE, MAX_OPEN, MAX_PARTS, MAX_WAIT_MS, Part, Taken, is_fragment,
+};
 pub use layers::Layers;
 pub use obis::{Register, obis};
 pub use records::{

@@ -125,3 +125,5 @@ pub struct Body {
 
 /// A batch with more receivers' names is refused.
 pub const MAX_RECEIVERS: usize = 64;
+/// A batch with a longer name of a receiver, or one of other than printable ASCII, is refused.
+pub const MAX_RECEIVER_NAME: usize = 64;

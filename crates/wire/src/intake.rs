@@ -37,6 +37,12 @@ pub struct Reading {
     /// by manufacturer and serial alone, as key files name it.
     #[prost(bytes = "vec", tag = "11")]
     pub address: Vec<u8>,
+    /// How strongly it was heard, in dBm; 0 where unknown, as in readings of before this was kept.
+    #[prost(sint32, tag = "12")]
+    pub rssi_dbm: i32,
+    /// The collector's receiver that heard it best; empty where unknown.
+    #[prost(string, tag = "13")]
+    pub receiver: String,
 }
 
 /// One data record.

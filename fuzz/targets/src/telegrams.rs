@@ -4,7 +4,7 @@ use base::{MeterAddress, UtcMillis};
 use seal::meter::{Header, open_in_place};
 use sim::{Plan, Sort, Town};
 use telegram::link::{FrameFormat, strip as strip_frame};
-use telegram::{Formats, Fragments, Layers, MAX_MESSAGE, MAX_OPEN, MAX_RECORDS, Taken, decode};
+use telegram::{Formats, Fragments, Layers, MAX_MESSAGE, MAX_OPEN, MAX_PARTS, MAX_RECORDS, Taken, decode};
 
 const KEY: [u8; 16] = [0x5a; 16];
 
@@ -41,11 +41,15 @@ pub(crate) fn fragments(data: &[u8]) {
     let mut rest = data;
     while let Some((l, _)) = rest.split_first() {
         let (frame, left) = rest.split_at_checked(usize::from(*l) + 1).unwrap_or((rest, &[]));
-        if let Taken::Joined(message) = table.take(frame)
-            && let Ok(layers) = Layers::read(&message)
-        {
-            assert!(layers.afl.is_some_and(|afl| !afl.is_fragment()));
-            assert!(message.len() <= MAX_MESSAGE + 256);
+        match table.take(frame, 0, ()) {
+            Taken::Joined(message) => {
+                let frame = message.frame;
+                assert!(frame.len() <= MAX_MESSAGE + 256 && message.parts.len() <= MAX_PARTS);
+                assert!(Layers::read(&frame).is_err() || !telegram::is_fragment(&frame));
+            }
+            Taken::Dropped(_) => assert!(!table.given_up().is_empty(), "every frame is accounted for"),
+            Taken::Whole => assert!(!telegram::is_fragment(frame)),
+            Taken::Waiting(_) => assert!(telegram::is_fragment(frame)),
         }
         assert!(table.waiting() <= MAX_OPEN);
         rest = left;

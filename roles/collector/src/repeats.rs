@@ -43,17 +43,7 @@ impl Repeats {
         if self.window_ms <= 0 {
             return None;
         }
-        let since = *self.young.since_ms.get_or_insert(now_ms);
-        if now_ms.saturating_sub(since) >= self.window_ms || self.young.hashes.len() >= self.most {
-            std::mem::swap(&mut self.young, &mut self.old);
-            self.young.hashes.clear();
-            self.young.since_ms = Some(now_ms);
-            // After a silence the generation that just ended is itself out of date.
-            if self.old.since_ms.is_some_and(|s| now_ms.saturating_sub(s) >= self.window_ms.saturating_mul(2))
-            {
-                self.old.hashes.clear();
-            }
-        }
+        self.turn(now_ms);
         let hash = self.key.hash_one(bytes);
         // A repeat does not renew the memory: a meter that sends the same bytes for ever is heard now and then.
         if let Some(earlier) = self.old.hashes.get(&hash) {
@@ -64,6 +54,28 @@ impl Repeats {
             Entry::Vacant(place) => {
                 place.insert(row);
                 None
+            }
+        }
+    }
+
+    /// Whether these bytes were there within the window; what is new is not remembered.
+    pub fn knows(&mut self, bytes: &[u8], now_ms: i64) -> bool {
+        self.turn(now_ms);
+        let hash = self.key.hash_one(bytes);
+        self.old.hashes.contains_key(&hash) || self.young.hashes.contains_key(&hash)
+    }
+
+    /// Begins another generation when it is time.
+    fn turn(&mut self, now_ms: i64) {
+        let since = *self.young.since_ms.get_or_insert(now_ms);
+        if now_ms.saturating_sub(since) >= self.window_ms || self.young.hashes.len() >= self.most {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.hashes.clear();
+            self.young.since_ms = Some(now_ms);
+            // After a silence the generation that just ended is itself out of date.
+            if self.old.since_ms.is_some_and(|s| now_ms.saturating_sub(s) >= self.window_ms.saturating_mul(2))
+            {
+                self.old.hashes.clear();
             }
         }
     }
@@ -145,6 +157,14 @@ mod tests {
         assert_eq!(repeats.seen(b"a", 1, 8), Some(7));
         assert_eq!(repeats.seen(b"b", 1500, 9), None, "another generation begins");
         assert_eq!(repeats.seen(b"a", 1501, 10), Some(7));
+    }
+
+    #[test]
+    fn a_look_remembers_nothing_and_forgets_in_time() {
+        let mut repeats = Repeats::new(1000, 10);
+        assert!(!repeats.knows(b"a", 0) && !repeats.again(b"a", 0));
+        assert!(repeats.knows(b"a", 999));
+        assert!(!repeats.knows(b"a", 5000), "also where nothing else is heard");
     }
 
     #[test]

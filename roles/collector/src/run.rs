@@ -6,6 +6,7 @@ use clock::Clock;
 use house::Counters;
 use journal::{Disk, RealDisk};
 use link::{Client, Shutdown, Target, serve};
+use telegram::Fragments;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -175,6 +176,7 @@ impl Collector {
                     counters: Arc::clone(&counters),
                     limits: BatchLimits { telegrams: config.batch.telegrams, millis: config.batch.millis },
                     repeats: Repeats::new(i64::from(config.repeats.window_s).saturating_mul(1000), config.repeats.remember),
+                    fragments: Fragments::new(),
                     names: names(&listeners),
                     newest: newest_tx,
                     builder: Builder::default(),
@@ -227,6 +229,7 @@ async fn hear(
             shutdown: shutdown.clone(),
             input: u16::try_from(n).unwrap_or(u16::MAX),
             name: name.into(),
+            meter: input.title(),
         };
         inputs.spawn(source::listen(input, listener, ear));
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clock::{Clock, Moment};
 use house::Counters;
 use link::Shutdown;
+use telegram::{Fragments, Taken, is_fragment};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
@@ -49,6 +50,8 @@ const UNSYNCED: usize = 16;
 const RETRY: Duration = Duration::from_secs(1);
 /// Troubles after the shutdown before the rest is given up.
 const LAST_TROUBLES: u32 = 3;
+/// How often it is looked for fragments that have waited too long, when nothing is heard.
+const LOOK_AT_FRAGMENTS: Duration = Duration::from_secs(5);
 /// How often old batches are looked for and the state is stored.
 const UPKEEP: Duration = Duration::from_secs(60);
 
@@ -68,6 +71,8 @@ pub(crate) struct Writer {
     pub(crate) counters: Arc<Counters>,
     pub(crate) limits: BatchLimits,
     pub(crate) repeats: Repeats,
+    /// Messages whose further fragments are due.
+    pub(crate) fragments: Fragments<Heard>,
     /// The inputs' names, in the order of the settings.
     pub(crate) names: Vec<String>,
     /// Tells the sender the newest durable number.
@@ -121,6 +126,7 @@ impl Writer {
             if let Some(chunk) = chunk {
                 self.take(&chunk);
             }
+            self.give_up_old();
             if self.is_due() {
                 self.close();
             }
@@ -129,6 +135,8 @@ impl Writer {
                 self.look_after();
             }
         }
+        self.fragments.end();
+        self.pass_given_up();
         self.close();
         self.sync();
         if let Err(error) = lock(&self.spool).flush() {
@@ -138,31 +146,74 @@ impl Writer {
 
     pub(crate) fn take(&mut self, chunk: &Chunk) {
         let mut rest = chunk.frames.as_slice();
-        let mut repeats = 0;
         for (len, rssi_dbm) in chunk.lengths.iter().zip(&chunk.rssi_dbm) {
             let Some((frame, after)) = rest.split_at_checked(usize::from(*len)) else { break };
             rest = after;
             let heard = Heard { at: chunk.at, input: chunk.input, rssi_dbm: *rssi_dbm };
-            if let Some(row) = self.repeats.seen(frame, chunk.at.monotonic_ms, self.builder.next_row()) {
-                repeats += 1;
-                self.builder.hear_again(row, heard);
-                continue;
-            }
-            self.builder.push(frame, heard);
-            if self.builder.len() >= self.limits.telegrams || self.builder.bytes() >= FULL {
-                self.close();
+            if is_fragment(frame) {
+                self.join(frame, heard);
+            } else {
+                self.pass(frame, frame, heard);
             }
         }
         self.counters.add("heard", chunk.lengths.len() as u64);
-        if repeats > 0 {
-            self.counters.add("repeat", repeats);
+    }
+
+    /// A telegram goes into the batch, unless its mark was heard within the window.
+    fn pass(&mut self, frame: &[u8], mark: &[u8], heard: Heard) {
+        if let Some(row) = self.repeats.seen(mark, heard.at.monotonic_ms, self.builder.next_row()) {
+            self.counters.add("repeat", 1);
+            self.builder.hear_again(row, heard);
+            return;
+        }
+        self.builder.push(frame, heard);
+        if self.builder.len() >= self.limits.telegrams || self.builder.bytes() >= FULL {
+            self.close();
+        }
+    }
+
+    /// A part of a longer message waits for the others; the message goes on as one telegram. Fragments are joined here,
+    /// where they are heard one after the other, and not in the core: what stands at one position of a batch is all
+    /// that the vault needs to judge it, also when it is presented again.
+    fn join(&mut self, frame: &[u8], heard: Heard) {
+        let now_ms = heard.at.monotonic_ms;
+        // Only fragments of messages that were joined are remembered as they are.
+        if self.repeats.knows(frame, now_ms) {
+            self.counters.add("repeat", 1);
+            return;
+        }
+        let taken = self.fragments.take(frame, now_ms, heard);
+        self.pass_given_up();
+        if let Taken::Joined(message) = taken {
+            self.counters.add("messages.joined", 1);
+            let row = self.builder.next_row();
+            for part in &message.parts {
+                self.repeats.seen(&part.frame, now_ms, row);
+            }
+            self.pass(&message.frame, &message.frame, heard);
+        }
+    }
+
+    /// Fragments of messages that never became whole go on as they were heard: the core counts them by name.
+    fn pass_given_up(&mut self) {
+        for part in self.fragments.given_up() {
+            self.counters.add("fragments.alone", 1);
+            let mark = [b"alone", part.frame.as_slice()].concat();
+            self.pass(&part.frame, &mark, part.heard);
+        }
+    }
+
+    fn give_up_old(&mut self) {
+        if self.fragments.waiting() > 0 {
+            self.fragments.expire(self.clock.now().monotonic_ms);
+            self.pass_given_up();
         }
     }
 
     /// Until when the open batch may wait.
     fn patience(&self) -> Duration {
         if self.builder.is_empty() {
-            return UPKEEP;
+            return if self.fragments.waiting() > 0 { LOOK_AT_FRAGMENTS } else { UPKEEP };
         }
         let age = self.clock.now().monotonic_ms.saturating_sub(self.builder.opened_ms());
         Duration::from_millis(self.limits.millis.saturating_sub(u64::try_from(age).unwrap_or(0)).max(1))

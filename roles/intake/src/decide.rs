@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::judge::{History, Judgement};
 use crate::memory;
 use crate::meters::{Meter, MeterTable};
+use crate::open::Signal;
 use crate::policy::Kept;
 use crate::prepare::{Prepared, PreparedContent, Sorted, manufacturer};
 use crate::reading::{Around, reading, signs};
@@ -220,7 +221,10 @@ impl Decider {
         let before = self.formats.changes();
         for ((index, slot), heard) in (0u32..).zip(&sorted.slots).zip(&sorted.heard) {
             let Some((slot, meter)) = slot.and_then(|s| Some((s, table.get(s)?))) else {
-                decided.outcomes.refuse(reason::UNKNOWN_METER);
+                match sorted.set_aside(index) {
+                    Some(reason) => decided.refuse(index, reason),
+                    None => decided.outcomes.refuse(reason::UNKNOWN_METER),
+                }
                 continue;
             };
             let Some(verdict) = verdicts.next().and_then(|code| Verdict::from_code(*code)) else {
@@ -240,7 +244,9 @@ impl Decider {
                 return Err(bad);
             };
             rest = after;
-            let one = One { index, slot, meter, heard: *heard, verdict, security, frame, heard_frame };
+            let signal = sorted.telegrams.signals.of(index as usize);
+            let one =
+                One { index, slot, meter, heard: *heard, signal, verdict, security, frame, heard_frame };
             match self.telegram(decided, &one)? {
                 Fate::Stored => decided.outcomes.stored += 1,
                 Fate::Late => decided.outcomes.late += 1,
@@ -264,7 +270,9 @@ impl Decider {
         if clear && !meter.clear {
             return Ok(Fate::Refused(reason::CLEAR_UNDECLARED));
         }
-        let (from, to) = (offset(security.from), if clear { frame.len() } else { offset(security.to) });
+        // the MAC of mode 7 covers what lies in clear behind the encrypted part; other checks do not
+        let all = clear || security.mode == 7 && security.check == 2;
+        let (from, to) = (offset(security.from), if all { frame.len() } else { offset(security.to) });
         let (learnt, status, address) = match telegram::dlms::sender(frame) {
             Some(title) => {
                 // the vault found the meter by this address
@@ -345,6 +353,7 @@ impl Decider {
             late,
             hash: &Sha256::digest(one.heard_frame).into(),
             address,
+            signal: one.signal,
         };
         let begin = decided.plain.len();
         // Writing to memory that grows cannot fail.
@@ -379,6 +388,7 @@ struct One<'a> {
     slot: usize,
     meter: &'a Meter,
     heard: Heard,
+    signal: Signal<'a>,
     verdict: Verdict,
     security: &'a Security,
     frame: &'a [u8],

@@ -12,7 +12,8 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use telegram::dlms::MAX_UNIT;
 use wire::batch::{
-    Body, Header, MAX_BATCH_BYTES, MAX_GAP_COUNTS, MAX_RECEIVERS, MAX_TELEGRAMS, SIGNATURE_DOMAIN, Signed,
+    Body, Header, MAX_BATCH_BYTES, MAX_GAP_COUNTS, MAX_RECEIVER_NAME, MAX_RECEIVERS, MAX_TELEGRAMS,
+    SIGNATURE_DOMAIN, Signed,
 };
 
 use crate::batchkeys::BatchKeys;
@@ -109,6 +110,37 @@ pub struct Telegrams {
     pub boot: [u8; 16],
     /// When the batch key was made.
     pub key_from: UtcMillis,
+    /// How strongly each was heard, and by whom.
+    pub signals: Signals,
+}
+
+/// How strongly the telegrams of a batch were heard, and by whom; empty columns where the collector does not say.
+#[derive(Debug, Default)]
+pub struct Signals {
+    rssi_dbm: Vec<i32>,
+    receivers: Vec<String>,
+    heard_by: Vec<u32>,
+}
+
+/// How one telegram was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Signal<'a> {
+    /// In dBm; 0 where unknown.
+    pub rssi_dbm: i32,
+    /// The receiver that heard it best; empty where unknown.
+    pub receiver: &'a str,
+}
+
+impl Signals {
+    /// Of a telegram.
+    #[must_use]
+    pub fn of(&self, index: usize) -> Signal<'_> {
+        let by = self.heard_by.get(index).and_then(|by| self.receivers.get(usize::try_from(*by).ok()?));
+        Signal {
+            rssi_dbm: self.rssi_dbm.get(index).copied().unwrap_or_default(),
+            receiver: by.map_or("", String::as_str),
+        }
+    }
 }
 
 impl Telegrams {
@@ -191,10 +223,14 @@ fn telegrams(body: Vec<u8>, count: u32, key_from: UtcMillis) -> Option<Telegrams
     if columns != [n; 3] || !(body.rssi_dbm.is_empty() || body.rssi_dbm.len() == n) {
         return None;
     }
-    // Who heard them, how often: not stored yet, but it has to fit.
+    // What people will see of who heard them has to fit; how often each was heard is not kept.
     let fits = |column: &[u32]| column.is_empty() || column.len() == n;
     let known = |by: &u32| usize::try_from(*by).is_ok_and(|by| by < body.receivers.len());
+    let is_name =
+        |name: &String| name.len() <= MAX_RECEIVER_NAME && name.bytes().all(|b| b.is_ascii_graphic());
     if body.receivers.len() > MAX_RECEIVERS
+        || !body.receivers.iter().all(is_name)
+        || !body.rssi_dbm.iter().all(|dbm| i16::try_from(*dbm).is_ok())
         || !fits(&body.heard_by)
         || !fits(&body.times_heard)
         || !body.heard_by.iter().all(known)
@@ -228,7 +264,8 @@ fn telegrams(body: Vec<u8>, count: u32, key_from: UtcMillis) -> Option<Telegrams
         claims.push(Claim { monotonic, wall: UtcMillis(wall), synchronised });
     }
     let boot = body.boot_id.as_slice().try_into().ok()?;
-    Some(Telegrams { frames: body.frames, ranges, claims, boot, key_from })
+    let signals = Signals { rssi_dbm: body.rssi_dbm, receivers: body.receivers, heard_by: body.heard_by };
+    Some(Telegrams { frames: body.frames, ranges, claims, boot, key_from, signals })
 }
 
 #[cfg(test)]

@@ -158,6 +158,9 @@ fn what_is_signed_but_wrong_is_counted_whole() {
         Body { heard_by: vec![0], ..body(&[frame]) },
         Body { receivers: vec!["roof".to_owned()], heard_by: vec![1], ..body(&[frame]) },
         Body { receivers: vec!["roof".to_owned()], heard_by: vec![0, 0], ..body(&[frame]) },
+        Body { receivers: vec!["a\u{1b}[2J".to_owned()], heard_by: vec![0], ..body(&[frame]) },
+        Body { receivers: vec!["x".repeat(65)], heard_by: vec![0], ..body(&[frame]) },
+        Body { rssi_dbm: vec![-40_000], ..body(&[frame]) },
         Body { receivers: vec![String::new(); 65], ..body(&[frame]) },
         Body { times_heard: vec![1, 1], ..body(&[frame]) },
     ];

@@ -9,6 +9,7 @@ use wire::vault::DecryptFrames;
 
 use crate::meters::MeterTable;
 use crate::open::{Content, Proved, Telegrams};
+use crate::reason;
 use crate::time::{Anchors, Frame, Heard};
 
 /// A batch on its way to the vault.
@@ -52,21 +53,54 @@ pub struct Sorted {
     pub telegrams: Telegrams,
     /// When each was heard.
     pub heard: Vec<Heard>,
-    /// The slot of each one's meter in the table, `None` where it is not in the register.
+    /// The slot of each one's meter in the table, `None` where it is not in the register or the telegram is set aside.
     pub slots: Vec<Option<usize>>,
+    /// Telegrams that say nothing by themselves, ascending, with the reason: they have no slot, and the vault does not
+    /// see them.
+    pub set_aside: Vec<(u32, &'static str)>,
     /// Telegrams of unknown meters, by manufacturer code.
     pub unknown: BTreeMap<u16, u64>,
 }
 
-/// Whose telegram a frame is: the system title's of a DLMS unit, the long transport header's address where it has one, else the link layer's.
-/// `None` when it is too short to name anybody.
-fn sender(frame: &[u8]) -> Option<MeterAddress> {
+impl Sorted {
+    /// Why a telegram says nothing by itself.
+    #[must_use]
+    pub fn set_aside(&self, index: u32) -> Option<&'static str> {
+        let at = self.set_aside.binary_search_by_key(&index, |(index, _)| *index).ok()?;
+        self.set_aside.get(at).map(|(_, why)| *why)
+    }
+}
+
+/// Whose telegram some bytes are.
+enum Sender {
+    /// This meter's: the system title's of a DLMS unit, the long transport header's address where it has one, else the
+    /// link layer's.
+    Meter(MeterAddress),
+    /// A part of a longer message of this meter.
+    Part(MeterAddress),
+    /// A push in clear, which names nobody.
+    Nameless,
+    /// Too short to name anybody, or a title that no register holds.
+    Nobody,
+}
+
+fn sender(frame: &[u8]) -> Sender {
     if let Some(title) = telegram::dlms::sender(frame) {
-        return title.address();
+        return title.address().map_or(Sender::Nobody, Sender::Meter);
     }
     match Layers::read(frame) {
-        Ok(layers) => Some(layers.meter),
-        Err(_) => frame.get(2..10)?.try_into().ok().map(MeterAddress::from_link_order),
+        Ok(layers) if layers.afl.as_ref().is_some_and(|afl| afl.is_fragment()) => Sender::Part(layers.meter),
+        Ok(layers) => Sender::Meter(layers.meter),
+        Err(_) if telegram::dlms::is_unit(frame) => Sender::Nameless,
+        Err(_) => {
+            let link = frame.get(2..10).and_then(|link| link.try_into().ok());
+            match link.map(MeterAddress::from_link_order) {
+                // the first part of a message may end within its headers
+                Some(link) if telegram::is_fragment(frame) => Sender::Part(link),
+                Some(link) => Sender::Meter(link),
+                None => Sender::Nobody,
+            }
+        }
     }
 }
 
@@ -94,19 +128,33 @@ fn sort(
     let heard = anchors.date(&frame, &telegrams.claims);
     let mut unknown = BTreeMap::new();
     let mut slots = Vec::with_capacity(telegrams.ranges.len());
-    for index in 0..telegrams.ranges.len() {
-        let address = sender(telegrams.frame(index));
+    let mut set_aside = Vec::new();
+    for (index, at) in (0u32..).zip(0..telegrams.ranges.len()) {
+        let (address, reason) = match sender(telegrams.frame(at)) {
+            Sender::Meter(address) => (Some(address), None),
+            Sender::Part(address) => (Some(address), Some(reason::INCOMPLETE_MESSAGE)),
+            Sender::Nameless => {
+                set_aside.push((index, reason::NAMELESS_PUSH));
+                slots.push(None);
+                continue;
+            }
+            Sender::Nobody => (None, None),
+        };
         let slot = address.and_then(|a| table.find(&a));
-        if slot.is_none() {
-            let code = address.map_or(0, |a| {
-                let [low, high, ..] = *a.as_bytes();
-                u16::from_le_bytes([low, high])
-            });
-            *unknown.entry(code).or_default() += 1;
+        match (slot, reason) {
+            (Some(_), Some(reason)) => set_aside.push((index, reason)),
+            (Some(_), None) => {}
+            (None, _) => {
+                let code = address.map_or(0, |a| {
+                    let [low, high, ..] = *a.as_bytes();
+                    u16::from_le_bytes([low, high])
+                });
+                *unknown.entry(code).or_default() += 1;
+            }
         }
-        slots.push(slot);
+        slots.push(slot.filter(|_| reason.is_none()));
     }
-    Sorted { telegrams, heard, slots, unknown }
+    Sorted { telegrams, heard, slots, set_aside, unknown }
 }
 
 /// The letters of a manufacturer code; `other` for what are no letters, so that nobody fills the counters with
@@ -177,6 +225,7 @@ mod tests {
     use base::Resolution;
 
     use super::*;
+    use crate::open::Signals;
     use crate::time::Claim;
 
     const NOW: UtcMillis = UtcMillis(1_795_000_000_000);
@@ -210,6 +259,7 @@ mod tests {
             claims,
             boot: [0; 16],
             key_from: NOW.plus(-9000),
+            signals: Signals::default(),
         };
         let proved = Proved {
             position,
@@ -234,6 +284,29 @@ mod tests {
         let PreparedContent::Telegrams(sorted) = &prepared.content else { panic!() };
         let named: Vec<_> = sorted.unknown.iter().map(|(code, n)| (manufacturer(*code), *n)).collect();
         assert_eq!(named, [("other".to_owned(), 1), ("KAM".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn fragments_of_messages_that_are_not_whole_never_go_to_the_vault() {
+        let part = |serial: u8, number: u8| {
+            vec![0x0e, 0x44, 0x2d, 0x2c, serial, 0, 0, 0, 0x1b, 0x16, 0x90, 2, number, 0x40, 0x7a]
+        };
+        let (prepared, table) = prepared(&[part(1, 1), frame(1), part(9, 2), part(2, 2), part(2, 3)], true);
+        let question = prepared.question(&table);
+        assert_eq!((question.meters, question.frames.as_ref()), (vec![10], frame(1).as_slice()));
+        let PreparedContent::Telegrams(sorted) = &prepared.content else { panic!() };
+        let aside: Vec<_> = (0..5).map(|n| sorted.set_aside(n)).collect();
+        let part = Some(reason::INCOMPLETE_MESSAGE);
+        assert_eq!((aside, sorted.unknown.len()), (vec![part, None, None, part, part], 1));
+    }
+
+    #[test]
+    fn a_push_in_clear_names_nobody_and_is_set_aside() {
+        let push = b"\x0f\0\0\0\x01\0\x02\x02\x09\x06\x01\0\x01\x08\0\xff\x06\0\0\0\x05".to_vec();
+        let (prepared, table) = prepared(&[push, frame(2)], true);
+        assert_eq!(prepared.question(&table).meters, [20]);
+        let PreparedContent::Telegrams(sorted) = &prepared.content else { panic!() };
+        assert_eq!((sorted.set_aside(0), sorted.unknown.len()), (Some(reason::NAMELESS_PUSH), 0));
     }
 
     #[test]

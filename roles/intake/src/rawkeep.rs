@@ -84,9 +84,9 @@ pub fn pieces(decided: &Decided) -> Vec<RawJob> {
             decided.refused.iter().find(|(at, _)| *at == index).map(|(_, why)| *why)
         };
         match (slot, reason) {
-            (None, _) => unknown.push(frame, heard.at),
+            (None, None) => unknown.push(frame, heard.at),
             (Some(_), None) => accepted.push(frame, heard.at),
-            (Some(_), Some(why)) => {
+            (_, Some(why)) => {
                 refused.push(frame, heard.at);
                 refused.piece.reasons.push(why.to_owned());
             }

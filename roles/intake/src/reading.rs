@@ -5,6 +5,7 @@ use telegram::{Function, Record, Value};
 use wire::intake as w;
 
 use crate::judge::{Register, Signs, WATCHED};
+use crate::open::Signal;
 use crate::time::Heard;
 
 /// What stands around a telegram's records in a reading.
@@ -28,6 +29,9 @@ pub(crate) struct Around<'a> {
     pub hash: &'a [u8; 32],
     /// Whose it is, in its own words.
     pub address: MeterAddress,
+    /// How strongly it was heard, and by whom. It is sealed with the reading: over months it tells where things stand
+    /// and when doors are open.
+    pub signal: Signal<'a>,
 }
 
 /// The reading of a telegram.
@@ -45,6 +49,8 @@ pub(crate) fn reading(records: &[Record], around: &Around<'_>) -> w::Reading {
         records: records.iter().map(|r| record(r, around.unauthenticated)).collect(),
         late: around.late,
         address: around.address.as_bytes().to_vec(),
+        rssi_dbm: around.signal.rssi_dbm,
+        receiver: around.signal.receiver.to_owned(),
     }
 }
 
@@ -196,11 +202,13 @@ mod tests {
             late: true,
             hash: &[5; 32],
             address: MeterAddress::from_link_order([1, 2, 3, 4, 5, 6, 7, 8]),
+            signal: Signal { rssi_dbm: -71, receiver: "roof" },
         };
         let reading = reading(&records(), &around);
         assert_eq!((reading.heard_ms, reading.time_quality, reading.collector), (77, 1, 3));
         assert_eq!((reading.meter_time.as_str(), reading.telegram_hash.len()), ("2027-11-23T16:05", 16));
         assert_eq!(reading.address, [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!((reading.rssi_dbm, reading.receiver.as_str()), (-71, "roof"));
         assert_eq!(reading.records.iter().map(|r| r.storage).collect::<Vec<_>>(), [0, 1, 0]);
         assert_eq!(
             reading.records[0].value,

@@ -26,6 +26,10 @@ pub const UNSUPPORTED_CONTENT: &str = "unsupported-content";
 pub const UNKNOWN_LAYOUT: &str = "unknown-layout";
 /// A compact frame that does not fit its layout.
 pub const LAYOUT_MISFIT: &str = "layout-misfit";
+/// A part of a longer message whose other parts were not heard.
+pub const INCOMPLETE_MESSAGE: &str = "incomplete-message";
+/// A push in clear: it names no meter, and the collector's settings name none for it.
+pub const NAMELESS_PUSH: &str = "nameless-push";
 /// No tenancy covers the meter at the time of hearing.
 pub const NO_TENANCY: &str = "no-tenancy";
 /// The vault gave no data key to seal the reading with.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use base::{Secret, UtcMillis};
-use seal::meter::{self, Check, Header, MAX_FRAME, Mode, OpenError, Opened};
+use seal::meter::{self, Check, Header, MAX_MESSAGE, Mode, OpenError, Opened};
 use sha2::{Digest, Sha256};
 use wire::vault::{Security, Verdict};
 use zeroize::Zeroizing;
@@ -73,12 +73,11 @@ pub(crate) fn open<'f>(
         opened: Vec::with_capacity(count),
         rekeyed: Vec::new(),
     };
-    let mut buffer = Zeroizing::new([0; MAX_FRAME]);
     for (frame, heard) in frames {
         if meter::dlms::Header::is_unit(frame) {
             let from = plain.bytes.len();
             let (presented, security, proves_new) =
-                units::open(unit_keys, hasher, frame, heard, &mut plain.bytes);
+                units::open((keys, unit_keys), hasher, frame, heard, &mut plain.bytes);
             if proves_new {
                 plain.rekeyed.push((presented.number.plain(), heard));
             }
@@ -90,23 +89,27 @@ pub(crate) fn open<'f>(
         let refused =
             |hash, number, verdict| Presented { hash, number, at, outcome: Outcome::Refused(verdict) };
         let unknown = MeterNumber([0; 6]);
-        let (presented, opened) = match (Header::read(frame), buffer.get_mut(..frame.len())) {
-            (Ok(header), Some(copy)) => {
-                copy.copy_from_slice(frame);
+        let (presented, opened) = match Header::read(frame) {
+            Ok(header) if frame.len() <= MAX_MESSAGE => {
                 let number = MeterNumber::of(&header.sender);
                 let hash = hasher.sent(number, &header, frame);
+                // opened where it is answered from; what does not open stays as it was, and goes
+                let from = plain.bytes.len();
+                plain.bytes.extend_from_slice(frame);
+                let copy = plain.bytes.get_mut(from..).unwrap_or_default();
                 match open_one(keys, unit_keys, number, copy, header) {
                     Ok((outcome, security)) => {
-                        let from = plain.bytes.len();
-                        plain.bytes.extend_from_slice(copy);
                         let opened = Some((from..plain.bytes.len(), security));
                         (Presented { hash, number, at, outcome }, opened)
                     }
                     // a changed header does not change what was sent: it must not stand for the genuine frame
-                    Err(verdict) => (refused(hasher.of(&[frame]), number, verdict), None),
+                    Err(verdict) => {
+                        plain.bytes.truncate(from);
+                        (refused(hasher.of(&[frame]), number, verdict), None)
+                    }
                 }
             }
-            (Err(meter::HeaderError::Unsupported(_)), _) => {
+            Err(meter::HeaderError::Unsupported(_)) => {
                 (refused(hasher.of(&[frame]), unknown, Verdict::UnsupportedMode), None)
             }
             _ => (refused(hasher.of(&[frame]), unknown, Verdict::Damaged), None),

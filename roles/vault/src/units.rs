@@ -8,12 +8,12 @@ use wire::vault::{Security, Verdict};
 use crate::MeterNumber;
 use crate::decrypt::Hasher;
 use crate::fresh::{Order, Outcome, Pin, Presented, Secs};
-use crate::keys::UnitKeys;
+use crate::keys::{KeyRing, UnitKeys};
 
 /// Opens a unit at the end of `bytes`, which stay as they were where it does not open. Says, too, whether it shows that the
 /// meter has taken its new key.
 pub(crate) fn open(
-    keys: &UnitKeys,
+    (radio_keys, keys): (&KeyRing, &UnitKeys),
     hasher: &Hasher,
     unit: &[u8],
     heard: UtcMillis,
@@ -32,7 +32,12 @@ pub(crate) fn open(
     let number = MeterNumber::of(&address);
     bytes.extend_from_slice(unit);
     let copy = bytes.get_mut(begin..).unwrap_or_default();
-    match open_one(keys, number, copy, &header, heard) {
+    let opened = if header.is_clear() {
+        clear((radio_keys, keys), number, copy, &header)
+    } else {
+        open_one(keys, number, copy, &header, heard)
+    };
+    match opened {
         Ok(Opened { outcome, security, generation, proves_new }) => {
             // all of it came from the meter: no repeater changes bits of a unit
             let hash = hasher.of(&[number.as_bytes(), unit]);
@@ -53,6 +58,26 @@ struct Opened {
     generation: u8,
     /// The meter has taken its new key.
     proves_new: bool,
+}
+
+/// A unit whose head names its meter and no protection: as a telegram in clear, believed of no meter that has a key of
+/// any kind, and of others at most as its register says.
+fn clear(
+    (radio_keys, keys): (&KeyRing, &UnitKeys),
+    number: MeterNumber,
+    unit: &[u8],
+    header: &Header,
+) -> Result<Opened, Verdict> {
+    if keys.get(number).is_some() || radio_keys.get(number).is_some() {
+        return Err(Verdict::ClearRefused);
+    }
+    let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let (from, to) = (offset(header.payload.start), offset(unit.len()));
+    // its counter proves nothing and is no access number that meters count with
+    let [.., hint] = header.counter.to_be_bytes();
+    let security = Security { mode: 0, check: 0, counter: None, from, to };
+    let outcome = Outcome::Verified(Order::Hint(hint), None);
+    Ok(Opened { outcome, security, generation: keys.generation(number), proves_new: false })
 }
 
 fn open_one(

@@ -7,3 +7,4 @@ mod electricity;
 mod keys;
 mod mischief;
 mod program;
+mod round;

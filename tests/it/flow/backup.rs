@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use house_tests::house::tool;
 use house_tests::scan::report;
 use wire::Room;
 
@@ -37,7 +38,7 @@ fn a_backup_opens_for_its_officer_alone_and_brings_a_lost_vault_back() {
     let file = custody.backup("anna");
     let (hits, files) = custody.keys().scanner().folder(file.parent().unwrap()).unwrap();
     assert!(files == 1 && hits.is_empty(), "{}", report(&hits));
-    let shown = custody.scene.house.command("backup show").args([&file]).said().good();
+    let shown = tool("backup show").args([&file]).said().good();
     assert!(shown.out.contains("opened by anna"), "{shown:?}");
 
     let tried = custody.restore("anna", &file, &["--try"]).good();

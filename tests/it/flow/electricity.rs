@@ -84,6 +84,80 @@ fn pushes_with_and_without_a_tag_become_readings_and_say_which_they_are() {
     assert!(shown.contains("27581522") && shown.contains("kWh"), "{shown}");
 }
 
+/// What a house has of pushes in clear, with a collector whose settings name the meter at the port, or do not.
+fn in_clear(house: &House, meter: &ElectricityMeter, named: bool, telegrams: u64) -> Account {
+    let at = UtcMillis::now();
+    let bytes: Vec<u8> =
+        (0..2).flat_map(|n| hdlc(&meter.notification(at.plus(n * 10_000 - 30_000)), 90)).collect();
+    let mut collector = house.enrol(&format!("port-{}-{named}", meter.serial()));
+    let port = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = port.local_addr().unwrap();
+    let name = if named { format!(", meter=\"KAM-{}-45-02\"", meter.serial()) } else { String::new() };
+    let input = format!("[{{from={{connect=\"{address}\"}},receiver=\"han\"{name}}}]");
+    collector.set("METERKEEP_COLLECTOR__INPUT", input);
+    collector.run([] as [&OsStr; 0]);
+    let (mut line, _) = port.accept().unwrap();
+    line.write_all(&bytes).unwrap();
+    let status = house.wait_for("all pushes are accounted for", |s| s.account().telegrams >= telegrams);
+    collector.stop();
+    status.account()
+}
+
+#[test]
+fn a_push_in_clear_is_read_where_settings_and_register_say_whose_it_is_and_else_refused_by_name() {
+    let start = UtcMillis::now().plus(-60_000);
+    let new = |serial| ElectricityMeter::new(serial, Cover::Authenticated, start).unwrap();
+    let (declared, undeclared, keyed) = (new(27_581_525), new(27_581_526), new(27_581_527));
+    let house = house_with(&[&keyed]);
+    let add = |name: &str, more: &[&str]| {
+        let _ = house.command("meters add").args([name, "--resolution", "all"]).args(more).said().good();
+    };
+    add("KAM-27581525-45-02", &["--clear"]);
+    add("KAM-27581526-45-02", &[]);
+    house.wait_for("the register's news", |status| status.counter(wire::Room::Intake, "meters") == 3);
+    let account = in_clear(&house, &declared, false, 2);
+    assert_eq!(account.refused("nameless-push"), 2, "{account:?}");
+    let account = in_clear(&house, &undeclared, true, 4);
+    assert_eq!(account.refused("clear-undeclared"), 2, "{account:?}");
+    let account = in_clear(&house, &keyed, true, 6);
+    assert_eq!(
+        account.refused("clear-refused"),
+        2,
+        "a meter with keys is not believed in clear: {account:?}"
+    );
+    let account = in_clear(&house, &declared, true, 8);
+    assert_eq!((account.stored, account.telegrams, account.sums_agree), (2, 8, true), "{account:?}");
+    let readings = house.readings("fine");
+    assert_eq!(readings.len(), 2);
+    for reading in &readings {
+        assert_eq!(reading["assurance"], 0);
+        assert!(number(reading, "1-1:1.8.0") > 1.0);
+        assert!(reading["records"].as_array().unwrap().iter().all(|r| r["authenticated"] == false));
+    }
+}
+
+#[test]
+fn a_ciphered_unit_in_a_frame_of_the_m_bus_is_read_as_one_from_a_port() {
+    let start = UtcMillis::now().plus(-60_000);
+    let mut meter = ElectricityMeter::new(27_581_528, Cover::Authenticated, start).unwrap();
+    let house = house_with(&[&meter]);
+    let mut lines = String::new();
+    for (n, header) in ["7d010000 00", "7c 28855827 2d2c 45 02 02 00 0000"].into_iter().enumerate() {
+        let unit = meter.unit(start.plus(n as i64 * 10_000)).unwrap();
+        let head = hex::decode(format!("00 44 2d2c 28855827 45 02 {header}").replace(' ', "")).unwrap();
+        let mut frame = [&head[..], &unit].concat();
+        frame[0] = u8::try_from(frame.len() - 1).unwrap();
+        lines.push_str(&house_tests::feed::hex_line(&frame));
+    }
+    let file = house.outside("heard");
+    std::fs::write(&file, lines).unwrap();
+    house.enrol("mast").deliver(&file);
+    let account = house.status().account();
+    assert_eq!((account.stored, account.telegrams), (2, 2), "{account:?}");
+    let readings = house.readings("fine");
+    assert!(readings.iter().all(|r| r["assurance"] == 3 && number(r, "1-1:1.8.0") > 1.0), "{readings:?}");
+}
+
 #[test]
 fn a_replayed_a_changed_and_a_stripped_push_are_refused_by_name_and_good_ones_survive() {
     let start = UtcMillis::now().plus(-60_000);

@@ -49,6 +49,22 @@ fn model_is_read(name: &str) -> (Scene, Vec<Value>) {
 }
 
 #[test]
+fn how_strongly_a_telegram_was_heard_and_by_whom_is_kept_with_its_reading() {
+    let mut scene = Scene::new(&["water-mode7"], 1);
+    let frames = scene.good(2);
+    let strong = house_tests::feed::rtl_line(&frames[0]).replace(";-62;-61;", ";-77;-77;");
+    scene.deliver_lines(&strong);
+    scene.deliver_lines(&house_tests::feed::hex_line(&frames[1]));
+    let readings = scene.good_data_survived();
+    let of = |frame: &[u8]| readings.iter().find(|r| r["telegram"] == trace(frame)).unwrap();
+    let (told, untold) = (of(&frames[0]), of(&frames[1]));
+    assert_eq!((&told["rssi_dbm"], &told["receiver"]), (&(-77).into(), &"file-heard-0".into()));
+    assert_eq!((&untold["rssi_dbm"], &untold["receiver"]), (&Value::Null, &"file-heard-1".into()));
+    let table = scene.house.command("readings").args(["--class", "fine"]).said().good().out;
+    assert!(table.contains("signal") && table.contains("-77 dBm file-heard-0"), "{table}");
+}
+
+#[test]
 fn mode_5_telegrams_become_readings() {
     model_is_read("water-mode5");
 }

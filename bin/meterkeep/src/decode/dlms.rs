@@ -1,7 +1,8 @@
 //! Electricity meters' pushes: HDLC, the wired M-Bus, or the bare application unit.
 
 use telegram::Record;
-use telegram::dlms::{Apdu, Assembler, Ciphered, KeyKind, decode_push, hdlc, is_unit, mbus};
+use telegram::dlms::{Apdu, Assembler, Ciphered, KeyKind, carried, decode_push, hdlc, is_unit, mbus};
+use telegram::link::{FrameFormat, strip};
 
 use seal::meter::dlms::{Header, Keys, OpenError, open};
 
@@ -20,7 +21,7 @@ pub(super) fn answer(
         [0x7e, format, ..] if format >> 4 == 0x0a => from_hdlc(&input.raw),
         [0x68, l1, l2, 0x68, _, _, 0x00..=0x1f, ..] if l1 == l2 => from_mbus(&input.raw),
         bytes if is_unit(bytes) => Ok(bytes.to_vec()),
-        _ => return None,
+        bytes => Ok(from_transport(bytes, input.format)?),
     };
     match unit {
         Ok(mut unit) => {
@@ -51,6 +52,13 @@ fn from_hdlc(bytes: &[u8]) -> Result<Vec<u8>, String> {
     }
     let cut = stream.silence().map(|dropped| dropped.to_string());
     Err(trouble.or(cut).unwrap_or_else(|| "the frames end before the message does".to_owned()))
+}
+
+/// A unit that protects itself behind a transport header (CI 7C, 7D).
+fn from_transport(bytes: &[u8], format: Option<FrameFormat>) -> Option<Vec<u8>> {
+    let mut buffer = Vec::new();
+    let (frame, _) = strip(bytes, format, &mut buffer).ok()?;
+    carried(frame).and_then(|unit| frame.get(unit)).map(<[u8]>::to_vec)
 }
 
 fn from_mbus(bytes: &[u8]) -> Result<Vec<u8>, String> {

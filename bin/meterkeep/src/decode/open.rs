@@ -48,7 +48,7 @@ impl Opener {
             }
         };
         describe(&frame, &mut answer);
-        match self.fragments.take(&frame) {
+        match self.fragments.take(&frame, 0, ()) {
             Taken::Whole => {}
             Taken::Waiting(number) => {
                 answer
@@ -58,7 +58,7 @@ impl Opener {
             }
             Taken::Joined(message) => {
                 answer.messages.push("joined of several fragments; places are those in the whole".to_owned());
-                frame = message;
+                frame = message.frame;
                 describe(&frame, &mut answer);
             }
             Taken::Dropped(error) => {

@@ -93,7 +93,7 @@ fn add(args: &Add) -> Result<ExitCode, Problem> {
     let (layout, _) = args.house.open()?;
     let operator = Operator::new(&layout)?;
     let runtime = Operator::runtime()?;
-    let registered = runtime.block_on(meters::all(&operator))?;
+    let registered = runtime.block_on(meters::all(&operator, false))?;
     let taken: HashSet<String> =
         registered.iter().filter_map(|m| m.address.get(..6)).map(meter_name).collect();
     let names = match &args.like {

@@ -26,7 +26,7 @@ fn human(answer: &Readings, all_records: bool) -> String {
             notes(answer)
         );
     }
-    let mut table = table(["meter", "place", "heard", "quality", "reading"]);
+    let mut table = table(["meter", "place", "heard", "signal", "quality", "reading"]);
     for item in &answer.readings {
         let Some(reading) = &item.reading else { continue };
         let values =
@@ -35,6 +35,7 @@ fn human(answer: &Readings, all_records: bool) -> String {
             meter_name(&item.address),
             shown(&item.place),
             local(UtcMillis(reading.heard_ms)),
+            signal(reading),
             quality(item, reading),
             values.collect::<Vec<_>>().join("\n"),
         ]);
@@ -123,6 +124,13 @@ fn quality(item: &MeterReading, reading: &Reading) -> String {
     words.join(", ")
 }
 
+/// `-71 dBm roof`: how strongly the collector's best receiver heard it.
+fn signal(reading: &Reading) -> String {
+    let dbm = (reading.rssi_dbm != 0).then(|| format!("{} dBm", reading.rssi_dbm));
+    let by = (!reading.receiver.is_empty()).then(|| shown(&reading.receiver));
+    dbm.into_iter().chain(by).collect::<Vec<_>>().join(" ")
+}
+
 fn quantity(record: &Record) -> &'static str {
     u16::try_from(record.quantity).ok().and_then(Quantity::from_code).map_or("unknown", Quantity::name)
 }
@@ -179,6 +187,9 @@ struct JsonReading<'a> {
     assurance: u32,
     late: bool,
     collector: String,
+    /// Which of the collector's receivers heard it best; absent where unknown, as is the next.
+    receiver: Option<&'a str>,
+    rssi_dbm: Option<i32>,
     telegram: String,
     records: Vec<JsonRecord<'a>>,
     receipt: u64,
@@ -234,11 +245,15 @@ fn json(answer: &Readings) -> Result<(), Problem> {
             assurance: reading.assurance,
             late: reading.late,
             collector: format!("c{}", reading.collector),
+            receiver: Some(reading.receiver.as_str()).filter(|name| !name.is_empty()),
+            rssi_dbm: Some(reading.rssi_dbm).filter(|dbm| *dbm != 0),
             telegram: hex::encode(&reading.telegram_hash),
             records: reading.records.iter().map(|r| json_record(r, &item.address)).collect(),
             receipt: answer.receipt,
         })?;
     }
+    // beside the lines, which stay readings alone
+    answer.notes.iter().for_each(|note| eprintln!("note: {}", shown(note)));
     Ok(())
 }
 

@@ -240,7 +240,11 @@ fn damaged_and_unsupported_telegrams_say_what_is_wrong() {
             "checksum",
         ),
         (line("a", &framed(&["a0 0102030405"]), None), "unsupported", "manufacturer's own"),
-        (line("a", &framed(&["7c 78563412 2d2c 1b 16 01 00 0000 db08"]), None), "unsupported", "DLMS"),
+        (
+            line("a", &framed(&["7c 78563412 2d2c 1b 16 01 00 0000 db08"]), None),
+            "unsupported",
+            "ciphered unit",
+        ),
         (line("a", &framed(&["7a 05 00 0009 0000 00"]), Some(&KEY)), "unsupported", "mode 9"),
         (line("a", &framed(&["7a 05 00 0009 0000 00"]), None), "no-key", "mode 9"),
         (line("a", &framed(&["78 ff ff"]), None), "unsupported", "not made of data records"),

@@ -11,8 +11,11 @@ use base::MeterAddress;
 use super::layer::{Afl, Ell, Session, Tpl};
 use super::mode::{Mode, Unsupported};
 
-/// The longest frame: a wired one with L = 255.
+/// The longest frame that is sent in one piece: a wired one with L = 255.
 pub const MAX_FRAME: usize = 261;
+
+/// The longest frame at all: a message that was joined of fragments, with the headers of a frame.
+pub const MAX_MESSAGE: usize = 4096 + 128;
 
 /// A frame whose parts do not fit together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

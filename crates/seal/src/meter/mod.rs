@@ -19,7 +19,7 @@ mod protect;
 mod tests;
 
 pub use crc::crc16;
-pub use header::{Damage, Header, HeaderError, MAX_FRAME};
+pub use header::{Damage, Header, HeaderError, MAX_FRAME, MAX_MESSAGE};
 pub use layer::{Afl, Ell, Session, Tpl};
 pub use mode::{Check, Mode, Unsupported};
 pub use open::{ClearPayload, OpenError, Opened, open, open_clear, open_in_place, open_with};

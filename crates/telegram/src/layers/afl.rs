@@ -46,13 +46,22 @@ impl Afl {
         let message_control = if has(13) { Some(r.array::<1>()?[0]) } else { None };
         let key_information = if has(9) { Some(u16::from_le_bytes(r.array()?)) } else { None };
         let message_counter = if has(11) { Some(u32::from_le_bytes(r.array()?)) } else { None };
-        let mac_len = match message_control.unwrap_or_default() & 0x0f {
+        let mac_len = match message_control.map(|control| control & 0x0f) {
             _ if !has(10) => 0,
-            3 => 2,
-            4 => 4,
-            5 => 8,
-            6 | 8 => 12,
-            7 | 9 => 16,
+            // a further fragment: what is said of the whole stands in the first one, so the MAC takes what is left
+            None if fragmentation & 0xff > 1 => {
+                let left = end.saturating_sub(r.at() + if has(12) { 2 } else { 0 });
+                if matches!(left, 2 | 4 | 8 | 12 | 16) {
+                    left
+                } else {
+                    return Err(LayerError::Authentication);
+                }
+            }
+            Some(3) => 2,
+            Some(4) => 4,
+            Some(5) => 8,
+            Some(6 | 8) => 12,
+            Some(7 | 9) => 16,
             _ => return Err(LayerError::Authentication),
         };
         let mac = r.span(mac_len)?;

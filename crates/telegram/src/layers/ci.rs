@@ -32,6 +32,8 @@ pub enum Application {
     Compact,
     /// A transport header alone.
     Empty,
+    /// An application unit of DLMS.
+    Dlms,
     /// A maker's own format.
     Maker,
     /// Something else, by name.
@@ -46,7 +48,7 @@ pub const fn application(ci: u8) -> Application {
         0x69..=0x6b => Application::Format,
         0x73 | 0x79 | 0x7b => Application::Compact,
         0x8a | 0x8b => Application::Empty,
-        0x7c | 0x7d => Application::Other("DLMS/COSEM application data (CI 7C, 7D)"),
+        0x7c | 0x7d => Application::Dlms,
         0x6e..=0x70 => Application::Other("an application error report (CI 6E, 6F, 70)"),
         0x71 | 0x74 | 0x75 => Application::Other("an alarm report (CI 71, 74, 75)"),
         0x7e | 0x7f => Application::Other("OBIS application data (CI 7E, 7F)"),

@@ -178,6 +178,7 @@ const fn content(code: u8) -> &'static str {
         ci::Application::Compact => "a compact frame",
         ci::Application::Maker => "the maker's own format",
         ci::Application::Empty => "a transport header alone",
+        ci::Application::Dlms => "DLMS/COSEM application data",
         ci::Application::Other(name) => name,
     }
 }

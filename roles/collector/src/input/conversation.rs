@@ -6,7 +6,7 @@ use receiver::{Receiver, wired};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::ear::{Ear, Step};
+use super::ear::{Ear, Step, Taken};
 use super::settings::{Input, Poll};
 
 /// Bytes taken in one read.
@@ -19,6 +19,9 @@ const ANSWERS: Duration = Duration::from_secs(1);
 const TRIES: usize = 3;
 /// How long a meter on a wired bus may take: 255 bytes at 300 baud take nine seconds.
 const METER_ANSWERS: Duration = Duration::from_secs(10);
+
+/// How many telegrams a meter on a wired bus is asked for in one round; one that never comes to an end holds up no other.
+const MAX_ANSWERS: usize = 32;
 
 /// Why a conversation has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +36,7 @@ pub(crate) enum Ended {
 
 /// What a wait gave.
 enum Got {
-    Something { answer: Option<bool>, telegrams: usize },
+    Something { answer: Option<bool>, telegrams: usize, more: bool },
     Nothing,
 }
 
@@ -99,7 +102,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
                     if !taken.goes_on {
                         return Err(Ended::Unwanted);
                     }
-                    return Ok(Got::Something { answer: taken.answer, telegrams: taken.telegrams });
+                    let Taken { answer, telegrams, more, .. } = taken;
+                    return Ok(Got::Something { answer, telegrams, more });
                 }
                 Err(_) if !self.paused && Instant::now() >= quiet => {
                     self.paused = true;
@@ -108,7 +112,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
                         return Err(Ended::Unwanted);
                     }
                     if taken.telegrams > 0 {
-                        return Ok(Got::Something { answer: None, telegrams: taken.telegrams });
+                        let Taken { telegrams, more, .. } = taken;
+                        return Ok(Got::Something { answer: None, telegrams, more });
                     }
                 }
                 Err(_) if silent.is_some_and(|silent| Instant::now() >= silent) => return Err(Ended::Silent),
@@ -187,25 +192,50 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         }
     }
 
-    /// Asks a meter of a wired bus for its data: one telegram.
+    /// Asks a meter of a wired bus for its data: one telegram, and as many more as each says that there are. The frame
+    /// count bit turns with every answer; one that was lost on the way is asked for again under the same bit, and the
+    /// meter repeats it (EN 13757-2 clause 5.7).
     async fn ask(&mut self, address: u8) -> Result<(), Ended> {
         self.send(&wired::reset(address)).await?;
         if self.answer(ANSWERS).await?.is_none() {
             // Some meters do not acknowledge a reset; the request decides.
             self.ear.count("unacknowledged", 1);
         }
-        self.send(&wired::request(address, true)).await?;
-        let last = Instant::now() + METER_ANSWERS;
-        let mut until = Instant::now() + ANSWERS;
-        while Instant::now() < until.min(last) {
-            match self.read(until.min(last)).await? {
-                Got::Something { telegrams, .. } if telegrams > 0 => return Ok(()),
-                Got::Something { .. } => until = Instant::now() + ANSWERS,
-                Got::Nothing => break,
+        let mut frame_count = true;
+        for answers in 0..MAX_ANSWERS {
+            let tries = if answers == 0 { 1 } else { TRIES };
+            match self.request(address, frame_count, tries).await? {
+                Some(true) => frame_count = !frame_count,
+                Some(false) => return Ok(()),
+                None => {
+                    self.ear.count("unanswered", 1);
+                    let what = if answers == 0 { "does not answer" } else { "does not say the rest" };
+                    self.ear.note(format_args!("the meter at address {address} {what}"));
+                    return Ok(());
+                }
             }
         }
-        self.ear.count("unanswered", 1);
-        self.ear.note(format_args!("the meter at address {address} does not answer"));
+        self.ear.count("more-left", 1);
+        self.ear.note(format_args!(
+            "the meter at address {address} says after {MAX_ANSWERS} telegrams that there are more; the rest is not read"
+        ));
         Ok(())
+    }
+
+    /// Requests one telegram: whether it says that there are more, or nothing when none came.
+    async fn request(&mut self, address: u8, frame_count: bool, tries: usize) -> Result<Option<bool>, Ended> {
+        for _ in 0..tries {
+            self.send(&wired::request(address, frame_count)).await?;
+            let last = Instant::now() + METER_ANSWERS;
+            let mut until = Instant::now() + ANSWERS;
+            while Instant::now() < until.min(last) {
+                match self.read(until.min(last)).await? {
+                    Got::Something { telegrams, more, .. } if telegrams > 0 => return Ok(Some(more)),
+                    Got::Something { .. } => until = Instant::now() + ANSWERS,
+                    Got::Nothing => break,
+                }
+            }
+        }
+        Ok(None)
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use base::SystemTitle;
 use clock::{Clock, Moment};
 use house::Counters;
 use link::Shutdown;
-use receiver::{Event, Receiver, Refused};
+use receiver::{Event, Framing, Receiver, Refused};
+use telegram::dlms::{SecurityControl, carried, write_global};
 use tokio::sync::mpsc;
 
 use crate::writer::Chunk;
@@ -21,6 +23,8 @@ pub struct Ear {
     pub(crate) input: u16,
     /// Its name.
     pub(crate) name: Arc<str>,
+    /// Whose pushes in clear are: those name nobody.
+    pub(crate) meter: Option<SystemTitle>,
 }
 
 /// What a read gave.
@@ -31,6 +35,15 @@ pub(crate) struct Sifted {
     pub(crate) refused: [u64; Refused::COUNTERS.len()],
     /// The answer to a command.
     pub(crate) answer: Option<bool>,
+    /// A meter of a wired bus says that it has more.
+    pub(crate) more: bool,
+    /// Whose pushes in clear are.
+    pub(crate) meter: Option<SystemTitle>,
+}
+
+/// Whether a unit lies in clear: a data notification, or a telegram in letters.
+const fn is_clear(unit: &[u8]) -> bool {
+    matches!(unit, [0x0f | b'/', ..])
 }
 
 /// What was done with a read.
@@ -42,6 +55,8 @@ pub(crate) struct Taken {
     pub(crate) answer: Option<bool>,
     /// Telegrams in it.
     pub(crate) telegrams: usize,
+    /// The last one, of a wired bus, says that its meter has more.
+    pub(crate) more: bool,
 }
 
 /// What a receiver's state machine is asked to do.
@@ -55,16 +70,23 @@ pub(crate) enum Step<'a> {
 impl Sifted {
     pub(crate) fn new(at: Moment, input: u16) -> Self {
         let chunk = Chunk { at, input, frames: Vec::new(), lengths: Vec::new(), rssi_dbm: Vec::new() };
-        Self { chunk, refused: [0; Refused::COUNTERS.len()], answer: None }
+        Self { chunk, refused: [0; Refused::COUNTERS.len()], answer: None, more: false, meter: None }
     }
 
     pub(crate) fn put(&mut self, event: Event<'_>) {
         match event {
             Event::Heard(heard) => {
-                self.chunk.frames.extend_from_slice(heard.frame);
-                self.chunk.lengths.push(u16::try_from(heard.frame.len()).unwrap_or(u16::MAX));
+                // a unit of DLMS that protects itself goes on without the frame around it, as one from a customer port
+                let unit = carried(heard.frame).and_then(|unit| heard.frame.get(unit));
+                let frame = unit.unwrap_or(heard.frame);
+                let named = self.meter.filter(|_| heard.framing == Framing::Dlms && is_clear(frame));
+                let named = named.map(|meter| write_global(meter, SecurityControl(0), 0, frame));
+                let frame = named.as_deref().unwrap_or(frame);
+                self.chunk.frames.extend_from_slice(frame);
+                self.chunk.lengths.push(u16::try_from(frame.len()).unwrap_or(u16::MAX));
                 // 0 is "unknown" in a batch; no receiver is that near
                 self.chunk.rssi_dbm.push(heard.rssi_dbm.unwrap_or(0));
+                self.more = heard.framing == Framing::Wired && telegram::more_follows(heard.frame);
             }
             Event::Refused(why) => {
                 let (place, n) = why.count();
@@ -80,7 +102,7 @@ impl Sifted {
 impl Ear {
     /// Gives bytes (or their absence) to a state machine and hands on what it heard.
     pub(crate) async fn take(&self, machine: &mut dyn Receiver, step: Step<'_>) -> Taken {
-        let mut sifted = Sifted::new(self.clock.now(), self.input);
+        let mut sifted = Sifted { meter: self.meter, ..Sifted::new(self.clock.now(), self.input) };
         let mut give = |event: Event<'_>| sifted.put(event);
         match step {
             Step::Bytes(bytes) => machine.feed(bytes, &mut give),
@@ -91,7 +113,7 @@ impl Ear {
     }
 
     pub(crate) async fn hand_on(&self, sifted: Sifted) -> Taken {
-        let Sifted { chunk, refused, answer } = sifted;
+        let Sifted { chunk, refused, answer, more, .. } = sifted;
         let mut no_telegram = 0;
         for (name, n) in Refused::COUNTERS.into_iter().zip(refused).filter(|(_, n)| *n > 0) {
             self.counters.add(name, n);
@@ -103,7 +125,7 @@ impl Ear {
         let telegrams = chunk.lengths.len();
         self.count("heard", telegrams as u64);
         let goes_on = chunk.lengths.is_empty() || self.chunks.send(chunk).await.is_ok();
-        Taken { goes_on, answer, telegrams }
+        Taken { goes_on, answer, telegrams, more }
     }
 
     /// Adds to one of the input's own counters.

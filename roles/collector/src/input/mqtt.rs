@@ -143,7 +143,7 @@ async fn session(
                     ear.count("refused", 1);
                     continue;
                 }
-                let mut sifted = Sifted::new(ear.clock.now(), ear.input);
+                let mut sifted = Sifted { meter: ear.meter, ..Sifted::new(ear.clock.now(), ear.input) };
                 messages.take(&publish.payload, &mut |event| sifted.put(event));
                 if !ear.hand_on(sifted).await.goes_on {
                     return Ok(Ended::Unwanted);

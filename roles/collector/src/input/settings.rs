@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use base::{MeterAddress, SystemTitle};
 use receiver::{Bridge, Frames, Kind, Mode, Options, Parity, Receiver, Serial};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,10 @@ pub struct Input {
     /// Meters of a wired bus that are asked.
     #[serde(default)]
     pub poll: Option<Poll>,
+    /// The electricity meter at this customer port, as `KFM-10000023-10-02`: whose pushes in clear are, which name
+    /// nobody. The register has to declare that it sends in clear.
+    #[serde(default)]
+    pub meter: Option<String>,
 }
 
 /// Where an input comes from.
@@ -155,6 +160,7 @@ impl Input {
             silent_s: None,
             setup: None,
             poll: None,
+            meter: None,
         }
     }
 
@@ -183,6 +189,12 @@ impl Input {
     #[must_use]
     pub fn machine(&self) -> Box<dyn Receiver> {
         self.receiver.receiver(&Options { frames: self.frames, mode: self.mode })
+    }
+
+    /// The title under which its pushes in clear go on.
+    #[must_use]
+    pub fn title(&self) -> Option<SystemTitle> {
+        SystemTitle::naming(&self.meter.as_ref()?.parse::<MeterAddress>().ok()?)
     }
 
     /// How its serial line is set.
@@ -229,6 +241,19 @@ impl Input {
             }
             if poll.addresses.iter().any(|address| *address > 250) || !(10..=86_400).contains(&poll.every_s) {
                 return Err("`poll` takes addresses from 0 to 250 and `every_s` from 10 to 86400".to_owned());
+            }
+        }
+        if let Some(meter) = &self.meter {
+            if !matches!(self.receiver, Kind::Han | Kind::Mbus) {
+                return Err(
+                    "`meter` names the meter at a customer port (`receiver = \"han\"` or `\"mbus\"`)"
+                        .to_owned(),
+                );
+            }
+            if self.title().is_none() {
+                return Err(format!(
+                    "`{meter}` cannot be an electricity meter's name; write it as `KFM-10000023-10-02`"
+                ));
             }
         }
         match &self.from {
@@ -368,6 +393,21 @@ mod checks {
         assert!(refused(Mqtt { key: Some("k".into()), ..mqtt("mqtts://x") }).contains("go together"));
         assert!(refused(Mqtt { topics: vec![], ..mqtt("mqtts://x") }).contains("topics"));
         assert_eq!(Input::new(From::Mqtt(Mqtt { user, ..mqtt("mqtt://localhost") })).check(), Ok(()));
+    }
+
+    #[test]
+    fn a_meter_is_named_at_a_customer_port_only() {
+        let at = |receiver, meter: &str| Input {
+            receiver,
+            meter: Some(meter.to_owned()),
+            ..Input::new(From::Connect("192.0.2.7:4000".to_owned()))
+        };
+        let named = at(Kind::Han, "KFM-10000023-10-02");
+        assert_eq!((named.check(), named.title()), (Ok(()), Some(SystemTitle(*b"KFM\x10\x10\0\0\x23"))));
+        assert!(at(Kind::Hex, "KFM-10000023-10-02").check().unwrap_err().contains("customer port"));
+        for bad in ["KFM-10000023", "KFM-ABCDEF01-10-16", ""] {
+            assert!(at(Kind::Mbus, bad).check().unwrap_err().contains("write it as"), "{bad}");
+        }
     }
 
     #[test]

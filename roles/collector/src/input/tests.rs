@@ -46,6 +46,7 @@ impl Hearing {
             shutdown: shutdown.clone(),
             input: 3,
             name: "it".into(),
+            meter: input.title(),
         };
         input.check().unwrap();
         let listener = source::bind(&input).await.unwrap();
@@ -252,6 +253,52 @@ async fn meters_on_a_wired_bus_are_asked_and_one_that_is_away_is_told() {
     assert_eq!(converter.read(5).await, wired::request(6, true));
     hearing.until("input.it.unanswered", 1).await;
     assert!(hearing.notes().contains("address 6 does not answer"), "{}", hearing.notes());
+    hearing.stop().await;
+}
+
+/// A long frame of a meter in clear: a volume, and whether more follows.
+fn in_clear(address: u8, litres: u8, more: bool) -> Vec<u8> {
+    let mut inner =
+        vec![0x08, address, 0x72, 0x78, 0x56, 0x34, 0x12, 0x2d, 0x2c, 0x1b, 0x16, litres, 0, 0, 0];
+    inner.extend([0x04, 0x13, litres, 0, 0, 0]);
+    inner.extend(more.then_some(0x1f));
+    let l = u8::try_from(inner.len()).unwrap();
+    let sum = inner.iter().fold(0u8, |all, byte| all.wrapping_add(*byte));
+    [&[0x68, l, l, 0x68][..], &inner, &[sum, 0x16]].concat()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_meter_on_a_wired_bus_that_has_more_is_asked_until_all_is_read() {
+    let mut converter = Stick::new();
+    let input = Input {
+        poll: Some(Poll { addresses: vec![5, 6], every_s: 3600 }),
+        ..serial(&converter.path, Kind::Mbus)
+    };
+    let mut hearing = Hearing::start(input).await;
+    assert_eq!(converter.read(5).await, wired::reset(5));
+    converter.say(&[0xe5]);
+    for (litres, frame_count) in [(1, true), (2, false), (3, true)] {
+        assert_eq!(converter.read(5).await, wired::request(5, frame_count), "the frame count bit turns");
+        if litres == 2 {
+            // the answer is lost: the same is asked for once more
+            assert_eq!(converter.read(5).await, wired::request(5, frame_count));
+        }
+        let answer = in_clear(5, litres, litres < 3);
+        converter.say(&answer);
+        assert_eq!(hearing.next().await, (answer, 0));
+    }
+    // the next one never comes to an end
+    assert_eq!(converter.read(5).await, wired::reset(6));
+    converter.say(&[0xe5]);
+    for litres in 0..32 {
+        assert_eq!(converter.read(5).await, wired::request(6, litres % 2 == 0));
+        let answer = in_clear(6, litres, true);
+        converter.say(&answer);
+        assert_eq!(hearing.next().await, (answer, 0));
+    }
+    hearing.until("input.it.more-left", 1).await;
+    assert!(hearing.notes().contains("the rest is not read"), "{}", hearing.notes());
+    assert_eq!(hearing.counters.get("input.it.unanswered"), 0);
     hearing.stop().await;
 }
 

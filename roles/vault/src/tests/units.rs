@@ -154,3 +154,30 @@ fn each_key_is_reported_by_itself() {
         "a key lies in clear on the disk"
     );
 }
+
+#[test]
+fn a_unit_without_protection_is_clear_and_believed_of_no_meter_that_has_a_key_of_any_kind() {
+    let house = with_keys();
+    assert_eq!(house.import(&[("KAM", "27581530", "DEK", key(5))]), ["imported"]);
+    let bare = |serial: u32, watt_hours| {
+        let content = plain(watt_hours);
+        let mut unit = b"\xdb\x08KAM\x45".to_vec();
+        unit.extend(serial.to_be_bytes());
+        unit.push((5 + content.len()) as u8);
+        unit.extend([0; 5]);
+        unit.extend(content);
+        unit
+    };
+    let (port, radio, none) = (bare(27_581_522, 1), bare(27_581_530, 1), bare(27_581_531, 1));
+    let other = bare(27_581_531, 2);
+    let (verdicts, answer) = house.decrypt(at(1), &[port, radio, none.clone(), none.clone(), other]);
+    use Verdict::{Clear, ClearRefused, Duplicate};
+    assert_eq!(verdicts, [ClearRefused, ClearRefused, Clear, Duplicate, Clear]);
+    let facts = &answer.security[0];
+    assert_eq!((facts.mode, facts.check, facts.counter, facts.from, facts.to), (0, 0, None, 16, 37));
+    assert_eq!(&answer.frames[..none.len()], none);
+    // with any other control byte it is what it says: here encrypted, and there is no key
+    let mut encrypted = none;
+    encrypted[11] = 0x20;
+    assert_eq!(house.decrypt(at(2), &[encrypted]).0, [Verdict::NoKey]);
+}

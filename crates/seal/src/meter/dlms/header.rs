@@ -94,6 +94,12 @@ impl Header {
         matches!(bytes, [0xdb | 0xdc, 8, ..]) && Self::read(bytes).is_ok()
     }
 
+    /// Whether the control byte names no protection at all: neither encryption nor a tag, and no key of either kind.
+    #[must_use]
+    pub const fn is_clear(&self) -> bool {
+        self.control == 0
+    }
+
     /// Reads general-glo-ciphering (`DB`) or general-ded-ciphering (`DC`):
     /// `tag | 08 | title (8) | length | control | counter (4) | content | [tag (12)]` (IEC 62056-5-3 clause 7.2).
     ///
