@@ -11,9 +11,23 @@ use crate::{Disk, JournalError, Open};
 /// # Errors
 /// [`JournalError::Io`] with the step that failed; the old file is then still there.
 pub fn write_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), JournalError> {
+    write_atomically_in_parts(disk, path, std::iter::once(Ok::<_, JournalError>(bytes)))
+}
+
+/// The same for a file that is not in memory as a whole.
+///
+/// # Errors
+/// As [`write_atomically`], and what a part says; the old file is then still there.
+pub fn write_atomically_in_parts<E: From<JournalError>>(
+    disk: &dyn Disk,
+    path: &Path,
+    parts: impl IntoIterator<Item = Result<impl AsRef<[u8]>, E>>,
+) -> Result<(), E> {
     let beside = temporary(path);
     let mut file = disk.open(&beside, Open::Create).map_err(JournalError::io("create", &beside))?;
-    file.append(bytes).map_err(JournalError::io("write", &beside))?;
+    for part in parts {
+        file.append(part?.as_ref()).map_err(JournalError::io("write", &beside))?;
+    }
     file.sync().map_err(JournalError::io("sync", &beside))?;
     drop(file);
     disk.rename(&beside, path).map_err(JournalError::io("replace", path))?;
@@ -21,7 +35,8 @@ pub fn write_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    disk.sync_dir(dir).map_err(JournalError::io("sync", dir))
+    disk.sync_dir(dir).map_err(JournalError::io("sync", dir))?;
+    Ok(())
 }
 
 /// Reads a small file whole; `None` when there is none.
@@ -33,7 +48,9 @@ pub fn read_whole(disk: &dyn Disk, path: &Path, limit: usize) -> Result<Option<V
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(JournalError::io("open", path))?,
     };
-    let mut bytes = Vec::new();
+    // all of it at once: a large file's buffer that grows would take twice its size for a moment
+    let size = usize::try_from(file.size().map_err(JournalError::io("read", path))?).unwrap_or(usize::MAX);
+    let mut bytes = Vec::with_capacity(size.min(limit));
     let mut chunk = [0; 4096];
     loop {
         let n = file.read_at(&mut chunk, bytes.len() as u64).map_err(JournalError::io("read", path))?;

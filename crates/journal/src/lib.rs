@@ -25,7 +25,7 @@ mod read;
 mod recover;
 mod shared;
 
-pub use atomic::{read_whole, write_atomically};
+pub use atomic::{read_whole, write_atomically, write_atomically_in_parts};
 pub use disk::{Disk, DiskFile, DiskLock, Open, RealDisk};
 pub use error::JournalError;
 pub use format::RECORD_OVERHEAD;

@@ -11,6 +11,7 @@ use super::meter::{MAX_GAPS, Meter, Order, Sighting};
 use super::pin::Pin;
 use super::record::{Batch, Change, Entry};
 use super::seconds::Secs;
+use super::shelf::Shelf;
 use crate::MeterNumber;
 
 /// Judged frames that wait for their commit, at most: about 250 MB.
@@ -42,7 +43,7 @@ pub(crate) enum Outcome {
 #[derive(Default)]
 pub(crate) struct Book {
     /// Final states.
-    pub(crate) meters: HashMap<MeterNumber, Meter>,
+    pub(crate) meters: Shelf<Meter>,
     pub(crate) finals: Finals,
     /// States with judged telegrams that are not committed.
     overlay: HashMap<MeterNumber, Overlay>,
@@ -53,7 +54,7 @@ pub(crate) struct Book {
     waiting: usize,
     gaps: usize,
     /// How many telegrams of each meter may still be opened. Not part of what is tentative: what was opened was opened.
-    pub(crate) credits: HashMap<MeterNumber, Credit>,
+    pub(crate) credits: Shelf<Credit>,
     /// No meter sends more often than so many seconds apart.
     pub(crate) fastest: u32,
     /// Tenths of seconds paid for what was opened since the last look.
@@ -145,7 +146,7 @@ impl Book {
             Outcome::Verified(order, pin) => (order, pin),
         };
         let sighting = Sighting { order, hash, at, reliable, pin };
-        let current = self.overlay.get(&number).map(|o| &o.meter).or_else(|| self.meters.get(&number));
+        let current = self.overlay.get(&number).map(|o| &o.meter).or_else(|| self.meters.get(number));
         let verdict =
             current.map_or_else(|| Meter::default().judge(&sighting, now), |m| m.judge(&sighting, now));
         if !verdict.has_plaintext() {
@@ -156,7 +157,7 @@ impl Book {
         }
         let limit = self.gap_limit();
         let overlay = self.overlay.entry(number).or_insert_with(|| {
-            let meter = self.meters.get(&number).cloned().unwrap_or_default();
+            let meter = self.meters.get(number).cloned().unwrap_or_default();
             Overlay { meter, pending: 0, last: u64::MAX }
         });
         overlay.meter.accept(&sighting, limit);
@@ -170,7 +171,7 @@ impl Book {
 
     /// Pays for a telegram that is opened, if its meter's credit reaches.
     fn pay(&mut self, number: MeterNumber, heard: Secs, now: Secs) -> bool {
-        let credit = self.credits.entry(number).or_insert_with(|| Credit::full(now));
+        let Some(credit) = self.credits.entry(number, || Credit::full(now)) else { return false };
         let cost = credit.pay(heard, self.fastest, now);
         self.spent = self.spent.saturating_add(cost.map_or(0, u64::from));
         cost.is_some()
@@ -206,7 +207,7 @@ impl Book {
         let mut proven = Vec::new();
         let limit = self.gap_limit();
         for change in batch.entries.iter().filter_map(|e| e.change.as_ref()) {
-            let meter = self.meters.entry(change.number).or_default();
+            let Some(meter) = self.meters.entry(change.number, Meter::default) else { continue };
             let before = meter.gaps.len();
             let was_proven = meter.is_proven();
             meter.accept(&change.sighting, limit);
@@ -253,7 +254,7 @@ impl Book {
         let limit = self.gap_limit();
         for number in &gone.touched {
             let Some(Overlay { meter, .. }) = self.overlay.get_mut(number) else { continue };
-            *meter = self.meters.get(number).cloned().unwrap_or_default();
+            *meter = self.meters.get(*number).cloned().unwrap_or_default();
             let changes = self.tentative.values().flat_map(|b| &b.entries).filter_map(|e| e.change.as_ref());
             changes.filter(|c| c.number == *number).for_each(|c| meter.accept(&c.sighting, limit));
         }
@@ -262,12 +263,14 @@ impl Book {
     /// A meter's state from the snapshot.
     pub(crate) fn restore(&mut self, number: MeterNumber, meter: Meter) {
         self.gaps += meter.gaps.len();
-        self.meters.insert(number, meter);
+        if let Some(place) = self.meters.entry(number, Meter::default) {
+            *place = meter;
+        }
     }
 
     /// Whether a meter's key has shown itself right.
     pub(crate) fn is_proven(&self, number: MeterNumber) -> bool {
-        self.meters.get(&number).is_some_and(Meter::is_proven)
+        self.meters.get(number).is_some_and(Meter::is_proven)
     }
 
     pub(crate) const fn waiting(&self) -> usize {

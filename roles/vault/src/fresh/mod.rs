@@ -12,6 +12,7 @@ mod meter_tests;
 mod pin;
 mod record;
 mod seconds;
+mod shelf;
 mod snapshot;
 mod store;
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub(crate) fn collect(book: &Book, record: u64) -> Vec<Vec<u8>> {
     put_varint(&mut head, record);
     book.finals.encode(&mut head);
     put_varint(&mut head, book.credits.len() as u64);
-    for (number, credit) in &book.credits {
+    for (number, credit) in book.credits.iter() {
         head.extend_from_slice(number.as_bytes());
         credit.encode(&mut head);
     }
@@ -61,18 +61,23 @@ pub(crate) fn collect(book: &Book, record: u64) -> Vec<Vec<u8>> {
     chunks
 }
 
-/// Seals what [`collect`] gave.
-pub(crate) fn seal(key: &Secret<32>, chunks: Vec<Vec<u8>>) -> Result<Vec<u8>, SnapshotError> {
+/// Seals what [`collect`] gave, part by part: each chunk goes when it is sealed.
+pub(crate) fn seal(
+    key: &Secret<32>,
+    chunks: Vec<Vec<u8>>,
+) -> Result<impl Iterator<Item = Result<Vec<u8>, SnapshotError>>, SnapshotError> {
     let id: [u8; 16] = base::random().map_err(|_| SnapshotError::NoRandomness)?;
     let count = chunks.len() as u64;
-    let mut file = MAGIC.to_vec();
-    file.extend_from_slice(&id);
-    put_varint(&mut file, count);
-    for (n, chunk) in chunks.into_iter().enumerate() {
+    let mut head = MAGIC.to_vec();
+    head.extend_from_slice(&id);
+    put_varint(&mut head, count);
+    let sealed = chunks.into_iter().enumerate().map(move |(n, chunk)| {
         let sealed = aead::seal(key, 1, &place(&id, n as u64, count), &chunk);
-        put_bytes(&mut file, &sealed.map_err(|_| SnapshotError::NoRandomness)?);
-    }
-    Ok(file)
+        let mut part = Vec::new();
+        put_bytes(&mut part, &sealed.map_err(|_| SnapshotError::NoRandomness)?);
+        Ok(part)
+    });
+    Ok(std::iter::once(Ok(head)).chain(sealed))
 }
 
 /// Opens a snapshot: the book, and the record from which the journal goes on.
@@ -92,7 +97,8 @@ pub(crate) fn open(key: &Secret<32>, file: &[u8]) -> Result<(Book, u64), Snapsho
             // snapshots of earlier editions end here: their meters begin with full credit
             let credits = if inside.end().is_ok() { 0 } else { inside.count(21)? };
             for _ in 0..credits {
-                book.credits.insert(MeterNumber(inside.array()?), Credit::decode(&mut inside)?);
+                let (number, credit) = (MeterNumber(inside.array()?), Credit::decode(&mut inside)?);
+                let _ = book.credits.entry(number, || credit);
             }
         } else {
             while inside.end().is_err() {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::{BatchPosition, Secret, UtcMillis};
-use journal::{Disk, Journal, JournalError, Options, Position, Reader, read_whole, write_atomically};
+use journal::{
+    Disk, Journal, JournalError, Options, Position, Reader, read_whole, write_atomically_in_parts,
+};
 use seal::{Place, aead};
 use wire::vault::Verdict;
 
@@ -266,7 +268,8 @@ impl Freshness {
             book.finals.forget_before(give_up);
             snapshot::collect(&book, record)
         };
-        write_atomically(self.disk.as_ref(), &self.snapshot_path, &snapshot::seal(&self.key, chunks)?)?;
+        let parts = snapshot::seal(&self.key, chunks)?.map(|part| part.map_err(FreshError::from));
+        write_atomically_in_parts(self.disk.as_ref(), &self.snapshot_path, parts)?;
         writer.snapshot = record;
         writer.bytes_since = 0;
         // only now: until then the journal was needed from the snapshot before on

@@ -1,92 +1,114 @@
 //! Meter keys in memory: many in one allocation that never moves and is zeroed at the end.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
-use base::{MeterId, Secret};
-use seal::mac;
+use base::MeterId;
+use hashbrown::HashTable;
 use zeroize::Zeroizing;
 
 use crate::MeterNumber;
 
 const KEYS_A_CHUNK: usize = 256;
 
-/// All telegram keys, by meter.
+/// All telegram keys, by meter. Entries and keys lie in the order of their coming; two indexes of four bytes an entry find
+/// them, by number and by key.
+#[derive(Default)]
 pub(crate) struct KeyRing {
-    slots: HashMap<MeterNumber, Slot>,
+    entries: Vec<Entry>,
     /// Sixteen bytes a key, in pieces of fixed size: one vector would leave copies behind when it grows.
     chunks: Vec<Zeroizing<Vec<u8>>>,
-    used: usize,
-    /// Keyed hashes of the keys, to notice one that is there twice.
-    owners: HashMap<[u8; 16], MeterNumber>,
-    hash_key: Secret<32>,
+    by_number: HashTable<u32>,
+    /// To notice a key that is there twice. The hash has a random key of its own.
+    by_key: HashTable<u32>,
+    hasher: RandomState,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Slot {
-    at: usize,
+struct Entry {
+    number: MeterNumber,
     meter: MeterId,
     /// With which delivery it came.
     delivery: u32,
 }
 
 impl KeyRing {
-    pub(crate) fn new(hash_key: Secret<32>) -> Self {
-        Self { slots: HashMap::new(), chunks: Vec::new(), used: 0, owners: HashMap::new(), hash_key }
+    fn find(&self, number: MeterNumber) -> Option<(u32, &Entry)> {
+        let is = |at: &u32| self.entry(*at).is_some_and(|entry| entry.number == number);
+        let at = *self.by_number.find(self.hasher.hash_one(number), is)?;
+        self.entry(at).map(|entry| (at, entry))
     }
 
-    /// The key of a meter.
-    pub(crate) fn get(&self, number: MeterNumber) -> Option<&[u8; 16]> {
-        let at = self.slots.get(&number)?.at;
+    fn entry(&self, at: u32) -> Option<&Entry> {
+        self.entries.get(usize::try_from(at).ok()?)
+    }
+
+    fn key(&self, at: u32) -> Option<&[u8; 16]> {
+        let at = usize::try_from(at).ok()?;
         let chunk = self.chunks.get(at / KEYS_A_CHUNK)?;
         chunk.get(at % KEYS_A_CHUNK * 16..).and_then(<[u8]>::first_chunk)
     }
 
+    /// The key of a meter.
+    pub(crate) fn get(&self, number: MeterNumber) -> Option<&[u8; 16]> {
+        self.key(self.find(number)?.0)
+    }
+
     /// The register's id of a meter whose key is here.
     pub(crate) fn meter(&self, number: MeterNumber) -> Option<MeterId> {
-        self.slots.get(&number).map(|slot| slot.meter)
+        self.find(number).map(|(_, entry)| entry.meter)
     }
 
     /// Which other meter has this very key.
     pub(crate) fn owner_of(&self, key: &[u8; 16], but: MeterNumber) -> Option<MeterNumber> {
-        self.owners.get(&self.fingerprint(key)).copied().filter(|owner| *owner != but)
+        let is = |at: &u32| self.key(*at) == Some(key);
+        let at = *self.by_key.find(self.hasher.hash_one(key), is)?;
+        self.entry(at).map(|entry| entry.number).filter(|owner| *owner != but)
     }
 
     /// Takes a key in; the meter must have none yet.
     pub(crate) fn insert(&mut self, number: MeterNumber, meter: MeterId, key: &[u8; 16], delivery: u32) {
-        if self.used == self.chunks.len() * KEYS_A_CHUNK {
+        let used = self.entries.len();
+        if used == self.chunks.len() * KEYS_A_CHUNK {
             self.chunks.push(Zeroizing::new(vec![0; KEYS_A_CHUNK * 16]));
         }
-        let at = self.used;
-        let place = self.chunks.last_mut().and_then(|c| c.get_mut(at % KEYS_A_CHUNK * 16..));
-        if let Some(place) = place.and_then(<[u8]>::first_chunk_mut::<16>) {
-            place.copy_from_slice(key);
-            self.used += 1;
-            self.owners.insert(self.fingerprint(key), number);
-            self.slots.insert(number, Slot { at, meter, delivery });
-        }
+        let place = self.chunks.last_mut().and_then(|c| c.get_mut(used % KEYS_A_CHUNK * 16..));
+        let (Some(place), Ok(at)) = (place.and_then(<[u8]>::first_chunk_mut::<16>), u32::try_from(used))
+        else {
+            return; // four billion keys are more than there are meters
+        };
+        place.copy_from_slice(key);
+        self.entries.push(Entry { number, meter, delivery });
+        let Self { entries, chunks, hasher, .. } = self;
+        let numbers = |at: &u32| {
+            let entry = usize::try_from(*at).ok().and_then(|at| entries.get(at));
+            entry.map_or(0, |entry| hasher.hash_one(entry.number))
+        };
+        self.by_number.insert_unique(hasher.hash_one(number), at, numbers);
+        let keys = |at: &u32| {
+            let at = usize::try_from(*at).unwrap_or(usize::MAX);
+            let chunk = chunks.get(at / KEYS_A_CHUNK);
+            let key = chunk.and_then(|c| c.get(at % KEYS_A_CHUNK * 16..)).and_then(<[u8]>::first_chunk::<16>);
+            key.map_or(0, |key| hasher.hash_one(key))
+        };
+        self.by_key.insert_unique(hasher.hash_one(key), at, keys);
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.entries.len()
     }
 
     pub(crate) fn numbers(&self) -> impl Iterator<Item = MeterNumber> {
-        self.slots.keys().copied()
+        self.entries.iter().map(|entry| entry.number)
     }
 
     /// The delivery that a meter's key came with.
     pub(crate) fn delivery_of(&self, number: MeterNumber) -> Option<u32> {
-        self.slots.get(&number).map(|slot| slot.delivery)
+        self.find(number).map(|(_, entry)| entry.delivery)
     }
 
     /// The meters, each with the delivery that its key came with.
     pub(crate) fn deliveries(&self) -> impl Iterator<Item = (MeterNumber, u32)> {
-        self.slots.iter().map(|(number, slot)| (*number, slot.delivery))
-    }
-
-    fn fingerprint(&self, key: &[u8; 16]) -> [u8; 16] {
-        let code = mac::code(&self.hash_key, key);
-        code.first_chunk().copied().unwrap_or_default()
+        self.entries.iter().map(|entry| (entry.number, entry.delivery))
     }
 }
 
@@ -96,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_thousand_keys_are_found_each_at_its_meter() {
-        let mut ring = KeyRing::new(Secret::new([1; 32]));
+        let mut ring = KeyRing::default();
         let number = |n: u32| MeterNumber([1, 2, n as u8, (n >> 8) as u8, 0, 0]);
         let key = |n: u32| -> [u8; 16] {
             std::array::from_fn(|i| (n as usize * 7 + i * 13) as u8 ^ (n >> 8) as u8)
@@ -108,7 +130,7 @@ mod tests {
         assert_eq!(ring.len(), 1000);
         for n in 0..1000 {
             assert_eq!(ring.get(number(n)), Some(&key(n)));
-            assert_eq!(ring.meter(number(n)), Some(MeterId(n)));
+            assert_eq!((ring.meter(number(n)), ring.delivery_of(number(n))), (Some(MeterId(n)), Some(n)));
         }
         assert_eq!(ring.get(number(1000)), None);
         assert_eq!(ring.owner_of(&key(5), number(6)), Some(number(5)));

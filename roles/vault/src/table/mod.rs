@@ -149,7 +149,7 @@ impl Table {
         let (journal, recovered) =
             Journal::open(Arc::clone(&disk), &folder_of(folder, term.number), options())?;
         let record_key = term.table_key();
-        let (keys, units) = (KeyRing::new(lasting.hash_key()), UnitKeys::new(lasting.hash_key()));
+        let (keys, units) = (KeyRing::default(), UnitKeys::new(lasting.hash_key()));
         let mut content = Content {
             keys,
             units,

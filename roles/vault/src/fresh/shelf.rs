@@ -1,0 +1,106 @@
+//! What is kept of each of a million meters: in pieces that never move, found by an index of four bytes a meter. A map
+//! would keep almost every second place free, at a hundred bytes each.
+
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+
+use crate::MeterNumber;
+
+const A_PIECE: usize = 1024;
+
+/// Something of each meter, by number.
+pub(crate) struct Shelf<T> {
+    pieces: Vec<Vec<(MeterNumber, T)>>,
+    index: HashTable<u32>,
+    hasher: RandomState,
+}
+
+impl<T> Default for Shelf<T> {
+    fn default() -> Self {
+        Self { pieces: Vec::new(), index: HashTable::new(), hasher: RandomState::new() }
+    }
+}
+
+fn place(at: u32) -> (usize, usize) {
+    let at = usize::try_from(at).unwrap_or(usize::MAX);
+    (at / A_PIECE, at % A_PIECE)
+}
+
+impl<T> Shelf<T> {
+    fn at(&self, number: MeterNumber) -> Option<u32> {
+        let Self { pieces, index, hasher } = self;
+        let is = |at: &u32| {
+            let (piece, inside) = place(*at);
+            pieces.get(piece).and_then(|p| p.get(inside)).is_some_and(|(found, _)| *found == number)
+        };
+        index.find(hasher.hash_one(number), is).copied()
+    }
+
+    /// What is kept of a meter.
+    pub(crate) fn get(&self, number: MeterNumber) -> Option<&T> {
+        let (piece, inside) = place(self.at(number)?);
+        self.pieces.get(piece).and_then(|p| p.get(inside)).map(|(_, kept)| kept)
+    }
+
+    /// The same, to change; a new one where there is none. `None` only beyond four billion meters.
+    pub(crate) fn entry(&mut self, number: MeterNumber, new: impl FnOnce() -> T) -> Option<&mut T> {
+        let at = match self.at(number) {
+            Some(at) => at,
+            None => self.add(number, new())?,
+        };
+        let (piece, inside) = place(at);
+        self.pieces.get_mut(piece).and_then(|p| p.get_mut(inside)).map(|(_, kept)| kept)
+    }
+
+    fn add(&mut self, number: MeterNumber, new: T) -> Option<u32> {
+        let at = u32::try_from(self.len()).ok()?;
+        if self.pieces.last().is_none_or(|piece| piece.len() == A_PIECE) {
+            self.pieces.push(Vec::with_capacity(A_PIECE));
+        }
+        self.pieces.last_mut()?.push((number, new));
+        let Self { pieces, index, hasher } = self;
+        let hash = |at: &u32| {
+            let (piece, inside) = place(*at);
+            let found = pieces.get(piece).and_then(|p| p.get(inside));
+            found.map_or(0, |(number, _)| hasher.hash_one(number))
+        };
+        index.insert_unique(hasher.hash_one(number), at, hash);
+        Some(at)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        let full = self.pieces.len().saturating_sub(1).saturating_mul(A_PIECE);
+        full.saturating_add(self.pieces.last().map_or(0, Vec::len))
+    }
+
+    /// All of them, in the order in which they were heard first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&MeterNumber, &T)> {
+        self.pieces.iter().flatten().map(|(number, kept)| (number, kept))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_of_many_meters_is_found_again_and_no_other() {
+        let mut shelf = Shelf::<u32>::default();
+        let number = |n: u32| {
+            let [a, b, c, d] = n.to_le_bytes();
+            MeterNumber([1, 2, a, b, c, d])
+        };
+        for n in 0..5000 {
+            assert!(shelf.get(number(n)).is_none());
+            *shelf.entry(number(n), || 0).unwrap() = n;
+        }
+        *shelf.entry(number(7), || 0).unwrap() = 9;
+        assert_eq!(shelf.len(), 5000);
+        assert!((0..5000).filter(|n| *n != 7).all(|n| shelf.get(number(n)) == Some(&n)));
+        assert_eq!(shelf.get(number(7)), Some(&9));
+        assert!(shelf.get(number(5000)).is_none());
+        assert!(shelf.iter().map(|(n, _)| *n).eq((0..5000).map(number)));
+    }
+}
