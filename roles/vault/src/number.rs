@@ -39,7 +39,7 @@ impl MeterNumber {
         let mut at = 0;
         let serial = serial.map(|digits| {
             at += 1;
-            if generation >> (at - 1) & 1 == 1 { spare(digits) } else { digits }
+            if (generation >> (at - 1)) & 1 == 1 { spare(digits) } else { digits }
         });
         let [a, b, c, d] = serial;
         Self([m0, m1, a, b, c, d])
@@ -70,12 +70,12 @@ const fn spare(digits: u8) -> u8 {
     }
     // the low digit moves to A-F and, where that has no room, the high one says so
     match (high, low) {
-        (_, 0..=5) => high << 4 | (low + 10),
-        (0..=5, _) => (high + 10) << 4 | low,
+        (_, 0..=5) => (high << 4) | (low + 10),
+        (0..=5, _) => ((high + 10) << 4) | low,
         // 6..=9 twice: sixteen values in A0-F5, of which the low digits 6-9 are taken
         (_, _) => {
             let n = (high - 6) * 4 + (low - 6);
-            (n / 6 + 10) << 4 | (n % 6)
+            ((n / 6 + 10) << 4) | (n % 6)
         }
     }
 }
@@ -84,14 +84,14 @@ const fn spare(digits: u8) -> u8 {
 const fn digits(code: u8) -> u8 {
     let (high, low) = (code >> 4, code & 0x0f);
     match (high, low) {
-        (0..=9, 10..=15) => high << 4 | (low - 10),
-        (10..=15, 6..=9) => (high - 10) << 4 | low,
+        (0..=9, 10..=15) => (high << 4) | (low - 10),
+        (10..=15, 6..=9) => ((high - 10) << 4) | low,
         (10..=12, 0..=5) => {
             let n = (high - 10) * 6 + low;
             if n > 15 {
                 return code;
             }
-            (n / 4 + 6) << 4 | (n % 4 + 6)
+            ((n / 4 + 6) << 4) | (n % 4 + 6)
         }
         _ => code,
     }
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn generations_of_a_sender_are_told_apart_and_are_one_meter() {
         for value in 0..100u8 {
-            let digits_of = value / 10 << 4 | value % 10;
+            let digits_of = ((value / 10) << 4) | (value % 10);
             assert_eq!(digits(spare(digits_of)), digits_of);
             assert_eq!(digits(digits_of), digits_of);
         }

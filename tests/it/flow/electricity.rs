@@ -27,7 +27,7 @@ fn house_with(meters: &[&ElectricityMeter]) -> House {
 /// Bytes of a port, over TCP as a serial server brings them; the collector's way to a whole telegram is the same. Waits
 /// until the core has accounted for so many telegrams.
 pub(super) fn push(house: &House, bytes: &[u8], telegrams: u64) -> Account {
-    let mut collector = house.enrol(&format!("cellar-{}", bytes.len()));
+    let mut collector = house.enrol(&format!("cellar-{}-{telegrams}", bytes.len()));
     let port = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = port.local_addr().unwrap().to_string();
     collector.run(["--connect", &address, "--receiver", "han"].map(OsStr::new));
