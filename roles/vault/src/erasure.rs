@@ -54,12 +54,11 @@ impl Vault {
     /// # Errors
     /// The disk.
     pub(crate) fn carry_out(&self, now: UtcMillis) -> Result<usize, Failure> {
-        let (holds, decided) = self.desk.to_carry_out();
-        for (number, scope) in holds {
+        for (number, scope) in self.desk.holds() {
             self.table.hold(number, scope)?;
         }
         let mut held = 0;
-        for (number, request) in decided {
+        for (number, request) in self.desk.decided() {
             if self.table.read().erased_at(number).is_none() {
                 held += self.table.erase(number, &(&request).into(), now)?;
                 self.counters.add("erasures", 1);

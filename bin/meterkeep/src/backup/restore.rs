@@ -15,7 +15,7 @@ use crate::officer::OfficerArg;
 use crate::operator::Operator;
 use crate::output::{count, say, shown};
 use crate::place::HouseArg;
-use crate::problem::{Problem, USAGE};
+use crate::problem::Problem;
 use crate::secret::OpeningArg;
 
 /// Put the vault of a backup into its house, which must be stopped. Or `--try` whether that would work.
@@ -103,8 +103,7 @@ fn may_replace(layout: &Layout, replace: bool) -> Result<(), Problem> {
     }
     if vault::is_there(layout) && !replace {
         return Err(Problem::new("there is a vault in this house")
-            .help("with `--replace` it is put aside, not removed")
-            .exit(USAGE));
+            .help("with `--replace` it is put aside, not removed"));
     }
     Ok(())
 }

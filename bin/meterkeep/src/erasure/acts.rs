@@ -110,7 +110,7 @@ fn tenancies(texts: &[String]) -> Result<Vec<Vec<u8>>, Problem> {
     Ok(ids)
 }
 
-fn period(text: &String) -> Result<ErasePeriod, Problem> {
+fn period(text: &str) -> Result<ErasePeriod, Problem> {
     let parse = || {
         let (class, month) = text.split_once(':')?;
         let (class, month) = (Class::from_name(class)?, month.parse::<Month>().ok()?);
@@ -123,7 +123,7 @@ fn period(text: &String) -> Result<ErasePeriod, Problem> {
 }
 
 pub(super) fn request(args: &Request) -> Result<(), Problem> {
-    let mut periods = args.periods.iter().map(period).collect::<Result<Vec<_>, _>>()?;
+    let mut periods = args.periods.iter().map(|text| period(text)).collect::<Result<Vec<_>, _>>()?;
     periods.sort_unstable();
     periods.dedup();
     let mut holds = args.holds.clone();

@@ -133,11 +133,14 @@ impl Desk {
         self.lock().state.erasures.waiting(number).cloned()
     }
 
-    /// Holds and decided erasures, which the table has to have.
-    pub(crate) fn to_carry_out(&self) -> (Vec<(u32, Hold)>, Vec<(u32, RequestErasure)>) {
-        let inner = self.lock();
-        let decided = inner.state.erasures.decided().map(|(n, wish)| (n, wish.clone()));
-        (inner.state.erasures.holds().collect(), decided.collect())
+    /// The holds, which the table has to have.
+    pub(crate) fn holds(&self) -> Vec<(u32, Hold)> {
+        self.lock().state.erasures.holds().collect()
+    }
+
+    /// The decided erasures, likewise.
+    pub(crate) fn decided(&self) -> Vec<(u32, RequestErasure)> {
+        self.lock().state.erasures.decided().map(|(n, wish)| (n, wish.clone())).collect()
     }
 
     /// A decided erasure: what, who asked for it and who agreed.
