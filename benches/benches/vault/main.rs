@@ -27,7 +27,7 @@ use wire::vault::{Committed, CommittedAnswer, DecryptFrames, Decrypted, Position
 
 use filling::{BATCH, Filling, telegram};
 
-const ROUNDS: u32 = 4;
+const ROUNDS: u32 = 8;
 /// Batches that intake has under way at once.
 const IN_FLIGHT: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -60,20 +60,23 @@ impl Hasher {
 }
 
 /// Opens each frame with its meter's key.
-pub(crate) fn open<'f>(
+pub(crate) fn open(
     keys: &KeyRing,
     unit_keys: &UnitKeys,
     hasher: &Hasher,
-    frames: impl ExactSizeIterator<Item = (&'f [u8], UtcMillis)>,
+    frames: &[(&[u8], UtcMillis)],
 ) -> Plain {
     let count = frames.len();
+    // most frames name their meter here; what it is the header says
+    let likely = |frame: &[u8]| frame.get(2..8).and_then(<[u8]>::first_chunk).copied().map(MeterNumber);
+    keys.warm(frames.iter().filter_map(|(frame, _)| likely(frame)));
     let mut plain = Plain {
         presented: Vec::with_capacity(count),
         bytes: Vec::with_capacity(count * 64),
         opened: Vec::with_capacity(count),
         rekeyed: Vec::new(),
     };
-    for (frame, heard) in frames {
+    for (frame, heard) in frames.iter().copied() {
         if meter::dlms::Header::is_unit(frame) {
             let from = plain.bytes.len();
             let (presented, security, proves_new) =

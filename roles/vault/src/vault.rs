@@ -229,7 +229,7 @@ impl Vault {
         self.may_decrypt(keys, now)?;
         let mut plain = {
             let content = self.table.read();
-            let plain = decrypt::open(&content.keys, &content.units, &self.hasher, frames.into_iter());
+            let plain = decrypt::open(&content.keys, &content.units, &self.hasher, &frames);
             // keys go by address alone; an id that differs says that register and key table were mixed up
             let differs = |(p, id): &(&Presented, &u32)| {
                 let number = p.number.plain();

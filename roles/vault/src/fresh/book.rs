@@ -1,8 +1,9 @@
 //! The state that verdicts are made against: what is final, and what was judged but not committed yet.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use base::BatchPosition;
+use hashbrown::HashMap;
 use wire::vault::Verdict;
 
 use super::credit::Credit;
@@ -111,6 +112,8 @@ impl Book {
         let before = batch.entries.len();
         let mut known: HashMap<u64, VecDeque<Verdict>> = HashMap::new();
         batch.entries.iter().for_each(|e| known.entry(e.hash).or_default().push_back(e.verdict));
+        self.meters.warm(frames.iter().map(|f| f.number));
+        self.credits.warm(frames.iter().map(|f| f.number));
         let mut verdicts = Vec::with_capacity(frames.len());
         for frame in frames {
             // equal frames in one batch keep their order
@@ -206,6 +209,7 @@ impl Book {
     pub(crate) fn commit(&mut self, batch: &Batch, record: u64) -> Vec<MeterNumber> {
         let mut proven = Vec::new();
         let limit = self.gap_limit();
+        self.meters.warm(batch.entries.iter().filter_map(|e| e.change.as_ref()).map(|c| c.number));
         for change in batch.entries.iter().filter_map(|e| e.change.as_ref()) {
             let Some(meter) = self.meters.entry(change.number, Meter::default) else { continue };
             let before = meter.gaps.len();

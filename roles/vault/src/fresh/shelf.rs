@@ -1,9 +1,9 @@
 //! What is kept of each of a million meters: in pieces that never move, found by an index of four bytes a meter. A map
 //! would keep almost every second place free, at a hundred bytes each.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::MeterNumber;
 
@@ -13,12 +13,12 @@ const A_PIECE: usize = 1024;
 pub(crate) struct Shelf<T> {
     pieces: Vec<Vec<(MeterNumber, T)>>,
     index: HashTable<u32>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
 }
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        Self { pieces: Vec::new(), index: HashTable::new(), hasher: RandomState::new() }
+        Self { pieces: Vec::new(), index: HashTable::new(), hasher: DefaultHashBuilder::default() }
     }
 }
 
@@ -29,12 +29,24 @@ fn place(at: u32) -> (usize, usize) {
 
 impl<T> Shelf<T> {
     fn at(&self, number: MeterNumber) -> Option<u32> {
-        let Self { pieces, index, hasher } = self;
+        self.at_hash(self.hasher.hash_one(number), number)
+    }
+
+    fn at_hash(&self, hash: u64, number: MeterNumber) -> Option<u32> {
+        let Self { pieces, index, .. } = self;
         let is = |at: &u32| {
             let (piece, inside) = place(*at);
             pieces.get(piece).and_then(|p| p.get(inside)).is_some_and(|(found, _)| *found == number)
         };
-        index.find(hasher.hash_one(number), is).copied()
+        index.find(hash, is).copied()
+    }
+
+    /// Brings what is kept of these meters near, all at the same time: one after the other, each look-up would wait for
+    /// memory.
+    pub(crate) fn warm(&self, numbers: impl Iterator<Item = MeterNumber>) {
+        let hashes: Vec<(u64, MeterNumber)> = numbers.map(|n| (self.hasher.hash_one(n), n)).collect();
+        let found = hashes.iter().filter(|(hash, number)| self.at_hash(*hash, *number).is_some()).count();
+        std::hint::black_box(found);
     }
 
     /// What is kept of a meter.
