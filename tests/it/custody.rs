@@ -36,6 +36,16 @@ pub(crate) fn refused(said: &Said, because: &str) {
     assert!(said.code == Some(1) && words(&said.err).contains(because), "`{because}`: {said:?}");
 }
 
+/// The bytes of a house's log.
+fn log(house: &House) -> Vec<u8> {
+    let files = std::fs::read_dir(house.layout.room(Room::Ledger).join("log")).unwrap();
+    files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+}
+
+pub(crate) fn log_says(house: &House, text: &str) -> bool {
+    contains(&log(house), text)
+}
+
 pub(crate) fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|w| w == text.as_bytes())
 }
@@ -80,9 +90,7 @@ impl Custody {
 
     /// The bytes of the log.
     pub(crate) fn log(&self) -> Vec<u8> {
-        let folder = self.scene.house.layout.room(Room::Ledger).join("log");
-        let files = std::fs::read_dir(folder).unwrap();
-        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+        log(&self.scene.house)
     }
 
     /// The keys of the town.

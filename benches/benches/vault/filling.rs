@@ -18,11 +18,13 @@ use wire::vault::{ImportKeys, KEY_LIST_INFO, KeyItem, KeyList};
 /// Telegrams of one batch.
 pub(crate) const BATCH: usize = 512;
 
-fn key(n: u32) -> [u8; 16] {
+/// A meter's key.
+pub(crate) fn key(n: u32) -> [u8; 16] {
     *Sha256::digest(n.to_le_bytes()).first_chunk().unwrap_or(&[0; 16])
 }
 
-fn serial(n: u32) -> String {
+/// A meter's number.
+pub(crate) fn serial(n: u32) -> String {
     format!("{:08}", n + 10_000_000)
 }
 

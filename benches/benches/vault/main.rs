@@ -25,11 +25,13 @@ use wire::Room;
 use wire::gateway::Position;
 use wire::vault::{Committed, CommittedAnswer, DecryptFrames, Decrypted, Positions, PositionsRequest};
 
-use filling::{BATCH, Filling, telegram};
+use filling::{BATCH, Filling, key, serial, telegram};
 
 const ROUNDS: u32 = 8;
 /// Batches that intake has under way at once.
 const IN_FLIGHT: usize = 4;
+/// Keys that the command imports.
+const IMPORTED: u32 = 100_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() {
@@ -68,6 +70,12 @@ fn main() {
         memory(pid, "VmHWM")
     );
     house.stop(Room::Vault);
+    drop(house);
+    println!(
+        "import of {IMPORTED} keys by the command, through all rooms: {:.1} s (aim: 30)",
+        import().as_secs_f64()
+    );
+    let house = House::new(Plan::default());
     match softhsm::measure(&house.outside("softhsm")) {
         Ok(rate) => println!(
             "SoftHSM2, one AES-CBC decryption of 64 bytes a call, no process between: {:.0} k/s; the vault opens {:.1} times as many",
@@ -83,6 +91,25 @@ fn intake(house: &House) -> Client {
     let identity = Identity::load(&house.layout.room(Room::Intake)).expect("intake's certificate");
     let target = Target::Unix(house.layout.socket(Room::Vault));
     Client::new(Room::Vault, target, Some(&identity), &trust).expect("a client")
+}
+
+/// A list of keys, through the command, the archive, the ledger and the vault.
+fn import() -> Duration {
+    let mut house = House::new(Plan::default());
+    house.start_all();
+    let file = house.outside("list.csv");
+    let lines = (0..IMPORTED).map(|n| format!("KAM;{};{}\n", serial(n), hex::encode(key(n))));
+    std::fs::write(
+        &file,
+        std::iter::once("manufacturer;serial;key\n".to_owned()).chain(lines).collect::<String>(),
+    )
+    .expect("a file");
+    let start = Instant::now();
+    let command = house.command("keys import").args([&file]);
+    let said = command.args(["--plain-because", "a benchmark", "--format", "json"]).said().good();
+    let took = start.elapsed();
+    assert_eq!(house.status().counter(Room::Vault, "import.imported"), u64::from(IMPORTED), "{said:?}");
+    took
 }
 
 /// Asks until the vault is open.

@@ -31,14 +31,14 @@ impl Vault {
     /// What speaks against an act on erasure or holds in the table, which the desk does not know.
     pub(crate) fn may_decide(&self, act: &Act, now: UtcMillis) -> Result<(), Failure> {
         let last_open = now.plus(-LATE_MS).month();
-        let content = self.table.read();
+        let may = |wish: &RequestErasure| {
+            Ok(self.table.read().may_erase(&wish.into(), last_open).map_err(Refused::from)?)
+        };
         match &act.deed {
-            Deed::Erase(wish) => Ok(content.may_erase(&wish.into(), last_open).map_err(Refused::from)?),
-            Deed::ApproveErasure(wish) => {
-                let request = self.desk.requested_erasure(wish.erasure)?;
-                Ok(content.may_erase(&(&request).into(), last_open).map_err(Refused::from)?)
-            }
+            Deed::Erase(wish) => may(wish),
+            Deed::ApproveErasure(wish) => may(&self.desk.requested_erasure(wish.erasure)?),
             Deed::Hold(hold) => {
+                let content = self.table.read();
                 let unknown = hold.tenancy_ids().into_iter().find(|id| !content.knows(*id));
                 match unknown {
                     Some(id) => Err(Refused::from(NotErased::NoTenancy(id)).into()),
@@ -120,12 +120,13 @@ impl Vault {
     /// The certificate of an erasure, signed with the house's key for lists: text in CMS `SignedData`.
     pub(crate) fn certificate(&self, number: u32, now: UtcMillis) -> Result<ErrandAnswer, Failure> {
         let (request, requested, approved) = self.desk.decision(number)?;
-        let (erased, gone, term) = {
+        let (_, term, _) = self.table.term();
+        let (erased, gone) = {
             let content = self.table.read();
             let erased = content.erased_at(number);
             let erased =
                 erased.ok_or_else(|| Refused::new("not-erased", "the erasure is not carried out yet"))?;
-            (erased, !content.holds_erased(), self.table.term().1)
+            (erased, !content.holds_erased())
         };
         let house = hex::encode(self.desk.house());
         let mut text = format!("Certificate of erasure {number}\nhouse: {house}\n");

@@ -150,7 +150,8 @@ impl Vault {
     fn present(&self) -> Mark {
         let (generation, providers, officers) = self.files;
         let (table, desk) = (self.table.position(), self.desk.position());
-        let (erasures, term) = (self.table.read().erasures(), u64::from(self.table.term().0));
+        let term = u64::from(self.table.term().0);
+        let erasures = self.table.read().erasures();
         Mark {
             table,
             desk,

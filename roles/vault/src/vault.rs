@@ -342,6 +342,8 @@ impl Vault {
 
     /// Sets the gauges that `status` shows.
     pub fn gauge(&self) {
+        let (officers, open, twice) = self.desk.counts(UtcMillis::now());
+        self.counters.set("term", u64::from(self.table.term().0));
         let content = self.table.read();
         let (waiting, gaps, meters) = self.fresh.sizes();
         let unproven = self.fresh.count_unproven(content.keys.numbers().chain(content.units.numbers()));
@@ -349,7 +351,6 @@ impl Vault {
         self.counters.set("keys.unproven", unproven as u64);
         self.counters.set("keys.exposed", content.exposed_count() as u64);
         self.counters.set("tenancies", content.tenancy_count() as u64);
-        let (officers, open, twice) = self.desk.counts(UtcMillis::now());
         self.counters.set("officers", officers as u64);
         self.counters.set("handovers.open", open as u64);
         self.counters.set("handovers.intercepted", twice as u64);
@@ -358,7 +359,6 @@ impl Vault {
         self.counters.set("fresh.uncommitted", waiting as u64);
         self.counters.set("keys.released", self.releases.total());
         self.counters.set("keys.held", content.held_count() as u64);
-        self.counters.set("term", u64::from(self.table.term().0));
     }
 
     /// Makes a snapshot of freshness, so that the next start is quick.

@@ -1,21 +1,11 @@
 //! So much goes out and no more, and whoever touches a meter that is not there shows himself.
 
-use house_tests::house::{House, Plan, Said, secret_file, tool};
+use house_tests::house::{House, Plan, secret_file, tool};
 use serde_json::Value;
 use wire::Room;
 
+use crate::custody::{log_says, refused};
 use crate::scene::{Scene, town};
-
-fn refused(said: &Said, because: &str) {
-    let words: Vec<&str> = said.err.split_whitespace().filter(|word| *word != "│").collect();
-    assert!(said.code == Some(1) && words.join(" ").contains(because), "`{because}`: {said:?}");
-}
-
-fn log_says(house: &House, text: &str) -> bool {
-    let files = std::fs::read_dir(house.layout.room(Room::Ledger).join("log")).unwrap();
-    let logs: Vec<Vec<u8>> = files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
-    logs.iter().any(|bytes| bytes.windows(text.len()).any(|w| w == text.as_bytes()))
-}
 
 fn wait_for_log(house: &House, text: &str) {
     let until = std::time::Instant::now() + house_tests::house::PATIENCE;

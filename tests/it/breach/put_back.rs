@@ -3,22 +3,12 @@
 use std::ffi::{OsStr, OsString};
 
 use house_tests::feed::hex_line;
-use house_tests::house::{House, PATIENCE, Plan, Said};
+use house_tests::house::{House, PATIENCE, Plan};
 use wire::Room;
 
+use crate::custody::{log_says, refused};
 use crate::files::{copy, put, vault_folder};
 use crate::scene::{Scene, town, town_since};
-
-fn refused(said: &Said, because: &str) {
-    let words: Vec<&str> = said.err.split_whitespace().filter(|word| *word != "│").collect();
-    assert!(said.code == Some(1) && words.join(" ").contains(because), "`{because}`: {said:?}");
-}
-
-fn log_says(house: &House, text: &str) -> bool {
-    let files = std::fs::read_dir(house.layout.room(Room::Ledger).join("log")).unwrap();
-    let logs: Vec<Vec<u8>> = files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
-    logs.iter().any(|bytes| bytes.windows(text.len()).any(|w| w == text.as_bytes()))
-}
 
 #[test]
 fn a_vault_put_back_to_yesterday_gives_out_nothing_until_it_is_made_good_or_accepted() {

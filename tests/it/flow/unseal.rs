@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use house_tests::house::{House, Said, secret_file};
+use wire::Room;
 
 use crate::scene::{Scene, town};
 
@@ -78,6 +79,13 @@ fn three_of_five_officers_open_the_vault_and_a_removed_passphrase_does_not() {
     refused(&scene.house, "vault remove 2", &passphrase, "opens no provider of this vault");
     scene.house.up_with(&three);
     assert_eq!(scene.good_data_survived().len(), before);
+    // with the removed one a term of the keys ends, and another one when somebody asks for it, under way
+    scene.house.wait_for("a new term", |s| s.counter(Room::Vault, "term") == 2);
+    refused(&scene.house, "vault renew-term", &passphrase, "opens no provider of this vault");
+    let asked = scene.house.command("vault renew-term").args(&three).said().good();
+    assert!(asked.out.contains("term 2 has lasted since"), "{asked:?}");
+    scene.house.wait_for("the next term", |s| s.counter(Room::Vault, "term") == 3);
+    assert_eq!(scene.good_data_survived().len(), before);
     let more = scene.good(2);
     scene.deliver(&more);
     scene.good_data_survived();
@@ -89,7 +97,7 @@ fn a_list_of_providers_from_elsewhere_or_changed_opens_nothing() {
     let house = House::new(house_tests::house::Plan::default());
     let other = House::new(house_tests::house::Plan::default());
     let passphrase = with("--passphrase-file", &[&house.outside("passphrase")]);
-    let file = |house: &House, name: &str| house.layout.room(wire::Room::Vault).join(name);
+    let file = |house: &House, name: &str| house.layout.room(Room::Vault).join(name);
     let good = std::fs::read(file(&house, "root.keys")).unwrap();
     // another house's list, whose passphrase is known: its root key opens nothing here
     std::fs::copy(file(&other, "root.keys"), file(&house, "root.keys")).unwrap();

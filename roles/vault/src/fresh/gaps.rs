@@ -13,70 +13,90 @@ pub(crate) struct Gap {
 }
 
 /// The holes of one meter, ascending. What is in no hole and not above the highest counter is never accepted.
+///
+/// Most meters have none most of the time, and a million lie in memory: so it is one pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Gaps(Vec<Gap>);
+#[expect(clippy::box_collection, reason = "an empty vector is three times as large as no box")]
+pub(crate) struct Gaps(Option<Box<Vec<Gap>>>);
 
 impl Gaps {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Gap> {
-        self.0.iter()
+    fn list(&self) -> &[Gap] {
+        self.0.as_deref().map(Vec::as_slice).unwrap_or_default()
     }
 
-    pub(crate) const fn len(&self) -> usize {
-        self.0.len()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Gap> {
+        self.list().iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list().len()
+    }
+
+    /// Changes the list; an empty one is given up.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Vec<Gap>) -> T) -> T {
+        let list = self.0.get_or_insert_default();
+        let changed = change(list);
+        if list.is_empty() {
+            self.0 = None;
+        }
+        changed
     }
 
     /// From stored ones; out of order or overlapping ones are refused.
     pub(crate) fn restored(gaps: Vec<Gap>) -> Option<Self> {
         let ascending = gaps.iter().zip(gaps.iter().skip(1)).all(|(a, b)| a.hi <= b.lo);
-        (ascending && gaps.iter().all(|g| g.lo < g.hi)).then_some(Self(gaps))
+        let whole = ascending && gaps.iter().all(|g| g.lo < g.hi);
+        whole.then(|| Self((!gaps.is_empty()).then(|| Box::new(gaps))))
     }
 
     fn find(&self, counter: u32) -> Option<usize> {
-        let after = self.0.partition_point(|g| g.hi <= counter);
-        self.0.get(after).filter(|g| g.lo < counter).map(|_| after)
+        let after = self.list().partition_point(|g| g.hi <= counter);
+        self.list().get(after).filter(|g| g.lo < counter).map(|_| after)
     }
 
     /// The hole that a counter lies in.
     pub(crate) fn around(&self, counter: u32) -> Option<&Gap> {
-        self.find(counter).and_then(|i| self.0.get(i))
+        self.find(counter).and_then(|i| self.list().get(i))
     }
 
     /// The nearest known time at or above a counter that is in no hole.
     pub(crate) fn time_above(&self, counter: u32) -> Option<Secs> {
-        self.0.get(self.0.partition_point(|g| g.lo < counter)).map(|g| g.from)
+        self.list().get(self.list().partition_point(|g| g.lo < counter)).map(|g| g.from)
     }
 
     /// A hole above all others, if another telegram fits into it.
     pub(crate) fn push(&mut self, gap: Gap, interval: u32) {
         if fits_another(&gap, interval) {
-            self.0.push(gap);
+            self.change(|list| list.push(gap));
         }
     }
 
     /// A counter inside a hole is accepted: the hole becomes two smaller ones, or none.
     pub(crate) fn fill(&mut self, counter: u32, at: Secs, interval: u32) -> bool {
         let Some(i) = self.find(counter) else { return false };
-        let Some(gap) = self.0.get(i).copied() else { return false };
+        let Some(gap) = self.list().get(i).copied() else { return false };
         let at = Secs(at.0.clamp(gap.from.0, gap.to.0.max(gap.from.0)));
         let parts = [Gap { hi: counter, to: at, ..gap }, Gap { lo: counter, from: at, ..gap }];
-        self.0.splice(i..=i, parts.into_iter().filter(|g| fits_another(g, interval)));
+        let parts = parts.into_iter().filter(|g| fits_another(g, interval));
+        self.change(|list| list.splice(i..=i, parts).for_each(drop));
         true
     }
 
     /// Gives up holes that ended before a time; the counter below which nothing is known any more.
     pub(crate) fn expire(&mut self, before: Secs) -> Option<u32> {
-        let kept = self.0.partition_point(|g| g.to < before);
-        self.0.drain(..kept).map(|g| g.hi).max()
+        let kept = self.list().partition_point(|g| g.to < before);
+        if kept == 0 {
+            return None;
+        }
+        self.change(|list| list.drain(..kept).map(|g| g.hi).max())
     }
 
     /// Gives up the shortest holes until there are at most `limit`.
     pub(crate) fn shrink(&mut self, limit: usize) {
-        while self.0.len() > limit {
-            let Some((shortest, _)) = self.0.iter().enumerate().min_by_key(|(_, g)| g.to.since(g.from))
-            else {
-                return;
-            };
-            self.0.remove(shortest);
+        while self.len() > limit {
+            let shortest = self.iter().enumerate().min_by_key(|(_, g)| g.to.since(g.from)).map(|(i, _)| i);
+            let Some(shortest) = shortest else { return };
+            self.change(|list| list.remove(shortest));
         }
     }
 }

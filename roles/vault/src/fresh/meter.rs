@@ -5,6 +5,7 @@ use wire::vault::Verdict;
 use super::gaps::{Gap, Gaps};
 use super::interval::Interval;
 use super::pin::Pin;
+use super::ring::Ring;
 use super::seconds::Secs;
 
 /// Late telegrams are taken for two weeks; then what was not delivered is given up.
@@ -13,8 +14,6 @@ pub(crate) const WINDOW: u32 = 14 * 24 * 3600;
 pub(super) const TOLERANCE: u32 = 120;
 /// The same for times that the core had to bound itself.
 const WIDE_TOLERANCE: u32 = 600;
-/// Accepted telegrams remembered byte for byte (by hash).
-pub(crate) const RING: usize = 8;
 /// Holes remembered for one meter.
 pub(crate) const MAX_GAPS: usize = 48;
 
@@ -80,7 +79,7 @@ pub(crate) struct Seen {
 pub(crate) struct Meter {
     pub(crate) top: Option<Seen>,
     /// The newest accepted ones, in the order of acceptance, oldest first.
-    pub(crate) ring: Vec<Seen>,
+    pub(crate) ring: Ring,
     pub(crate) gaps: Gaps,
     pub(crate) interval: Interval,
     /// Below this counter nothing is known any more. For hints: the second before which nothing was heard.
@@ -168,9 +167,6 @@ impl Meter {
             self.pin = Some(self.pin.map_or(found, |pinned| pinned.raised_to(found)));
             let proofs = if matches!(sighting.order, Order::Counter(_)) { 2 } else { 1 };
             self.proofs = self.proofs.saturating_add(proofs).min(2);
-        }
-        if self.ring.len() >= RING {
-            self.ring.remove(0);
         }
         self.ring.push(seen);
         match sighting.order {

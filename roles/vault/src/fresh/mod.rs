@@ -11,6 +11,7 @@ mod meter;
 mod meter_tests;
 mod pin;
 mod record;
+mod ring;
 mod seconds;
 mod shelf;
 mod snapshot;

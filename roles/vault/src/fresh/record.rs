@@ -5,8 +5,9 @@ use wire::vault::Verdict;
 
 use super::gaps::{Gap, Gaps};
 use super::interval::Interval;
-use super::meter::{Meter, Order, RING, Seen, Sighting};
+use super::meter::{Meter, Order, Seen, Sighting};
 use super::pin::Pin;
+use super::ring::Ring;
 use super::seconds::Secs;
 use crate::MeterNumber;
 use crate::codec::{Fields, Malformed, put_varint, unzigzag, zigzag};
@@ -114,7 +115,7 @@ pub(crate) fn encode_meter(into: &mut Vec<u8>, number: MeterNumber, meter: &Mete
     put_varint(into, u64::from(meter.interval.seconds));
     into.extend_from_slice(&[meter.interval.shorter, meter.interval.confirmed]);
     put_varint(into, meter.ring.len() as u64);
-    for seen in meter.top.iter().chain(&meter.ring) {
+    for seen in meter.top.iter().chain(meter.ring.iter()) {
         into.extend_from_slice(&seen.counter.to_le_bytes());
         into.extend_from_slice(&seen.at.0.to_le_bytes());
         into.extend_from_slice(&seen.hash.to_le_bytes());
@@ -134,14 +135,11 @@ pub(crate) fn decode_meter(fields: &mut Fields<'_>) -> Result<(MeterNumber, Mete
     let seconds = small(fields.varint()?)?;
     let [shorter, confirmed] = fields.array()?;
     let in_ring = fields.count(16)?;
-    if in_ring > RING {
-        return Err(Malformed);
-    }
     let mut seen = || -> Result<Seen, Malformed> {
         Ok(Seen { counter: fields.u32()?, at: Secs(fields.u32()?), hash: fields.u64()? })
     };
     let top = if flags & 1 == 0 { None } else { Some(seen()?) };
-    let ring = (0..in_ring).map(|_| seen()).collect::<Result<_, _>>()?;
+    let ring = (0..in_ring).map(|_| seen()).collect::<Result<Vec<_>, _>>()?;
     let gaps = fields.count(16)?;
     let gaps = (0..gaps)
         .map(|_| {
@@ -151,7 +149,7 @@ pub(crate) fn decode_meter(fields: &mut Fields<'_>) -> Result<(MeterNumber, Mete
         .collect::<Result<_, _>>()?;
     let meter = Meter {
         top,
-        ring,
+        ring: Ring::restored(&ring).ok_or(Malformed)?,
         gaps: Gaps::restored(gaps).ok_or(Malformed)?,
         interval: Interval { seconds, shorter, confirmed },
         floor,

@@ -87,6 +87,12 @@ impl<T> Shelf<T> {
         full.saturating_add(self.pieces.last().map_or(0, Vec::len))
     }
 
+    /// So many from a place on, in the order in which they were heard first.
+    pub(crate) fn range(&self, from: usize, count: usize) -> impl Iterator<Item = (&MeterNumber, &T)> {
+        let pieces = self.pieces.iter().skip(from / A_PIECE).flatten();
+        pieces.skip(from % A_PIECE).take(count).map(|(number, kept)| (number, kept))
+    }
+
     /// All of them, in the order in which they were heard first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&MeterNumber, &T)> {
         self.pieces.iter().flatten().map(|(number, kept)| (number, kept))
@@ -114,5 +120,7 @@ mod tests {
         assert_eq!(shelf.get(number(7)), Some(&9));
         assert!(shelf.get(number(5000)).is_none());
         assert!(shelf.iter().map(|(n, _)| *n).eq((0..5000).map(number)));
+        assert!(shelf.range(4090, 20).map(|(n, _)| *n).eq((4090..4110).map(number)));
+        assert_eq!(shelf.range(4990, 20).count(), 10);
     }
 }

@@ -39,9 +39,10 @@ fn place(id: &[u8; 16], chunk: u64, chunks: u64) -> Place {
         .field(&chunks.to_le_bytes())
 }
 
-/// The final state of a book, up to (not including) `record` of the journal, before it is sealed.
-pub(crate) fn collect(book: &Book, record: u64) -> Vec<Vec<u8>> {
-    let mut head = Vec::new();
+/// The head of a snapshot: up to which record (not included) the journal is in it, which positions are final, and what may
+/// still be opened.
+pub(crate) fn head(book: &Book, record: u64) -> Vec<u8> {
+    let mut head = Vec::with_capacity(book.credits.len() * 28 + 1024);
     put_varint(&mut head, record);
     book.finals.encode(&mut head);
     put_varint(&mut head, book.credits.len() as u64);
@@ -49,35 +50,42 @@ pub(crate) fn collect(book: &Book, record: u64) -> Vec<Vec<u8>> {
         head.extend_from_slice(number.as_bytes());
         credit.encode(&mut head);
     }
-    let mut chunks = vec![head];
-    let mut chunk = Vec::new();
-    for (n, (number, meter)) in book.meters.iter().enumerate() {
-        encode_meter(&mut chunk, *number, meter);
-        if n % METERS_A_CHUNK == METERS_A_CHUNK - 1 {
-            chunks.push(std::mem::take(&mut chunk));
-        }
-    }
-    chunks.push(chunk);
-    chunks
+    head
 }
 
-/// Seals what [`collect`] gave, part by part: each chunk goes when it is sealed.
+/// How many chunks a book's meters make.
+pub(crate) fn chunks(book: &Book) -> usize {
+    book.meters.len().div_ceil(METERS_A_CHUNK)
+}
+
+/// One of them.
+pub(crate) fn chunk(book: &Book, n: usize) -> Vec<u8> {
+    let mut chunk = Vec::new();
+    let meters = book.meters.range(n.saturating_mul(METERS_A_CHUNK), METERS_A_CHUNK);
+    meters.for_each(|(number, meter)| encode_meter(&mut chunk, *number, meter));
+    chunk
+}
+
+/// Seals a snapshot part by part: each chunk is made, sealed and given up before the next.
 pub(crate) fn seal(
     key: &Secret<32>,
-    chunks: Vec<Vec<u8>>,
+    head: Vec<u8>,
+    chunks: usize,
+    chunk: impl Fn(usize) -> Vec<u8>,
 ) -> Result<impl Iterator<Item = Result<Vec<u8>, SnapshotError>>, SnapshotError> {
     let id: [u8; 16] = base::random().map_err(|_| SnapshotError::NoRandomness)?;
-    let count = chunks.len() as u64;
-    let mut head = MAGIC.to_vec();
-    head.extend_from_slice(&id);
-    put_varint(&mut head, count);
-    let sealed = chunks.into_iter().enumerate().map(move |(n, chunk)| {
+    let count = chunks.saturating_add(1) as u64;
+    let mut begin = MAGIC.to_vec();
+    begin.extend_from_slice(&id);
+    put_varint(&mut begin, count);
+    let plain = std::iter::once_with(move || head).chain((0..chunks).map(chunk));
+    let sealed = plain.enumerate().map(move |(n, chunk)| {
         let sealed = aead::seal(key, 1, &place(&id, n as u64, count), &chunk);
         let mut part = Vec::new();
         put_bytes(&mut part, &sealed.map_err(|_| SnapshotError::NoRandomness)?);
         Ok(part)
     });
-    Ok(std::iter::once(Ok(head)).chain(sealed))
+    Ok(std::iter::once(Ok(begin)).chain(sealed))
 }
 
 /// Opens a snapshot: the book, and the record from which the journal goes on.

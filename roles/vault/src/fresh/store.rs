@@ -263,12 +263,15 @@ impl Freshness {
     fn make_snapshot(&self, writer: &mut Writer, now: UtcMillis) -> Result<(), FreshError> {
         let record = writer.journal.next().0;
         let give_up = self.give_up_before(writer, record, Secs::of(now));
-        let chunks = {
+        let (head, chunks) = {
             let mut book = lock(&self.book);
             book.finals.forget_before(give_up);
-            snapshot::collect(&book, record)
+            (snapshot::head(&book, record), snapshot::chunks(&book))
         };
-        let parts = snapshot::seal(&self.key, chunks)?.map(|part| part.map_err(FreshError::from));
+        // final states change only with the writer, which is held here: chunks that are made one after the other fit together
+        let chunk = |n| snapshot::chunk(&lock(&self.book), n);
+        let parts =
+            snapshot::seal(&self.key, head, chunks, chunk)?.map(|part| part.map_err(FreshError::from));
         write_atomically_in_parts(self.disk.as_ref(), &self.snapshot_path, parts)?;
         writer.snapshot = record;
         writer.bytes_since = 0;

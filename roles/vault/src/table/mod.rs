@@ -58,6 +58,9 @@ impl From<SealError> for TableError {
 }
 
 /// The table.
+///
+/// Who takes several locks of the vault takes them in this order: the desk, the writing of the table, its content, the book of
+/// freshness. Who looks at the content asks for nothing that the desk or the writing has to give.
 pub(crate) struct Table {
     disk: Arc<dyn Disk>,
     folder: PathBuf,

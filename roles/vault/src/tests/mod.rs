@@ -12,6 +12,7 @@ mod releasing;
 mod room;
 mod terms;
 mod units;
+mod waiting;
 
 use std::path::Path;
 use std::sync::Arc;
