@@ -58,8 +58,8 @@ impl<R: Record> Gate<R> {
         let other_action = |checked: &Result<_, _>| matches!(checked, Err(RequestError::OtherAction { .. }));
         let mut checked = (*first, check_request(encoded, *first, &self.warden, now));
         if other_action(&checked.1) {
-            let again = others.iter().map(|due| (*due, check_request(encoded, *due, &self.warden, now)));
-            checked = again.into_iter().find(|(_, again)| !other_action(again)).unwrap_or(checked);
+            let mut again = others.iter().map(|due| (*due, check_request(encoded, *due, &self.warden, now)));
+            checked = again.find(|(_, again)| !other_action(again)).unwrap_or(checked);
         }
         let request = match checked {
             (_, Ok(request)) => request,

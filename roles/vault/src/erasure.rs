@@ -60,7 +60,15 @@ impl Vault {
         let mut held = 0;
         for (number, request) in self.desk.decided() {
             if self.table.read().erased_at(number).is_none() {
-                held += self.table.erase(number, &(&request).into(), now)?;
+                match self.table.erase(number, &(&request).into(), now)? {
+                    Ok(kept) => held += kept,
+                    Err(error) => {
+                        self.counters.add("alarm.erasure-not-done", 1);
+                        self.counters
+                            .note(format!("erasure {number} is decided and not carried out: {error}"));
+                        continue;
+                    }
+                }
                 self.counters.add("erasures", 1);
                 self.counters.add("erased.tenancies", request.tenancies.len() as u64);
                 self.counters.add("erased.periods", request.periods.len() as u64);

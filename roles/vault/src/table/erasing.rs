@@ -291,25 +291,39 @@ impl Table {
     /// The disk.
     pub(crate) fn hold(&self, hold: u32, scope: Hold) -> Result<(), TableError> {
         let mut writing = self.writing();
-        if self.read().erased.holds.contains_key(&hold) || self.read().erased.lifted.contains(&hold) {
+        let known = {
+            let content = self.read();
+            content.erased.holds.contains_key(&hold) || content.erased.lifted.contains(&hold)
+        };
+        if known {
             return Ok(());
         }
         self.write(&mut writing, vec![Record::Hold { hold, scope }])
     }
 
-    /// Erases, once: what holds keep is sealed for them first. Gives how many keys that were.
+    /// Erases, once: what holds keep is sealed for them first. Gives how many keys that were. Where a hold cannot keep what it
+    /// covers, nothing is erased.
     ///
     /// # Errors
-    /// The disk; what speaks against it is looked for with [`Content::may_erase`] before.
-    pub(crate) fn erase(&self, erasure: u32, wish: &Erasing, at: UtcMillis) -> Result<usize, TableError> {
+    /// The disk.
+    pub(crate) fn erase(
+        &self,
+        erasure: u32,
+        wish: &Erasing,
+        at: UtcMillis,
+    ) -> Result<Result<usize, NotErased>, TableError> {
         let mut writing = self.writing();
         let mut records = Vec::new();
         {
             let content = self.read();
             if content.erased.done.contains_key(&erasure) {
-                return Ok(0);
+                return Ok(Ok(0));
             }
-            for (hold, series) in content.to_hold(wish).unwrap_or_default() {
+            let to_hold = match content.to_hold(wish) {
+                Ok(to_hold) => to_hold,
+                Err(too_large) => return Ok(Err(too_large)),
+            };
+            for (hold, series) in to_hold {
                 let HeldSeries { meter, tenancy, class, month } = series;
                 let roots = (content.tenancies.root(tenancy), content.periods.get(&(class, month)));
                 let (Some(root), Some(period)) = roots else { continue };
@@ -326,6 +340,6 @@ impl Table {
         records.extend(wish.holds.iter().map(|hold| Record::Lifted { hold: *hold }));
         records.push(Record::Erasure { erasure, at });
         self.write(&mut writing, records)?;
-        Ok(held)
+        Ok(Ok(held))
     }
 }
