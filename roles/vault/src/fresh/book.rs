@@ -43,8 +43,8 @@ pub(crate) enum Outcome {
 
 #[derive(Default)]
 pub(crate) struct Book {
-    /// Final states.
-    pub(crate) meters: Shelf<Meter>,
+    /// Final states, and how many telegrams may still be opened.
+    pub(crate) meters: Shelf<Kept>,
     pub(crate) finals: Finals,
     /// States with judged telegrams that are not committed.
     overlay: HashMap<MeterNumber, Overlay>,
@@ -54,12 +54,19 @@ pub(crate) struct Book {
     next_serial: u64,
     waiting: usize,
     gaps: usize,
-    /// How many telegrams of each meter may still be opened. Not part of what is tentative: what was opened was opened.
-    pub(crate) credits: Shelf<Credit>,
     /// No meter sends more often than so many seconds apart.
     pub(crate) fastest: u32,
     /// Tenths of seconds paid for what was opened since the last look.
     spent: u64,
+}
+
+/// What is kept of one meter, in one place, because both are looked at for each telegram.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// The final state.
+    pub(crate) meter: Meter,
+    /// Not part of what is tentative: what was opened was opened. `None` before the first that was.
+    pub(crate) credit: Option<Credit>,
 }
 
 struct Overlay {
@@ -112,8 +119,7 @@ impl Book {
         let before = batch.entries.len();
         let mut known: HashMap<u64, VecDeque<Verdict>> = HashMap::new();
         batch.entries.iter().for_each(|e| known.entry(e.hash).or_default().push_back(e.verdict));
-        self.meters.warm(frames.iter().map(|f| f.number));
-        self.credits.warm(frames.iter().map(|f| f.number));
+        self.meters.warm(frames.iter().map(|f| f.number), |kept| kept.meter.ring.touch());
         let mut verdicts = Vec::with_capacity(frames.len());
         for frame in frames {
             // equal frames in one batch keep their order
@@ -149,7 +155,7 @@ impl Book {
             Outcome::Verified(order, pin) => (order, pin),
         };
         let sighting = Sighting { order, hash, at, reliable, pin };
-        let current = self.overlay.get(&number).map(|o| &o.meter).or_else(|| self.meters.get(number));
+        let current = self.overlay.get(&number).map(|o| &o.meter).or_else(|| self.meter(number));
         let verdict =
             current.map_or_else(|| Meter::default().judge(&sighting, now), |m| m.judge(&sighting, now));
         if !verdict.has_plaintext() {
@@ -160,7 +166,7 @@ impl Book {
         }
         let limit = self.gap_limit();
         let overlay = self.overlay.entry(number).or_insert_with(|| {
-            let meter = self.meters.get(number).cloned().unwrap_or_default();
+            let meter = self.meters.get(number).map(|kept| kept.meter.clone()).unwrap_or_default();
             Overlay { meter, pending: 0, last: u64::MAX }
         });
         overlay.meter.accept(&sighting, limit);
@@ -174,8 +180,8 @@ impl Book {
 
     /// Pays for a telegram that is opened, if its meter's credit reaches.
     fn pay(&mut self, number: MeterNumber, heard: Secs, now: Secs) -> bool {
-        let Some(credit) = self.credits.entry(number, || Credit::full(now)) else { return false };
-        let cost = credit.pay(heard, self.fastest, now);
+        let Some(kept) = self.meters.entry(number, Kept::default) else { return false };
+        let cost = kept.credit.get_or_insert_with(|| Credit::full(now)).pay(heard, self.fastest, now);
         self.spent = self.spent.saturating_add(cost.map_or(0, u64::from));
         cost.is_some()
     }
@@ -209,9 +215,10 @@ impl Book {
     pub(crate) fn commit(&mut self, batch: &Batch, record: u64) -> Vec<MeterNumber> {
         let mut proven = Vec::new();
         let limit = self.gap_limit();
-        self.meters.warm(batch.entries.iter().filter_map(|e| e.change.as_ref()).map(|c| c.number));
+        let numbers = batch.entries.iter().filter_map(|e| e.change.as_ref()).map(|c| c.number);
+        self.meters.warm(numbers, |kept| kept.meter.ring.touch());
         for change in batch.entries.iter().filter_map(|e| e.change.as_ref()) {
-            let Some(meter) = self.meters.entry(change.number, Meter::default) else { continue };
+            let Some(Kept { meter, .. }) = self.meters.entry(change.number, Kept::default) else { continue };
             let before = meter.gaps.len();
             let was_proven = meter.is_proven();
             meter.accept(&change.sighting, limit);
@@ -258,23 +265,36 @@ impl Book {
         let limit = self.gap_limit();
         for number in &gone.touched {
             let Some(Overlay { meter, .. }) = self.overlay.get_mut(number) else { continue };
-            *meter = self.meters.get(*number).cloned().unwrap_or_default();
+            *meter = self.meters.get(*number).map(|kept| kept.meter.clone()).unwrap_or_default();
             let changes = self.tentative.values().flat_map(|b| &b.entries).filter_map(|e| e.change.as_ref());
             changes.filter(|c| c.number == *number).for_each(|c| meter.accept(&c.sighting, limit));
         }
     }
 
-    /// A meter's state from the snapshot.
-    pub(crate) fn restore(&mut self, number: MeterNumber, meter: Meter) {
-        self.gaps += meter.gaps.len();
-        if let Some(place) = self.meters.entry(number, Meter::default) {
-            *place = meter;
+    /// What a snapshot says of a meter.
+    pub(crate) fn restore(&mut self, number: MeterNumber, kept: Kept) {
+        self.gaps += kept.meter.gaps.len();
+        if let Some(place) = self.meters.entry(number, Kept::default) {
+            // an old snapshot has named the credit already
+            let credit = kept.credit.or(place.credit);
+            *place = Kept { credit, ..kept };
         }
+    }
+
+    /// What a snapshot of old says of a meter before it names the meter's state.
+    pub(crate) fn restore_credit(&mut self, number: MeterNumber, credit: Credit) {
+        if let Some(kept) = self.meters.entry(number, Kept::default) {
+            kept.credit = Some(credit);
+        }
+    }
+
+    fn meter(&self, number: MeterNumber) -> Option<&Meter> {
+        self.meters.get(number).map(|kept| &kept.meter)
     }
 
     /// Whether a meter's key has shown itself right.
     pub(crate) fn is_proven(&self, number: MeterNumber) -> bool {
-        self.meters.get(number).is_some_and(Meter::is_proven)
+        self.meter(number).is_some_and(Meter::is_proven)
     }
 
     pub(crate) const fn waiting(&self) -> usize {
