@@ -160,7 +160,7 @@ pub struct Address {
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct KeysWish {
     /// Also list the keys in this state: `proven`, `unproven`, `wrong`, `exposed`, `handed-over`, `retired`,
-    /// `rekey-pending`, `fixed` (for life: nothing can change them) or `all`; empty for none.
+    /// `rekey-pending`, `fixed` (for life: nothing can change them), `unused` or `all`; empty for none.
     #[prost(string, tag = "1")]
     pub state: String,
     /// Continue a long answer after this [`KeyRow::number`].
@@ -192,6 +192,9 @@ pub struct Delivery {
     /// Keys that have been in plain text on their way.
     #[prost(uint64, tag = "7")]
     pub exposed: u64,
+    /// Keys under which nothing has opened for 40 days, though they are in force.
+    #[prost(uint64, tag = "8")]
+    pub unused: u64,
 }
 
 /// One key, for people.

@@ -66,19 +66,30 @@ pub struct Hold {
     pub set: Option<Step>,
 }
 
-/// The acts that decided an erasure, as two officers signed them: who holds them can have it done again in a vault that was
-/// restored from an older backup, and nothing else.
+/// The acts that decided an erasure, as two officers signed them, or the act that set a legal hold: who holds them can have it
+/// done again in a vault that was restored from an older backup, and nothing else.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ErasureActs {
-    /// Its number.
+    /// The number of the erasure, or of the hold.
     #[prost(uint32, tag = "1")]
     pub number: u32,
-    /// The request: an encoded `grant::act::SignedAct`.
+    /// The request: an encoded `grant::act::SignedAct`; empty for a hold.
     #[prost(bytes = "vec", tag = "2")]
     pub request: Vec<u8>,
     /// The approval: likewise.
     #[prost(bytes = "vec", tag = "3")]
     pub approval: Vec<u8>,
+    /// What set the hold: likewise; empty for an erasure.
+    #[prost(bytes = "vec", tag = "4")]
+    pub hold: Vec<u8>,
+}
+
+impl ErasureActs {
+    /// Whether they are of a hold, which has numbers of its own.
+    #[must_use]
+    pub const fn is_of_hold(&self) -> bool {
+        !self.hold.is_empty()
+    }
 }
 
 /// Shows the vault erasures that it may have forgotten, and asks for those that the caller does not have.
@@ -87,18 +98,21 @@ pub struct Erasures {
     /// To be done again where they are not.
     #[prost(message, repeated, tag = "1")]
     pub replay: Vec<ErasureActs>,
-    /// Give those with a higher number than this.
+    /// Give erasures with a higher number than this.
     #[prost(uint32, tag = "2")]
     pub after: u32,
+    /// Give holds with a higher number than this.
+    #[prost(uint32, tag = "3")]
+    pub after_hold: u32,
 }
 
 /// The vault's answer.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ErasuresAnswer {
-    /// Erasures that the caller does not have, at most 100, ascending.
+    /// Holds and erasures that the caller does not have, at most 100: holds first, ascending.
     #[prost(message, repeated, tag = "1")]
     pub acts: Vec<ErasureActs>,
-    /// How many were done again just now.
+    /// How many holds and erasures were done again just now.
     #[prost(uint32, tag = "2")]
     pub replayed: u32,
     /// Which of those that were shown could not be done, and why; empty when all could.

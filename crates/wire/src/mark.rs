@@ -38,11 +38,14 @@ pub struct Mark {
     /// The term of the keys.
     #[prost(uint64, tag = "8")]
     pub term: u64,
+    /// Legal holds that were ever set.
+    #[prost(uint64, tag = "9")]
+    pub holds: u64,
 }
 
 impl Mark {
-    const WORDS: [&str; 8] =
-        ["table", "desk", "releases", "generation", "providers", "officers", "erasures", "term"];
+    const WORDS: [&str; 9] =
+        ["table", "desk", "releases", "generation", "providers", "officers", "erasures", "term", "holds"];
 
     /// As the log's event holds it.
     #[must_use]
@@ -56,13 +59,14 @@ impl Mark {
             self.officers,
             self.erasures,
             self.term,
+            self.holds,
         ];
         let parts: Vec<String> =
             Self::WORDS.iter().zip(numbers).map(|(word, n)| format!("{word} {n}")).collect();
         parts.join(", ")
     }
 
-    /// Reads what [`Self::to_line`] wrote, and nothing else. Marks of earlier editions end after `officers`.
+    /// Reads what [`Self::to_line`] wrote, and nothing else. Marks of earlier editions end after `officers` or `term`.
     #[must_use]
     pub fn from_line(line: &str) -> Option<Self> {
         let mut numbers = [0; Self::WORDS.len()];
@@ -70,12 +74,12 @@ impl Mark {
         for (n, (word, number)) in Self::WORDS.iter().zip(&mut numbers).enumerate() {
             match parts.next() {
                 Some(part) => *number = part.strip_prefix(word)?.strip_prefix(' ')?.parse().ok()?,
-                None if n == 6 => break,
+                None if matches!(n, 6 | 8) => break,
                 None => return None,
             }
         }
-        let [table, desk, releases, generation, providers, officers, erasures, term] = numbers;
-        let mark = Self { table, desk, releases, generation, providers, officers, erasures, term };
+        let [table, desk, releases, generation, providers, officers, erasures, term, holds] = numbers;
+        let mark = Self { table, desk, releases, generation, providers, officers, erasures, term, holds };
         parts.next().is_none().then_some(mark)
     }
 }

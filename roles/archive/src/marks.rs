@@ -105,7 +105,7 @@ impl<R: Record, V: Vault> Settling<'_, R, V> {
         let _turn = self.marks.turn.lock().await;
         let answer = self.show(now).await?;
         let mark = answer.mark.ok_or_else(|| Refused::new("vault-garbled", "the vault gave no mark"))?;
-        if mark.erasures > self.erasures.count() {
+        if mark.erasures > self.erasures.count() || mark.holds > self.erasures.holds() {
             // before the mark says that there are so many: then they are there to be shown, whatever happens
             self.erasures.fetch(self.vault).await?;
         }
@@ -129,7 +129,8 @@ impl<R: Record, V: Vault> Settling<'_, R, V> {
         if !answer.older.is_empty() {
             let again = self.erasures.replay(self.vault, self.counters).await?;
             if again > 0 {
-                let detail = format!("{again} erasures were done again in a vault that was put back");
+                let detail =
+                    format!("{again} erasures and holds were done again in a vault that was put back");
                 self.tell(now, "vault-erasures", Outcome::Done, "", detail).await?;
                 answer = self.vault.mark(self.marks.newest()).await?;
             }
@@ -147,6 +148,7 @@ impl<R: Record, V: Vault> Settling<'_, R, V> {
             self.counters.add("vault-put-back.accepted", 1);
             let detail = if *forgets {
                 self.counters.add("alarm.erasures-forgotten", 1);
+                self.erasures.set_aside(now)?;
                 "an older state of the vault was accepted by who holds what opens it, WITHOUT the erasures since"
             } else {
                 "an older state of the vault was accepted by who holds what opens it"

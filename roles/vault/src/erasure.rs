@@ -77,7 +77,7 @@ impl Vault {
         Ok(held)
     }
 
-    /// Does erasures again that a restored vault does not know, and gives those that the caller does not have.
+    /// Sets holds and does erasures again that a restored vault does not know, and gives those that the caller does not have.
     ///
     /// # Errors
     /// When it is too much at once; [`Failure::Broken`] when the disk fails.
@@ -102,16 +102,23 @@ impl Vault {
             self.carry_out(now)?;
             self.counters.add("erasures.done-again", u64::from(answer.replayed));
         }
-        answer.acts = self.desk.erasure_acts(question.after);
+        answer.acts = self.desk.erasure_acts(question.after, question.after_hold);
         Ok(answer)
     }
 
-    /// Takes one that two officers signed. Says whether it was news.
+    /// Takes a hold that an officer signed, or an erasure that two did. Says whether it was news.
     fn again(&self, acts: &ErasureActs, now: UtcMillis) -> Result<bool, Failure> {
         let check = |encoded: &[u8]| {
             check_act_of_old(encoded, |name| self.desk.key_of(name), self.desk.house())
                 .map_err(|e| Refused::new(e.code(), e.to_string()))
         };
+        if acts.is_of_hold() {
+            let act = check(&acts.hold)?;
+            let Deed::Hold(hold) = &act.deed else {
+                return Err(malformed("this is not the act of a hold"));
+            };
+            return self.desk.take_hold_again(acts, hold, now);
+        }
         let (request, approval) = (check(&acts.request)?, check(&acts.approval)?);
         let (Deed::Erase(wish), Deed::ApproveErasure(agreed)) = (&request.deed, &approval.deed) else {
             return Err(malformed("these are not the acts of an erasure"));

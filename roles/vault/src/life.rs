@@ -48,7 +48,8 @@ impl Vault {
             }
             steps.sort_by_key(|step| step.at_ms);
             let retired = content.lives.retired_from(meter);
-            let proven = self.fresh.proven(std::iter::once(number)).first() == Some(&true);
+            let proven =
+                self.fresh.proven(std::iter::once(number)).first().is_some_and(|(proven, _)| *proven);
             let state = if retired.is_some_and(|from| from <= now) {
                 "retired"
             } else if proven {

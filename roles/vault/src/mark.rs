@@ -81,7 +81,7 @@ pub(crate) fn accept(
 }
 
 /// The numbers of a mark, each with its word for people.
-fn numbers(mark: &Mark) -> [(&'static str, u64); 8] {
+fn numbers(mark: &Mark) -> [(&'static str, u64); 9] {
     [
         ("keys and tenancies", mark.table),
         ("hand-overs", mark.desk),
@@ -91,6 +91,7 @@ fn numbers(mark: &Mark) -> [(&'static str, u64); 8] {
         ("officers", mark.officers),
         ("erasures", mark.erasures),
         ("the term of the keys", mark.term),
+        ("legal holds", mark.holds),
     ]
 }
 
@@ -161,6 +162,7 @@ impl Vault {
             officers,
             erasures,
             term,
+            holds: self.desk.hold_count() as u64,
         }
     }
 
@@ -180,7 +182,7 @@ impl Vault {
             if !older.is_empty() {
                 // Told for as long as this mark is shown, so that whoever shows it next can still record it.
                 answer.accepted = marks.was_accepted(&hash).map_err(broken)?;
-                let forgets = present.erasures < shown.erasures;
+                let forgets = present.erasures < shown.erasures || present.holds < shown.holds;
                 let enough = match marks.acceptance(now).map_err(broken)? {
                     Some(Accepted::WithoutErasures) => true,
                     Some(Accepted::Older) => !forgets,
@@ -191,10 +193,12 @@ impl Vault {
                     answer.accepted = true;
                     if forgets {
                         marks.counters.add("alarm.erasures-forgotten", 1);
-                        let lost = shown.erasures - present.erasures;
+                        let erasures = shown.erasures.saturating_sub(present.erasures);
+                        let holds = shown.holds.saturating_sub(present.holds);
                         marks.counters.note(format!(
-                            "{lost} erasures are not known to the vault's files, which were accepted without them: \
-                             what was erased can be read again; treat it as an incident"
+                            "{erasures} erasures and {holds} legal holds are not known to the vault's files, which were \
+                             accepted without them: what was erased can be read again, and what was held is not; treat it \
+                             as an incident"
                         ));
                     }
                 }
@@ -284,10 +288,11 @@ mod tests {
             officers: n,
             erasures: n,
             term: n,
+            holds: n,
         };
         assert_eq!(older(&mark(5), &mark(5)), Vec::<&str>::new());
         assert_eq!(older(&mark(6), &mark(5)), Vec::<&str>::new());
-        assert_eq!(older(&mark(4), &mark(5)).len(), 8);
+        assert_eq!(older(&mark(4), &mark(5)).len(), 9);
         let desk = Mark { desk: 4, ..mark(5) };
         assert_eq!(older(&desk, &mark(5)), ["hand-overs"]);
         assert_eq!(Mark::from_line(&desk.to_line()), Some(desk));

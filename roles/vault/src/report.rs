@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use base::UtcMillis;
 use wire::custody::{Delivery, ErrandAnswer, KeyRow, KeysWish};
 use wire::vault::Verdict;
 
 use crate::MeterNumber;
-use crate::fresh::Presented;
+use crate::fresh::{Presented, Secs};
 use crate::vault::Vault;
 
 /// Meters whose telegrams did not open that are remembered; more are counted only.
 const MAX_WRONG: usize = 65_536;
+/// A key is unused when nothing has opened under it for so long: 40 days, in milliseconds.
+const UNUSED_MS: i64 = 40 * 24 * 3_600_000;
 /// Keys in one answer.
 const MAX_ROWS: usize = 5000;
 
@@ -42,7 +45,7 @@ impl WrongKeys {
 
 impl Vault {
     /// The deliveries with how their keys do, and the keys in the state that was asked for.
-    pub(crate) fn report(&self, wish: &KeysWish) -> ErrandAnswer {
+    pub(crate) fn report(&self, wish: &KeysWish, now: UtcMillis) -> ErrandAnswer {
         // A long answer goes on where it ended; the counts came with its beginning.
         let after = MeterNumber(wish.after.as_slice().try_into().unwrap_or_default());
         let handed_over = self.desk.handed_over();
@@ -63,7 +66,8 @@ impl Vault {
             .map(|((at_ms, source), number)| Delivery { number, at_ms, source, ..Delivery::default() })
             .collect();
         let mut answer = ErrandAnswer::default();
-        for ((number, delivery, role), proven) in all.into_iter().zip(proven) {
+        let old = Secs::of(now.plus(-UNUSED_MS));
+        for ((number, delivery, role), (proven, heard)) in all.into_iter().zip(proven) {
             let wrong = if proven { 0 } else { self.wrong.of(number) };
             let exposed = content.is_exposed(number);
             let state = if proven {
@@ -74,7 +78,11 @@ impl Vault {
                 "unproven"
             };
             let of = usize::try_from(delivery).ok().and_then(|at| deliveries.get_mut(at));
+            let came = of.as_ref().map_or(0, |of| of.at_ms);
+            let retired = content.lives.retired_from(number).is_some();
+            let unused = !retired && heard.unwrap_or(Secs::of(UtcMillis(came))) < old;
             if let Some(of) = of {
+                of.unused = of.unused.saturating_add(u64::from(unused));
                 let count = match state {
                     "proven" => &mut of.proven,
                     "wrong" => &mut of.wrong,
@@ -88,7 +96,8 @@ impl Vault {
                 "all" => true,
                 "exposed" => exposed,
                 "handed-over" => receivers.is_some(),
-                "retired" => content.lives.retired_from(number).is_some(),
+                "retired" => retired,
+                "unused" => unused,
                 "rekey-pending" => role == "GUEK" && content.lives.is_pending(number),
                 "fixed" => content.is_fixed(number, role),
                 other => other == state,

@@ -42,6 +42,8 @@ enum State {
     Wrong,
     /// The key was in plain text on its way.
     Exposed,
+    /// Nothing has opened under it for 40 days, though it is in force.
+    Unused,
     /// The key was handed over to somebody.
     HandedOver,
     /// The meter was exchanged, and its keys retired.
@@ -86,6 +88,7 @@ async fn ask(operator: &Operator, list: Option<State>) -> Result<(Vec<Delivery>,
         Some(State::Unproven) => "unproven",
         Some(State::Wrong) => "wrong",
         Some(State::Exposed) => "exposed",
+        Some(State::Unused) => "unused",
         Some(State::HandedOver) => "handed-over",
         Some(State::Retired) => "retired",
         Some(State::RekeyPending) => "rekey-pending",
@@ -136,16 +139,18 @@ fn json(d: &Delivery) -> serde_json::Value {
     serde_json::json!({
         "delivery": d.number, "at": (d.at_ms > 0).then(|| UtcMillis(d.at_ms).to_string()), "source": d.source,
         "proven": d.proven, "unproven": d.unproven, "wrong": d.wrong, "exposed": d.exposed,
+        "unused": d.unused,
     })
 }
 
 fn human(deliveries: &[Delivery], rows: Option<&[Row]>) -> String {
-    let mut all = table(["delivery", "came", "file", "proven", "unproven", "wrong", "exposed"]);
+    let mut all = table(["delivery", "came", "file", "proven", "unproven", "wrong", "exposed", "unused"]);
     for d in deliveries {
         let came = if d.at_ms > 0 { UtcMillis(d.at_ms).to_string() } else { "earlier".to_owned() };
-        let counts = [d.proven, d.unproven, d.wrong, d.exposed].map(|n| n.to_string());
-        let [proven, unproven, wrong, exposed] = counts;
-        all.add_row([d.number.to_string(), came, shown(&d.source), proven, unproven, wrong, exposed]);
+        let counts = [d.proven, d.unproven, d.wrong, d.exposed, d.unused].map(|n| n.to_string());
+        let [proven, unproven, wrong, exposed, unused] = counts;
+        let (number, file) = (d.number.to_string(), shown(&d.source));
+        all.add_row([number, came, file, proven, unproven, wrong, exposed, unused]);
     }
     let mut text = if deliveries.is_empty() { "no keys yet\n".to_owned() } else { format!("{all}\n") };
     let Some(rows) = rows else { return text };

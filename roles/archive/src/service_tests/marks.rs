@@ -96,7 +96,7 @@ async fn releases_alone_are_recorded_now_and_then_and_anything_else_at_once() {
 #[tokio::test]
 async fn what_was_erased_is_kept_before_the_mark_says_so_and_shown_to_a_vault_that_forgot_it() {
     let house = house().await;
-    let acts = |number| ErasureActs { number, request: vec![1], approval: vec![2] };
+    let acts = |number| ErasureActs { number, request: vec![1], approval: vec![2], ..Default::default() };
     house.vault.0.erased.lock().unwrap().extend([acts(1), acts(4)]);
     let mut erased = mark(5);
     erased.mark.as_mut().unwrap().erasures = 2;
@@ -114,7 +114,10 @@ async fn what_was_erased_is_kept_before_the_mark_says_so_and_shown_to_a_vault_th
     assert!(house.settle_at(older).await, "what was forgotten is all that was older");
     assert_eq!(*house.vault.0.erased.lock().unwrap(), [acts(1), acts(4)]);
     let events = house.ledger.0.events();
-    assert!(events.iter().any(|e| e.detail.starts_with("2 erasures were done again")), "{events:?}");
+    assert!(
+        events.iter().any(|e| e.detail.starts_with("2 erasures and holds were done again")),
+        "{events:?}"
+    );
     drop(house);
     assert!(!folder.exists(), "the test leaves nothing");
 }
@@ -122,9 +125,26 @@ async fn what_was_erased_is_kept_before_the_mark_says_so_and_shown_to_a_vault_th
 #[tokio::test]
 async fn a_vault_that_was_accepted_without_its_erasures_is_an_alarm() {
     let house = house().await;
-    house.settle_at(mark(5)).await;
-    assert!(house.settle_at(MarkAnswer { accepted: true, forgets: true, ..mark(4) }).await);
+    let acts = |request| ErasureActs { number: 1, request: vec![request], ..ErasureActs::default() };
+    let with_erasure = |n| {
+        let mut answer = mark(n);
+        answer.mark.as_mut().unwrap().erasures = 1;
+        answer
+    };
+    house.vault.0.erased.lock().unwrap().push(acts(1));
+    assert!(house.settle_at(with_erasure(5)).await);
+    // the vault has forgotten it, and has given its number to another since
+    *house.vault.0.erased.lock().unwrap() = vec![acts(2)];
+    assert!(house.settle_at(MarkAnswer { accepted: true, forgets: true, ..with_erasure(4) }).await);
     assert_eq!(house.archive.0.counters.get("alarm.erasures-forgotten"), 1);
+    assert_eq!(
+        house.archive.0.erasures.count(),
+        1,
+        "what is decided now is kept under the number that it has"
+    );
+    let folders = std::fs::read_dir(house.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let aside = folders.filter(|name| name.to_string_lossy().starts_with("erasures-forgotten-")).count();
+    assert_eq!(aside, 1, "what was kept lies aside");
     let told = house.ledger.0.events();
     assert!(told.iter().any(|e| e.detail.ends_with("WITHOUT the erasures since")));
 }

@@ -21,7 +21,14 @@ const MAX_ACTS: usize = 100;
 #[derive(Default)]
 pub(super) struct Erasures {
     list: BTreeMap<u32, Erasure>,
-    holds: BTreeMap<u32, (SetHold, Who)>,
+    holds: BTreeMap<u32, Held>,
+}
+
+struct Held {
+    wish: SetHold,
+    set: Who,
+    /// As the officer signed it.
+    act: Vec<u8>,
 }
 
 struct Erasure {
@@ -82,7 +89,7 @@ impl Erasures {
         match deed {
             Deed::Hold(hold) => {
                 let number = next(&self.holds);
-                self.holds.insert(number, (hold, who));
+                self.holds.insert(number, Held { wish: hold, set: who, act: encoded.to_vec() });
                 Some(number)
             }
             Deed::Erase(request) => {
@@ -106,8 +113,15 @@ impl Erasures {
         }
     }
 
-    /// An erasure that was decided before these files were, under the number that it had.
+    /// An erasure or a hold that was decided before these files were, under the number that it had.
     pub(super) fn apply_again(&mut self, acts: &ErasureActs) -> Option<u32> {
+        if acts.is_of_hold() {
+            let (act, _) = Act::read(&acts.hold).ok()?;
+            let Deed::Hold(wish) = act.deed else { return None };
+            let held = Held { wish, set: Who(act.officer, act.at), act: acts.hold.clone() };
+            self.holds.insert(acts.number, held);
+            return Some(acts.number);
+        }
         let (request, _) = Act::read(&acts.request).ok()?;
         let (approval, _) = Act::read(&acts.approval).ok()?;
         let Deed::Erase(wish) = request.deed else { return None };
@@ -131,6 +145,20 @@ impl Erasures {
             }
             Some(known) => Ok(known.state() == "requested"),
         }
+    }
+
+    /// Whether a hold that an officer signed may be set again: it is not known.
+    pub(super) fn may_hold_again(&self, number: u32, hold: &SetHold) -> Result<bool, Refused> {
+        match self.holds.get(&number) {
+            None => Ok(true),
+            Some(known) if known.wish == *hold => Ok(false),
+            Some(_) => refused("other-request", format!("hold {number} is another one here")),
+        }
+    }
+
+    /// How many holds were ever set.
+    pub(super) fn hold_count(&self) -> usize {
+        self.holds.len()
     }
 
     /// The erasures that two officers decided.
@@ -159,18 +187,24 @@ impl Erasures {
 
     /// The holds, for the table.
     pub(super) fn holds(&self) -> impl Iterator<Item = (u32, Hold)> {
-        self.holds.iter().map(|(number, (hold, _))| (*number, scope(hold)))
+        self.holds.iter().map(|(number, held)| (*number, scope(&held.wish)))
     }
 
-    /// The acts of decided erasures with higher numbers.
-    pub(super) fn acts_after(&self, after: u32) -> Vec<ErasureActs> {
+    /// The acts of holds and of decided erasures with higher numbers.
+    pub(super) fn acts_after(&self, after: u32, after_hold: u32) -> Vec<ErasureActs> {
+        let holds = self.holds.range(after_hold.saturating_add(1)..).map(|(number, held)| ErasureActs {
+            number: *number,
+            hold: held.act.clone(),
+            ..ErasureActs::default()
+        });
         let later = self.list.range(after.saturating_add(1)..).filter(|(_, e)| e.approved.is_some());
         let acts = later.map(|(number, e)| ErasureActs {
             number: *number,
             request: e.acts.0.clone(),
             approval: e.acts.1.clone(),
+            ..ErasureActs::default()
         });
-        acts.take(MAX_ACTS).collect()
+        holds.chain(acts).take(MAX_ACTS).collect()
     }
 
     /// Erasures, for people: all in short, or one with all that it names.
@@ -185,7 +219,7 @@ impl Erasures {
 
     /// Holds, for people.
     pub(super) fn shown_holds(&self, is_live: impl Fn(u32) -> bool) -> Vec<ShownHold> {
-        let shown = |(number, (hold, who)): (&u32, &(SetHold, Who))| ShownHold {
+        let shown = |(number, Held { wish: hold, set: who, .. }): (&u32, &Held)| ShownHold {
             number: *number,
             state: if is_live(*number) { "live" } else { "lifted" }.to_owned(),
             tenancies: hold.tenancies.clone(),

@@ -17,7 +17,7 @@ use base::{Secret, UtcMillis};
 use envelope::cms;
 use grant::act::{Act, Deed, house_of};
 use grant::check_act;
-use grant::erasure::RequestErasure;
+use grant::erasure::{RequestErasure, SetHold};
 use journal::{Disk, Journal, Options, Position};
 use prost::Message;
 use seal::{Place, aead, mac};
@@ -150,9 +150,14 @@ impl Desk {
         Ok((request.clone(), requested.clone(), approved.clone()))
     }
 
-    /// The acts of decided erasures with higher numbers.
-    pub(crate) fn erasure_acts(&self, after: u32) -> Vec<ErasureActs> {
-        self.lock().state.erasures.acts_after(after)
+    /// How many holds were ever set.
+    pub(crate) fn hold_count(&self) -> usize {
+        self.lock().state.erasures.hold_count()
+    }
+
+    /// The acts of holds and of decided erasures with higher numbers.
+    pub(crate) fn erasure_acts(&self, after: u32, after_hold: u32) -> Vec<ErasureActs> {
+        self.lock().state.erasures.acts_after(after, after_hold)
     }
 
     /// Writes down an erasure again that these files do not know. Says whether it was news.
@@ -164,6 +169,21 @@ impl Desk {
     ) -> Result<bool, Failure> {
         let mut inner = self.lock();
         let news = inner.state.erasures.may_again(acts.number, wish)?;
+        if news {
+            self.write(&mut inner, now, Step::Again(acts.clone()))?;
+        }
+        Ok(news)
+    }
+
+    /// Writes down a hold again that these files do not know. Says whether it was news.
+    pub(crate) fn take_hold_again(
+        &self,
+        acts: &ErasureActs,
+        hold: &SetHold,
+        now: UtcMillis,
+    ) -> Result<bool, Failure> {
+        let mut inner = self.lock();
+        let news = inner.state.erasures.may_hold_again(acts.number, hold)?;
         if news {
             self.write(&mut inner, now, Step::Again(acts.clone()))?;
         }
@@ -206,7 +226,7 @@ impl Vault {
             Carried::Fetch(fetch) => self.fetch(&fetch, person, now),
             Carried::Acknowledge(answer) => self.acknowledge(&answer, now),
             Carried::Look(look) => Ok(self.look(look.handover, now)),
-            Carried::Keys(wish) => Ok(self.report(&wish)),
+            Carried::Keys(wish) => Ok(self.report(&wish, now)),
             Carried::Erasures(look) => Ok(self.look_at_erasures(look.erasure)),
             Carried::Certificate(erasure) => self.certificate(erasure, now),
             Carried::Life(wish) => self.life(&wish.meter, now),

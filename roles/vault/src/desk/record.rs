@@ -26,7 +26,7 @@ pub(super) enum Step {
     /// The receiver has them.
     #[prost(uint32, tag = "6")]
     Acknowledged(u32),
-    /// An erasure that was decided before these files were restored.
+    /// An erasure or a hold that was decided before these files were restored.
     #[prost(message, tag = "20")]
     Again(wire::erasure::ErasureActs),
 }

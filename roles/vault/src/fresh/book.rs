@@ -288,6 +288,11 @@ impl Book {
         }
     }
 
+    /// When the newest accepted telegram of a meter was heard.
+    pub(crate) fn last_heard(&self, number: MeterNumber) -> Option<Secs> {
+        self.meter(number).and_then(Meter::last_heard)
+    }
+
     fn meter(&self, number: MeterNumber) -> Option<&Meter> {
         self.meters.get(number).map(|kept| &kept.meter)
     }

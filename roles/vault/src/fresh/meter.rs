@@ -197,6 +197,11 @@ impl Meter {
         }
     }
 
+    /// When the newest telegram was heard that was accepted.
+    pub(crate) fn last_heard(&self) -> Option<Secs> {
+        self.ring.iter().chain(&self.top).map(|seen| seen.at).max()
+    }
+
     /// Whether the meter's key has shown itself right.
     pub(crate) const fn is_proven(&self) -> bool {
         self.proofs >= 2

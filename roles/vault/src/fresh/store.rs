@@ -318,10 +318,10 @@ impl Freshness {
         numbers.filter(|n| !book.is_proven(*n)).count()
     }
 
-    /// Whether the keys of these meters have proved themselves, in their order.
-    pub(crate) fn proven(&self, numbers: impl Iterator<Item = MeterNumber>) -> Vec<bool> {
+    /// Whether the keys of these meters have proved themselves, and when something opened last; in their order.
+    pub(crate) fn proven(&self, numbers: impl Iterator<Item = MeterNumber>) -> Vec<(bool, Option<Secs>)> {
         let book = lock(&self.book);
-        numbers.map(|n| book.is_proven(n)).collect()
+        numbers.map(|n| (book.is_proven(n), book.last_heard(n))).collect()
     }
 
     /// Telegrams that wait for their commit, holes remembered, meters known.

@@ -104,7 +104,7 @@ fn only_an_officer_can_open_the_list_of_decoys_and_sees_who_touched_which() {
     assert_eq!(code(house.act("anna", &officers.anna, wish(&[1; 9]))), "unfit-key");
     // and in a report it is a key like others
     let all = wire::custody::KeysWish { state: "all".into(), after: Vec::new() };
-    let report = house.vault().report(&all);
+    let report = house.vault().report(&all, NOW);
     assert_eq!(report.keys.len(), 3);
 }
 

@@ -211,7 +211,8 @@ fn erasures_are_done_again_in_files_from_before_and_nothing_else_is() {
     assert_eq!(newest.erasures, 1);
 
     let (stranger, _) = lived();
-    let answer = stranger.vault().erasures(&Erasures { replay: acts.clone(), after: 0 }, NOW).unwrap();
+    let answer =
+        stranger.vault().erasures(&Erasures { replay: acts.clone(), ..Erasures::default() }, NOW).unwrap();
     assert!(answer.replayed == 0 && answer.failed.contains("not signed by"), "{}", answer.failed);
 
     let mut restored = restore();
@@ -222,9 +223,9 @@ fn erasures_are_done_again_in_files_from_before_and_nothing_else_is() {
     assert!(!restored.vault().mark(&shown, NOW).unwrap().accepted, "erasures first");
     let mut forged = acts.clone();
     forged[0].approval = acts[0].request.clone();
-    let answer = restored.vault().erasures(&Erasures { replay: forged, after: 0 }, NOW).unwrap();
+    let answer = restored.vault().erasures(&Erasures { replay: forged, ..Erasures::default() }, NOW).unwrap();
     assert_eq!((answer.replayed, answer.failed.is_empty()), (0, false));
-    let again = Erasures { replay: acts.clone(), after: 0 };
+    let again = Erasures { replay: acts.clone(), ..Erasures::default() };
     assert_eq!(restored.vault().erasures(&again, NOW).unwrap().replayed, 1);
     assert_eq!(restored.vault().erasures(&again, NOW).unwrap().replayed, 0, "once is enough");
     let shown_now = restored.vault().mark(&shown, NOW).unwrap();
@@ -239,6 +240,48 @@ fn erasures_are_done_again_in_files_from_before_and_nothing_else_is() {
     let answer = lost.vault().mark(&shown, NOW).unwrap();
     assert!(answer.accepted && answer.forgets);
     assert_eq!(lost.counters.get("alarm.erasures-forgotten"), 1);
+}
+
+#[test]
+fn a_hold_that_these_files_do_not_know_is_set_again_before_what_it_keeps_is_erased() {
+    let (house, officers) = lived();
+    let yesterday = house.disk.copy();
+    let claim = |reason: &str| {
+        let month = month(OCTOBER).number();
+        SetHold { tenancies: vec![A.0.to_vec()], first: month, last: month, reason: reason.to_owned() }
+    };
+    house.act("bo", &officers.bo, Deed::Hold(claim("claim 44"))).unwrap();
+    house.erase(&officers, &of_a()).unwrap();
+    let october = [series(A, 1, Class::Daily, OCTOBER)];
+    let kept = house.held(&october).keys;
+    let newest = house.present();
+    assert_eq!((newest.holds, newest.erasures), (1, 1));
+    let acts = house.vault().erasures(&Erasures::default(), NOW).unwrap().acts;
+    let kinds: Vec<_> = acts.iter().map(|one| (one.is_of_hold(), one.number)).collect();
+    assert_eq!(kinds, [(true, 1), (false, 1)]);
+    let rest = Erasures { after_hold: 1, ..Erasures::default() };
+    assert_eq!(house.vault().erasures(&rest, NOW).unwrap().acts, acts[1..]);
+
+    let mut restored = House::on(yesterday, house.layout.clone());
+    let shown = restored.recorded(&newest);
+    assert!(restored.vault().mark(&shown, NOW).unwrap().older.contains("legal holds"));
+    restored.accept(mark::Accepted::Older);
+    let replay = |replay: &[wire::erasure::ErasureActs]| {
+        restored.vault().erasures(&Erasures { replay: replay.to_vec(), ..Erasures::default() }, NOW).unwrap()
+    };
+    let mut forged = acts[0].clone();
+    forged.hold = acts[1].request.clone();
+    assert!(replay(&[forged]).failed.contains("not the act of a hold"));
+    assert_eq!((replay(&acts).replayed, replay(&acts).replayed), (2, 0));
+    assert_eq!(release(&restored, &october).refused, ["erased"]);
+    assert_eq!(restored.held(&october).keys, kept, "the same key as before");
+    let mut other = acts[0].clone();
+    house.act("bo", &officers.bo, Deed::Hold(claim("claim 45"))).unwrap();
+    other.hold = house.vault().erasures(&rest, NOW).unwrap().acts[0].hold.clone();
+    assert!(replay(&[other]).failed.contains("hold 1 is another one here"));
+    assert!(restored.vault().mark(&shown, NOW).unwrap().accepted);
+    restored.restart();
+    assert_eq!(restored.held(&october).keys, kept);
 }
 
 impl House {

@@ -105,8 +105,9 @@ fn keys_go_out_once_to_whom_two_officers_named_and_the_receiver_says_that_it_has
     let recipient = house.receiver(&officers, key_of, fingerprint);
     let request = wish(recipient, &BOTH);
     let number = house.act("anna", &officers.anna, Deed::Request(request.clone())).unwrap().number;
-    let report =
-        house.vault().report(&wire::custody::KeysWish { state: "handed-over".into(), after: Vec::new() });
+    let report = house
+        .vault()
+        .report(&wire::custody::KeysWish { state: "handed-over".into(), after: Vec::new() }, NOW);
     assert!(report.keys.is_empty(), "nothing went out yet");
     house.restart();
     assert_eq!(house.state(number), "requested");
@@ -123,8 +124,9 @@ fn keys_go_out_once_to_whom_two_officers_named_and_the_receiver_says_that_it_has
     let digits = |n| hex::encode(key(n));
     assert!(lines[1].starts_with(&format!("KAM;10000001;{};;;H1-", digits(1))), "{text}");
     assert!(lines[2].starts_with(&format!("KAM;10000002;;{};;H1-", digits(2))), "{text}");
-    let report =
-        house.vault().report(&wire::custody::KeysWish { state: "handed-over".into(), after: Vec::new() });
+    let report = house
+        .vault()
+        .report(&wire::custody::KeysWish { state: "handed-over".into(), after: Vec::new() }, NOW);
     let handed: Vec<_> = report.keys.iter().map(|k| (k.meter.as_str(), k.receivers.as_slice())).collect();
     assert_eq!(
         handed,

@@ -138,7 +138,7 @@ fn keys_are_reported_by_the_delivery_that_they_came_with() {
     import(&house, "june.kem", &[("KAM", "10000004", "DEK", key(4))]);
     house.restart();
     let report = |state: &str, after: Vec<u8>| {
-        house.vault().report(&wire::custody::KeysWish { state: state.to_owned(), after })
+        house.vault().report(&wire::custody::KeysWish { state: state.to_owned(), after }, NOW)
     };
     let all = report("unproven", Vec::new());
     let deliveries: Vec<_> =
@@ -158,4 +158,12 @@ fn keys_are_reported_by_the_delivery_that_they_came_with() {
     assert_eq!(rows, expected);
     assert_eq!(report("unproven", all.keys[1].number.clone()).keys, all.keys[2..], "it goes on after a key");
     assert!(report("wrong", Vec::new()).keys.is_empty() && report("", Vec::new()).keys.is_empty());
+    assert!(report("unused", Vec::new()).keys.is_empty(), "they have just come");
+    let later = |days: i64| {
+        let wish = wire::custody::KeysWish { state: "unused".to_owned(), after: Vec::new() };
+        house.vault().report(&wish, NOW.plus(days * 24 * 3_600_000))
+    };
+    assert!(later(39).keys.is_empty());
+    let unused = later(41);
+    assert_eq!((unused.keys.len(), unused.deliveries[0].unused, unused.deliveries[1].unused), (4, 3, 1));
 }

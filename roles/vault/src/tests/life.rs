@@ -53,7 +53,7 @@ impl House {
     }
 
     fn in_state(&self, state: &str) -> Vec<String> {
-        let report = self.vault().report(&KeysWish { state: state.to_owned(), after: Vec::new() });
+        let report = self.vault().report(&KeysWish { state: state.to_owned(), after: Vec::new() }, NOW);
         report.keys.into_iter().map(|row| row.meter).collect()
     }
 

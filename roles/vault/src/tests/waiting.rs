@@ -27,7 +27,7 @@ fn those_who_look_and_those_who_write_do_not_wait_for_each_other_for_ever() {
     work(Box::new(move |vault| lists.iter().for_each(|list| _ = vault.import_keys(list, NOW).unwrap())));
     work(Box::new(|vault| (0..4000).for_each(|_| vault.gauge())));
     work(Box::new(|vault| (0..4000).for_each(|_| _ = vault.mark(&PresentMark::default(), NOW).unwrap())));
-    work(Box::new(|vault| (0..400).for_each(|_| _ = vault.report(&KeysWish::default()))));
+    work(Box::new(|vault| (0..400).for_each(|_| _ = vault.report(&KeysWish::default(), NOW))));
     work(Box::new(|vault| {
         for _ in 0..8 {
             vault.terms.ask();
