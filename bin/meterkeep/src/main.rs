@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+mod access;
 mod backup;
 mod collect;
 mod collectors;
@@ -20,11 +21,13 @@ mod meters;
 mod officer;
 mod operator;
 mod output;
+mod people;
 mod place;
 mod private_file;
 mod problem;
 mod reader;
 mod readings;
+mod roles;
 mod secret;
 mod status;
 mod token;
@@ -57,6 +60,9 @@ enum Command {
     Erasure(erasure::Args),
     Backup(backup::Args),
     Meters(meters::Args),
+    People(people::Args),
+    Access(access::Args),
+    Roles(roles::Args),
     Readings(readings::Args),
     Collector(collectors::Args),
     Collect(collect::Args),
@@ -86,6 +92,9 @@ fn main() -> ExitCode {
         Command::Erasure(args) => erasure::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Meters(args) => meters::run(&args),
+        Command::People(args) => people::run(&args),
+        Command::Access(args) => access::run(&args),
+        Command::Roles(args) => roles::run(&args),
         Command::Readings(args) => readings::run(&args),
         Command::Collector(args) => collectors::run(&args),
         Command::Collect(args) => collect::run(&args),

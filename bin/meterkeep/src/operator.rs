@@ -12,6 +12,7 @@ use seal::sign::Signer;
 use wire::archive::Asked;
 use wire::custody::{Carried, Errand, ErrandAnswer};
 use wire::health::{Health, HealthRequest};
+use wire::staff::{StaffAnswer, StaffErrand, Wish};
 use wire::warden::{GrantRequest, Granted};
 use wire::{Message, Method, Room};
 
@@ -36,6 +37,8 @@ pub(crate) struct Reach {
     pub classes: Vec<Class>,
     pub first_month: Option<Month>,
     pub last_month: Option<Month>,
+    /// The open case that it is for; 0 for none.
+    pub case: u32,
 }
 
 impl Operator {
@@ -93,6 +96,11 @@ impl Operator {
         self.ask(purpose, &Reach::default(), Method::ArchiveCustody, &errand).await
     }
 
+    /// Has the warden do an errand of people and roles.
+    pub(crate) async fn staff(&self, wish: Wish) -> Result<StaffAnswer, Problem> {
+        self.call(Method::WardenStaff, Room::Warden, &StaffErrand { wish: Some(wish) }).await
+    }
+
     /// Asks the archive under a fresh grant: the warden grants, a session key that lives for this call signs.
     pub(crate) async fn ask<Q: Message, A: Message + Default>(
         &self,
@@ -111,6 +119,7 @@ impl Operator {
             first_month: month(reach.first_month),
             last_month: month(reach.last_month),
             tenancies: Vec::new(),
+            case: reach.case,
         };
         let granted: Granted = self.call(Method::WardenGrant, Room::Warden, &wish).await?;
         let request =

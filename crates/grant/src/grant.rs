@@ -78,7 +78,10 @@ impl Grant {
         let actions = body
             .actions
             .iter()
-            .map(|name| Action::from_name(name).filter(|a| purpose.covers(*a)).ok_or(field("actions")))
+            .map(|name| {
+                let granted = |a: &Action| a.is_granted() && purpose.covers(*a);
+                Action::from_name(name).filter(granted).ok_or(field("actions"))
+            })
             .collect::<Result<BTreeSet<_>, _>>()?;
         let classes =
             body.classes.iter().map(|code| class(WHAT, *code)).collect::<Result<BTreeSet<Class>, _>>()?;

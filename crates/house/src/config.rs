@@ -30,6 +30,9 @@ pub struct HouseConfig {
     pub name: String,
     /// User number of the person who owns it; `init` writes it.
     pub owner_uid: u32,
+    /// The operating system's group of those who may speak to warden and archive; `people open` writes it. Empty: the owner
+    /// and root alone.
+    pub staff_group: String,
     /// What a new meter's policy keeps: `daily` or `all`.
     pub default_resolution: String,
     /// Whether rooms enter their jails: `enforce`, or `off` for tests that inject faults below a room.
@@ -41,6 +44,7 @@ impl Default for HouseConfig {
         Self {
             name: "house".to_owned(),
             owner_uid: 0,
+            staff_group: String::new(),
             default_resolution: "daily".to_owned(),
             jail: "enforce".to_owned(),
         }

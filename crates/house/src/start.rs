@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use link::{Client, Door, Identity, IdentityError, Shutdown, Target, Trust};
+use link::{Admitted, Client, Door, Identity, IdentityError, Shutdown, Target, Trust};
 use tokio::signal::unix::{SignalKind, signal};
 use wire::Room;
 
@@ -75,13 +75,18 @@ impl Context {
         Ok(Client::new(room, Target::Unix(self.layout.socket(room)), Some(&self.identity), &self.trust)?)
     }
 
-    /// This room's socket, for rooms and for the house's people: its owner and root.
+    /// This room's socket, for rooms and for the house's people: its owner and root, and where staff ask, its staff.
     ///
     /// # Errors
     /// When the socket cannot be made.
     pub fn door(&self) -> Result<Door, StartError> {
-        let people = [self.config.house.owner_uid, 0];
-        Ok(Door::unix(&self.layout.socket(self.room), &self.identity, &self.trust, &people)?)
+        let asked = matches!(self.room, Room::Warden | Room::Archive);
+        let people = if asked && !self.config.house.staff_group.is_empty() {
+            Admitted::Group
+        } else {
+            Admitted::These(vec![self.config.house.owner_uid, 0])
+        };
+        Ok(Door::unix(&self.layout.socket(self.room), &self.identity, &self.trust, people)?)
     }
 }
 

@@ -19,16 +19,26 @@ pub struct Door {
 }
 
 pub(crate) enum Listener {
-    /// Rooms (house certificate) and people (peer uid, one of these).
-    Unix { listener: UnixListener, path: PathBuf, people: Vec<u32> },
+    /// Rooms (house certificate) and people (peer uid).
+    Unix { listener: UnixListener, path: PathBuf, people: Admitted },
     /// Rooms on other machines.
     Rooms(TcpListener),
     /// Collectors, and strangers who want to become one.
     Collectors(TcpListener),
 }
 
+/// Which people a socket admits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admitted {
+    /// Users with these numbers.
+    These(Vec<u32>),
+    /// Everybody whom the operating system lets at it: the owner, and members of the socket folder's group. Who they are is
+    /// proved all the same, and what they may do is for the room to decide.
+    Group,
+}
+
 impl Door {
-    /// A Unix socket for rooms and for the people with these user numbers. A socket file left behind by a
+    /// A Unix socket for rooms and for people. A socket file left behind by a
     /// killed room is replaced.
     ///
     /// # Errors
@@ -37,7 +47,7 @@ impl Door {
         path: &Path,
         identity: &Identity,
         house: &Trust,
-        people: &[u32],
+        people: Admitted,
     ) -> Result<Self, IdentityError> {
         let failed =
             |e: std::io::Error| IdentityError::Unreadable { path: path.to_owned(), why: e.to_string() };
@@ -45,13 +55,11 @@ impl Door {
         let fresh = path.with_extension(format!("new-{}", std::process::id()));
         let _ = std::fs::remove_file(&fresh);
         let listener = UnixListener::bind(&fresh).map_err(failed)?;
-        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        let mode = if people == Admitted::Group { 0o660 } else { 0o600 };
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
         std::fs::rename(&fresh, path).map_err(failed)?;
         let tls = server_config(identity, house, true)?;
-        Ok(Self {
-            listener: Listener::Unix { listener, path: path.to_owned(), people: people.to_vec() },
-            tls,
-        })
+        Ok(Self { listener: Listener::Unix { listener, path: path.to_owned(), people }, tls })
     }
 
     /// A TCP door for rooms on other machines; a certificate of the house is required.
@@ -79,7 +87,11 @@ impl Door {
             Listener::Unix { listener, people, .. } => {
                 let (stream, _) = listener.accept().await?;
                 let uid = stream.peer_cred()?.uid();
-                let person = people.contains(&uid).then_some(uid);
+                let person = match people {
+                    Admitted::These(people) => people.contains(&uid),
+                    Admitted::Group => true,
+                }
+                .then_some(uid);
                 Ok(Knock {
                     socket: Socket::Unix(stream),
                     kind: Kind::Unix { person },

@@ -17,7 +17,7 @@ mod server;
 
 pub use caller::Caller;
 pub use client::{CallError, Client, Target};
-pub use door::Door;
+pub use door::{Admitted, Door};
 pub use frame::{MAX_FRAME, MAX_STRANGER_FRAME};
 pub use identity::{Identity, IdentityError, Trust};
 pub use server::{Service, Shutdown, answer, serve};

@@ -65,7 +65,10 @@ pub const fn callers_of(method: Method) -> Grantees {
         | Method::VaultErasures => &[R(Archive)],
         Method::LedgerAppend => &[R(Intake), R(Archive), R(Warden)],
         Method::LedgerHead => &[R(Archive), R(Warden), Operator],
-        Method::WardenGrant | Method::WardenCollectorToken | Method::WardenRevokeCollector => &[Operator],
+        Method::WardenGrant
+        | Method::WardenCollectorToken
+        | Method::WardenRevokeCollector
+        | Method::WardenStaff => &[Operator],
         Method::WardenEnrolCollector | Method::WardenCollectors => &[R(Intake)],
         Method::ArchiveReadings
         | Method::ArchiveRegister

@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod mark;
 mod method;
 mod room;
+pub mod staff;
 pub mod vault;
 pub mod warden;
 

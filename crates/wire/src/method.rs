@@ -98,6 +98,8 @@ methods! {
     WardenEnrolCollector = 63, Warden, "warden.enrol_collector";
     /// The collectors that are admitted or revoked, with their public keys.
     WardenCollectors = 64, Warden, "warden.collectors";
+    /// People, roles, cases and access in time.
+    WardenStaff = 65, Warden, "warden.staff";
 
     /// Readings, against a signed request under a grant.
     ArchiveReadings = 70, Archive, "archive.readings";

@@ -24,6 +24,9 @@ pub struct GrantRequest {
     /// Tenancies wanted (16 bytes each); empty asks for all of the house.
     #[prost(bytes = "vec", repeated, tag = "7")]
     pub tenancies: Vec<Vec<u8>>,
+    /// The open case that it is for; 0 for none. Where no tenancy is named, those of the case are meant.
+    #[prost(uint32, tag = "8")]
+    pub case: u32,
 }
 
 /// A grant.

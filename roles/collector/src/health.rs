@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use house::Counters;
 use journal::{Disk, RealDisk, read_whole, write_atomically};
-use link::{Caller, Door, Identity, Service, Trust, pki};
+use link::{Admitted, Caller, Door, Identity, Service, Trust, pki};
 use tokio::sync::watch;
 use wire::health::HealthRequest;
 use wire::{Method, Refused, Room};
@@ -51,7 +51,7 @@ pub(crate) fn door(folder: &Folder) -> Result<Door, CollectorError> {
     let (identity, trust) = local_identity(folder)?;
     // The owner of the folder, and root.
     let owner = std::fs::metadata(&folder.0).map_err(CollectorError::io(&folder.0))?.uid();
-    Ok(Door::unix(&folder.socket(), &identity, &trust, &[owner, 0])?)
+    Ok(Door::unix(&folder.socket(), &identity, &trust, Admitted::These(vec![owner, 0]))?)
 }
 
 fn local_identity(folder: &Folder) -> Result<(Identity, Trust), CollectorError> {

@@ -1,14 +1,19 @@
 //! People and collectors: who they are, and which grants they get.
 //!
-//! A person is who the operating system says is at the socket. The owner of the house (and root) gets grants of
-//! ten minutes for a purpose; everybody else is denied with a reason. A collector is who proves, with a one-time
+//! A person is who the operating system says is at the socket. What they may do is decided by the house's policies, from
+//! their roles, cases, access in time and emergencies; grants last ten minutes. As long as nobody has a role, the owner of the
+//! house (and root) does everything alone; everybody else is denied with a reason. A collector is who proves, with a one-time
 //! token's secret, that the owner wants it. Every grant, denial, enrolment and revocation is in the log before it
 //! is answered: without the ledger's receipt nothing is given.
 
 mod enrolment;
+mod errands;
 mod minting;
 mod people;
 mod service;
+mod shown;
+mod staff;
+mod standing;
 mod state;
 mod tokens;
 
@@ -30,6 +35,7 @@ use wire::Room;
 use zeroize::Zeroizing;
 
 use crate::enrolment::Office;
+use crate::staff::Staff;
 use crate::state::StateFile;
 
 /// Runs the room until it is told to stop.
@@ -50,8 +56,10 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     };
     let recorder = LedgerRecorder::new(context.client(Room::Ledger)?, layout.verifier(Room::Ledger)?);
     let people = People::new(context.config.house.owner_uid);
+    let staff = Staff::open(Arc::clone(&disk), &folder.join("staff"))
+        .map_err(|e| StartError::during("cannot read who works here")(&e))?;
     let file = StateFile::new(disk, folder.join("state"));
-    let warden = Warden::new(people, layout.signer(Room::Warden)?, recorder, office, file)
+    let warden = Warden::new(people, layout.signer(Room::Warden)?, recorder, office, (file, staff))
         .map_err(|e| StartError::during("cannot read the warden's state")(&e))?;
     let door = context.door()?;
     link::serve(door, Room::Warden, Arc::new(warden), context.shutdown).await;

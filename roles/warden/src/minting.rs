@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use base::{Class, Month, TenancyId, UtcMillis};
 use grant::{Action, Grant, MAX_TENANCIES, Purpose, Scope, Tenancies};
+use policy::{Facts, Policies, Question, Reason};
 use seal::sign::Verifier;
 use wire::warden::GrantRequest;
 
-use crate::people::Person;
+use crate::staff::{Ask, State};
+use crate::standing::Standing;
 
 /// How long a grant lasts: ten minutes, in milliseconds.
 pub const GRANT_LIFE_MS: i64 = 10 * 60 * 1000;
@@ -46,6 +48,17 @@ pub enum Denied {
     /// Nothing asked for.
     #[error("the request names no action; name what is to be done")]
     Nothing,
+    /// The policies do not allow it.
+    #[error("{}", .reason.sentence(*.purpose))]
+    Policy {
+        /// Why.
+        reason: Reason,
+        /// What it was for.
+        purpose: Purpose,
+    },
+    /// No such case.
+    #[error("there is no open case {0}; `meterkeep access list` shows them")]
+    NoCase(u32),
     /// A request whose fields make no sense.
     #[error("the request's {0}; this is a fault of the program that asks")]
     Malformed(&'static str),
@@ -66,6 +79,8 @@ impl Denied {
             Self::NoRole { .. } => "no-role",
             Self::NoSuchPurpose { .. } => "no-such-purpose",
             Self::NotForPurpose { .. } => "not-for-purpose",
+            Self::Policy { reason, .. } => reason.code(),
+            Self::NoCase(_) => "no-case",
             Self::Nothing => "no-action",
             Self::Malformed(_) => "malformed",
             Self::TooMuch(_) => "too-much",
@@ -73,28 +88,40 @@ impl Denied {
     }
 }
 
+/// What a decision rests on, beside the request.
+#[derive(Clone, Copy)]
+pub(crate) struct Grounds<'a> {
+    pub(crate) standing: &'a Standing,
+    pub(crate) owner: &'a str,
+    pub(crate) staff: &'a State,
+    pub(crate) policies: &'a Policies,
+}
+
 /// Decides on a request; `id` is the grant's random name.
 ///
 /// # Errors
 /// Why not.
 pub(crate) fn decide(
-    person: &Person,
-    owner: &str,
+    grounds: Grounds<'_>,
     asked: &GrantRequest,
     id: [u8; 16],
     now: UtcMillis,
 ) -> Result<Grant, Denied> {
-    let Some(role) = person.role else {
-        return Err(Denied::NoRole { person: person.name.clone(), owner: owner.to_owned() });
-    };
+    let standing = grounds.standing;
+    if standing.roles.is_empty() {
+        let (person, owner) = (standing.name.clone(), grounds.owner.to_owned());
+        return Err(Denied::NoRole { person, owner });
+    }
     let purpose = Purpose::from_name(&asked.purpose)
         .ok_or_else(|| Denied::NoSuchPurpose { asked: asked.purpose.chars().take(40).collect() })?;
     let actions = asked
         .actions
         .iter()
         .map(|name| {
-            Action::from_name(name).filter(|action| purpose.covers(*action)).ok_or_else(|| {
-                let covered: Vec<&str> = purpose.actions().iter().map(|a| a.name()).collect();
+            let granted = |action: &Action| action.is_granted() && purpose.covers(*action);
+            Action::from_name(name).filter(granted).ok_or_else(|| {
+                let granted = purpose.actions().iter().filter(|action| action.is_granted());
+                let covered: Vec<&str> = granted.map(|a| a.name()).collect();
                 let action = name.chars().take(40).collect();
                 Denied::NotForPurpose { purpose, action, covered: covered.join(", ") }
             })
@@ -103,24 +130,86 @@ pub(crate) fn decide(
     if actions.is_empty() {
         return Err(Denied::Nothing);
     }
-    let scope = if actions.iter().any(|a| matches!(a, Action::ReadReadings | Action::ReadHeld)) {
-        scope(asked)?
-    } else {
-        Scope::nothing()
-    };
+    let mut scope =
+        if actions.iter().any(|a| a.reaches_readings()) { scope(asked)? } else { Scope::nothing() };
+    if asked.case != 0 && scope.tenancies == Tenancies::All {
+        let case = grounds.staff.open_case(asked.case).map_err(|_| Denied::NoCase(asked.case))?;
+        scope.tenancies = Tenancies::Only(case.tenancies.clone());
+    }
+    let (role, until) = permitted(grounds, purpose, &actions, &scope, asked.case, now)?;
     let session_key = Verifier::from_bytes(&asked.session_key)
         .map_err(|_| Denied::Malformed("session key is no public key"))?;
     Ok(Grant {
         id,
-        person: person.name.clone(),
-        role: role.name().to_owned(),
+        person: standing.name.clone(),
+        role,
         purpose,
         actions,
         scope,
         not_before: now,
-        until: now.plus(GRANT_LIFE_MS),
+        until,
         session_key: *session_key.as_bytes(),
     })
+}
+
+/// Asks the policies about each action and class. Gives the role that it is done in, and until when.
+fn permitted(
+    grounds: Grounds<'_>,
+    purpose: Purpose,
+    actions: &BTreeSet<Action>,
+    scope: &Scope,
+    case: u32,
+    now: UtcMillis,
+) -> Result<(String, UtcMillis), Denied> {
+    let (mut role, mut until) = (String::new(), now.plus(GRANT_LIFE_MS));
+    for action in actions {
+        let classes: Vec<Option<Class>> = if action.reaches_readings() {
+            scope.classes.iter().copied().map(Some).collect()
+        } else {
+            vec![None]
+        };
+        for class in classes {
+            let (facts, ends) = facts(grounds, purpose, class, &scope.tenancies, case, now);
+            let asker = grounds.standing.asker();
+            let question = Question { asker, purpose, action: *action, class, facts };
+            let decision = grounds.policies.decide(&question);
+            let Some(rule) = decision.rules.first().filter(|_| decision.allowed) else {
+                return Err(Denied::Policy { reason: grounds.policies.why(&question), purpose });
+            };
+            role = grounds.standing.role_of(rule);
+            until = until.min(ends.unwrap_or(until));
+        }
+    }
+    Ok((role, until))
+}
+
+/// What else counts for a question, and when the access or emergency ends that it may rest on.
+pub(crate) fn facts(
+    grounds: Grounds<'_>,
+    purpose: Purpose,
+    class: Option<Class>,
+    asked: &Tenancies,
+    case: u32,
+    now: UtcMillis,
+) -> (Facts, Option<UtcMillis>) {
+    let Grounds { standing, staff, .. } = grounds;
+    let open = staff.open_case(case).ok();
+    let case_covers = match (open, asked) {
+        (Some(case), Tenancies::Only(asked)) => !asked.is_empty() && asked.is_subset(&case.tenancies),
+        _ => false,
+    };
+    let fits = |ask: &Ask| ask.case == case && ask.purpose == purpose.name() && Some(ask.class) == class;
+    let access = staff.live_access(&standing.name, now).find(|(_, ask, ..)| fits(ask));
+    let glass = staff.live_glass(&standing.name, now).filter(|_| purpose == Purpose::Emergency);
+    let ends = [access.as_ref().map(|(.., until)| *until), glass.map(|(_, glass)| glass.until)];
+    let facts = Facts {
+        case_covers,
+        access: access.is_some(),
+        emergency: glass.is_some(),
+        single_handed: standing.single_handed,
+        restricted: false,
+    };
+    (facts, ends.into_iter().flatten().min())
 }
 
 fn scope(asked: &GrantRequest) -> Result<Scope, Denied> {
@@ -170,10 +259,11 @@ pub(crate) fn summary(grant: &Grant) -> String {
 
 #[cfg(test)]
 mod tests {
+    use policy::Catalogue;
     use seal::sign::Signer;
 
     use super::*;
-    use crate::people::Role;
+    use crate::people::People;
 
     const NOW: UtcMillis = UtcMillis(1_795_000_000_000);
 
@@ -186,15 +276,20 @@ mod tests {
             first_month: NOW.month().number() - 1,
             last_month: NOW.month().number(),
             tenancies: vec![],
+            case: 0,
         }
     }
 
-    fn anna(role: Option<Role>) -> Person {
-        Person { uid: 1000, name: "anna".to_owned(), role }
+    fn ask_as(uid: u32, owner: &str, asked: &GrantRequest) -> Result<Grant, Denied> {
+        let people = People::named(1000, |uid| Some(if uid == 1000 { "anna" } else { "carl" }.to_owned()));
+        let (staff, policies) =
+            (State::default(), Policies::compile(Catalogue::built_in().unwrap()).unwrap());
+        let standing = &Standing::of(&people, &staff, uid, NOW);
+        decide(Grounds { standing, owner, staff: &staff, policies: &policies }, asked, [1; 16], NOW)
     }
 
     fn ask(asked: &GrantRequest) -> Result<Grant, Denied> {
-        decide(&anna(Some(Role::Owner)), "anna", asked, [1; 16], NOW)
+        ask_as(1000, "anna", asked)
     }
 
     fn code(change: impl Fn(&mut GrantRequest)) -> &'static str {
@@ -229,7 +324,7 @@ mod tests {
 
     #[test]
     fn each_denial_has_its_word() {
-        let nobody = decide(&anna(None), "bert", &asked(), [1; 16], NOW).unwrap_err();
+        let nobody = ask_as(1001, "bert", &asked()).unwrap_err();
         assert_eq!(nobody.code(), "no-role");
         assert!(nobody.to_string().contains("its owner `bert`"));
         assert_eq!(code(|a| a.purpose = "curiosity".to_owned()), "no-such-purpose");

@@ -9,7 +9,7 @@ pub struct Person {
     pub uid: u32,
     /// The operating system's name, or `uid-1000` where it has none that a log can hold.
     pub name: String,
-    /// Under which role they may have grants; `None` for everybody else.
+    /// What they are to the house before anybody has a role in it; `None` for everybody else.
     pub role: Option<Role>,
 }
 

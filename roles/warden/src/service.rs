@@ -1,14 +1,15 @@
 //! The warden's answers.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use base::{CollectorId, UtcMillis, random};
 use bytes::Bytes;
-use grant::{Event, Outcome};
+use grant::{Action, Event, Outcome, Purpose};
 use house::Counters;
 use link::{Caller, Service, answer};
+use policy::{Catalogue, Policies};
 use recorder::{Entry, Record};
 use seal::sign::Signer;
 use tokio::sync::{Mutex, watch};
@@ -20,11 +21,13 @@ use wire::warden::{
 use wire::{Method, Refused};
 
 use crate::enrolment::{Enrolled, MAX_NAME, NotEnrolled, Office};
-use crate::minting::{Denied, decide, summary};
-use crate::people::{People, Person};
+use crate::minting::{Grounds, decide, summary};
+use crate::people::People;
+use crate::staff::Staff;
+use crate::standing::Standing;
 use crate::state::{self, State, StateError, StateFile};
 
-const ACTOR: &str = "warden";
+pub(crate) const ACTOR: &str = "warden";
 /// A token is good for a day at most, and for a minute at least.
 const TOKEN_LIFE_S: std::ops::RangeInclusive<u32> = 60..=24 * 3600;
 /// Tokens that wait to be used, at most.
@@ -37,17 +40,25 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 /// The room: knows people and collectors.
 pub struct Warden<R>(Arc<Inner<R>>);
 
-struct Inner<R> {
-    people: People,
+pub(crate) struct Inner<R> {
+    pub(crate) people: People,
     signer: Signer,
     recorder: R,
     office: Office,
     file: Arc<StateFile>,
+    pub(crate) staff: Mutex<Staff>,
+    policies: RwLock<Arc<Policies>>,
     state: Mutex<State>,
     version: watch::Sender<u64>,
     /// Refusals by token, so that a flood of forged requests does not fill the log.
     refusals: std::sync::Mutex<HashMap<[u8; 16], u32>>,
-    counters: Counters,
+    pub(crate) counters: Counters,
+}
+
+/// The policies of a house with this catalogue; of the built-in one where it has none of its own.
+pub(crate) fn policies_of(text: &str) -> Result<Policies, String> {
+    let catalogue = if text.is_empty() { Catalogue::built_in() } else { Catalogue::parse(text) };
+    Policies::compile(catalogue.map_err(|e| e.to_string())?).map_err(|e| e.to_string())
 }
 
 impl<R: Record> Warden<R> {
@@ -56,15 +67,18 @@ impl<R: Record> Warden<R> {
         signer: Signer,
         recorder: R,
         office: Office,
-        file: StateFile,
+        (file, staff): (StateFile, Staff),
     ) -> Result<Self, StateError> {
         let state = file.load()?;
+        let policies = policies_of(&staff.state().catalogue).map_err(StateError::Roles)?;
         let inner = Inner {
             people,
             signer,
             recorder,
             office,
             file: Arc::new(file),
+            staff: Mutex::new(staff),
+            policies: RwLock::new(Arc::new(policies)),
             version: watch::Sender::new(public_version(&state)),
             state: Mutex::new(state),
             refusals: std::sync::Mutex::default(),
@@ -92,7 +106,16 @@ const fn public_version(state: &State) -> u64 {
 }
 
 impl<R: Record> Inner<R> {
-    async fn record(&self, event: Event) -> Result<Entry, Refused> {
+    /// The policies in force.
+    pub(crate) fn policies(&self) -> Arc<Policies> {
+        Arc::clone(&self.policies.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn put_in_force(&self, policies: Policies) {
+        *self.policies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
+    }
+
+    pub(crate) async fn record(&self, event: Event) -> Result<Entry, Refused> {
         let entry = self.recorder.record_one(event).await;
         entry.map_err(|error| {
             self.counters.add("refused.no-receipt", 1);
@@ -102,41 +125,61 @@ impl<R: Record> Inner<R> {
     }
 
     /// Records a refusal to a person, then refuses.
-    async fn deny(&self, person: &Person, event: Event, denied: Denied) -> Refused {
-        self.counters.add(format!("denied.{}", denied.code()), 1);
-        tracing::info!(person = %person.name, action = %event.action, reason = denied.code(), "denied");
-        let reason = denied.code().to_owned();
-        let event = Event { outcome: Outcome::Refused, reason, on_behalf: person.name.clone(), ..event };
+    pub(crate) async fn deny(&self, person: &str, event: Event, refused: Refused) -> Refused {
+        self.counters.add(format!("denied.{}", refused.code), 1);
+        tracing::info!(%person, action = %event.action, reason = refused.code, "denied");
+        let reason = refused.code.to_owned();
+        let event = Event { outcome: Outcome::Refused, reason, on_behalf: person.to_owned(), ..event };
         match self.record(event).await {
-            Ok(_) => Refused::new(denied.code(), denied.to_string()),
+            Ok(_) => refused,
             Err(refused) => refused,
         }
     }
 
     async fn grant(&self, uid: u32, asked: GrantRequest, now: UtcMillis) -> Result<Granted, Refused> {
-        let person = self.people.person(uid);
+        let staff = self.staff.lock().await;
+        let standing = Standing::of(&self.people, staff.state(), uid, now);
         let id = random().map_err(|e| Refused::new("no-randomness", e.to_string()))?;
         let known = grant::Purpose::from_name(&asked.purpose).map_or("", grant::Purpose::name);
         let event = Event { purpose: known.to_owned(), ..Event::new(now, ACTOR, "grant", Outcome::Allowed) };
-        let grant = match decide(&person, &self.people.owner(), &asked, id, now) {
+        let (owner, policies) = (self.people.owner(), self.policies());
+        let grounds =
+            Grounds { standing: &standing, owner: &owner, staff: staff.state(), policies: &policies };
+        let decided = decide(grounds, &asked, id, now);
+        drop(staff);
+        let grant = match decided {
             Ok(grant) => grant,
-            Err(denied) => return Err(self.deny(&person, event, denied).await),
+            Err(denied) => {
+                let refused = Refused::new(denied.code(), denied.to_string());
+                return Err(self.deny(&standing.name, event, refused).await);
+            }
         };
-        let event =
-            Event { on_behalf: person.name.clone(), grant_id: Some(id), detail: summary(&grant), ..event };
+        let mut detail = summary(&grant);
+        if asked.case != 0 {
+            detail.push_str(&format!(", case {}", asked.case));
+        }
+        let event = Event { on_behalf: grant.person.clone(), grant_id: Some(id), detail, ..event };
         self.record(event).await?;
+        self.note_use(&grant.person, &grant.role, now).await;
         self.counters.add("grants", 1);
         Ok(Granted { grant: grant.sign(&self.signer) })
     }
 
-    /// Who may look after collectors: the people who may have grants.
-    async fn keeper(&self, uid: u32, event: &Event) -> Result<Person, Refused> {
-        let person = self.people.person(uid);
-        if person.role.is_some() {
-            return Ok(person);
+    /// Who may look after collectors: those whose role has that purpose.
+    async fn keeper(
+        &self,
+        uid: u32,
+        action: Action,
+        event: &Event,
+        now: UtcMillis,
+    ) -> Result<String, Refused> {
+        let staff = self.staff.lock().await;
+        let standing = Standing::of(&self.people, staff.state(), uid, now);
+        drop(staff);
+        match self.may(&standing, &[Purpose::Collectors], action) {
+            Ok(_) => Ok(standing.name),
+            Err(refused) => Err(self.deny(&standing.name, event.clone(), refused).await),
         }
-        let denied = Denied::NoRole { person: person.name.clone(), owner: self.people.owner() };
-        Err(self.deny(&person, event.clone(), denied).await)
     }
 
     /// Puts a new state on the disk, then in memory.
@@ -155,7 +198,7 @@ impl<R: Record> Inner<R> {
 
     async fn token(&self, uid: u32, asked: TokenRequest, now: UtcMillis) -> Result<Token, Refused> {
         let event = Event::new(now, ACTOR, "collector-token", Outcome::Allowed);
-        let person = self.keeper(uid, &event).await?;
+        let person = self.keeper(uid, Action::EnrolCollector, &event, now).await?;
         let name = asked.name.trim();
         if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
             return Err(Refused::new(
@@ -179,7 +222,7 @@ impl<R: Record> Inner<R> {
         let id: [u8; 16] = random().map_err(|e| Refused::new("no-randomness", e.to_string()))?;
         let expires = now.plus(i64::from(asked.valid_s) * 1000);
         let detail = format!("token {} until {expires}", hex::encode(id));
-        self.record(Event { on_behalf: person.name, detail, ..event }).await?;
+        self.record(Event { on_behalf: person, detail, ..event }).await?;
         let token = state::Token {
             id: id.to_vec(),
             name: name.to_owned(),
@@ -246,7 +289,7 @@ impl<R: Record> Inner<R> {
 
     async fn revoke(&self, uid: u32, asked: RevokeCollector, now: UtcMillis) -> Result<Done, Refused> {
         let event = Event::new(now, ACTOR, grant::Action::RevokeCollector.name(), Outcome::Allowed);
-        let person = self.keeper(uid, &event).await?;
+        let person = self.keeper(uid, Action::RevokeCollector, &event, now).await?;
         let id = CollectorId(asked.collector);
         let mut state = self.state.lock().await;
         let mut next = state.clone();
@@ -260,7 +303,7 @@ impl<R: Record> Inner<R> {
             return Ok(Done {});
         }
         let reason: String = asked.reason.chars().filter(|c| !c.is_control()).take(200).collect();
-        self.record(Event { on_behalf: person.name, detail: format!("{id}: {reason}"), ..event }).await?;
+        self.record(Event { on_behalf: person, detail: format!("{id}: {reason}"), ..event }).await?;
         "revoked".clone_into(&mut collector.state);
         collector.since_ms = now.0;
         next.version = next.version.saturating_add(1);
@@ -310,6 +353,9 @@ impl<R: Record> Service for Warden<R> {
             (Method::WardenRevokeCollector, Caller::Operator { uid }) => {
                 answer(body, |q| self.whole(move |w| async move { w.revoke(uid, q, now).await })).await
             }
+            (Method::WardenStaff, Caller::Operator { uid }) => {
+                answer(body, |q| self.whole(move |w| async move { w.errand(uid, q, now).await })).await
+            }
             (Method::WardenEnrolCollector, _) => {
                 answer(body, |q| self.whole(move |w| async move { w.enrol(q, now).await })).await
             }
@@ -321,5 +367,5 @@ impl<R: Record> Service for Warden<R> {
 }
 
 #[cfg(test)]
-#[path = "service_tests.rs"]
+#[path = "service_tests/mod.rs"]
 mod tests;

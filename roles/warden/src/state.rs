@@ -79,6 +79,9 @@ pub(crate) enum StateError {
     /// The file layer.
     #[error(transparent)]
     Disk(#[from] JournalError),
+    /// Roles and purposes that were in force and are not understood.
+    #[error("the house's roles and purposes cannot be used: {0}")]
+    Roles(String),
     /// The file is not as it was written.
     #[error("`{path}` is damaged: put back a good copy, or move it away and enrol the collectors again")]
     Damaged {

@@ -23,7 +23,7 @@ use base::CollectorId;
 use bytes::Bytes;
 use house_tests::house::{House, Plan, rooms};
 use link::pki::{certify_collector, certify_room, make_authority, request_certificate};
-use link::{CallError, Caller, Client, Door, Identity, Service, Shutdown, Target, Trust, serve};
+use link::{Admitted, CallError, Caller, Client, Door, Identity, Service, Shutdown, Target, Trust, serve};
 use wire::{CallerKind, Method, Refused, Room};
 
 const TABLE: &str = include_str!("authority.txt");
@@ -249,7 +249,8 @@ async fn nobody_speaks_to_a_room_with_another_name() {
         let identity = Identity::load(&house.layout.room(room)).unwrap();
         let trust = Trust::load(&house.layout.house_authority()).unwrap();
         let (impostor, shutdown) = (Arc::new(Impostor(AtomicU32::new(0))), Shutdown::new());
-        let door = Door::unix(&house.layout.socket(Room::Vault), &identity, &trust, &[]).unwrap();
+        let door = Door::unix(&house.layout.socket(Room::Vault), &identity, &trust, Admitted::These(vec![]))
+            .unwrap();
         let serving = tokio::spawn(serve(door, Room::Vault, Arc::clone(&impostor), shutdown.clone()));
         for _ in 0..seconds * 10 {
             tokio::time::sleep(Duration::from_millis(100)).await;

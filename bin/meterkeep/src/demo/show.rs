@@ -110,7 +110,8 @@ impl Show {
             until: now.plus(1),
             limit: LINES,
             latest: true,
-            held: false,
+            purpose: grant::Purpose::Operations,
+            case: 0,
         };
         match readings::ask(operator, &query).await {
             Ok(answer) => {

@@ -43,6 +43,12 @@ pub(crate) struct Args {
     /// Readings that a legal hold keeps, for that claim: also what was erased otherwise.
     #[arg(long)]
     held: bool,
+    /// What for: `operations`, `bill-question`, `billing`, `leak-analysis`, `network-analysis` or `emergency`.
+    #[arg(long, value_name = "PURPOSE", default_value = "operations", conflicts_with = "held")]
+    purpose: String,
+    /// The open case that it is for: then only readings of those whom the case is about.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
+    case: u32,
     /// Only the newest reading of each meter.
     #[arg(long)]
     latest: bool,
@@ -67,8 +73,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
             Problem::new(format!("the time asked for is empty: from {from} until {until}")).exit(USAGE)
         );
     }
-    let (limit, latest, held) = (args.limit, args.latest, args.held);
-    let query = Query { meters: &args.meters, class, from, until, limit, latest, held };
+    let purpose = if args.held { Purpose::LegalClaim } else { crate::people::purpose(&args.purpose)? };
+    let (limit, latest, case) = (args.limit, args.latest, args.case);
+    let query = Query { meters: &args.meters, class, from, until, limit, latest, purpose, case };
     let operator = Operator::new(&layout)?;
     let answer = Operator::runtime()?.block_on(ask(&operator, &query))?;
     show::show(&answer, args.format.format, args.all_records)?;
@@ -83,7 +90,8 @@ pub(crate) struct Query<'a> {
     pub until: UtcMillis,
     pub limit: u32,
     pub latest: bool,
-    pub held: bool,
+    pub purpose: Purpose,
+    pub case: u32,
 }
 
 /// Asks the archive under a grant that reaches just what is asked.
@@ -92,6 +100,7 @@ pub(crate) async fn ask(operator: &Operator, query: &Query<'_>) -> Result<Readin
         classes: vec![query.class],
         first_month: Some(query.from.month()),
         last_month: Some(query.until.plus(-1).month()),
+        case: query.case,
     };
     let body = ReadingsQuery {
         meters: query.meters.to_vec(),
@@ -101,12 +110,8 @@ pub(crate) async fn ask(operator: &Operator, query: &Query<'_>) -> Result<Readin
         limit: query.limit,
         latest: query.latest,
     };
-    let purpose = if query.held {
-        (Purpose::LegalClaim, Action::ReadHeld)
-    } else {
-        (Purpose::Operations, Action::ReadReadings)
-    };
-    operator.ask(purpose, &reach, Method::ArchiveReadings, &body).await
+    let action = if query.purpose == Purpose::LegalClaim { Action::ReadHeld } else { Action::ReadReadings };
+    operator.ask((query.purpose, action), &reach, Method::ArchiveReadings, &body).await
 }
 
 pub(crate) use show::summary;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use base::CollectorId;
 use bytes::Bytes;
 use link::pki::{Certified, certify_collector, certify_room, make_authority, request_certificate};
-use link::{CallError, Caller, Client, Door, Identity, Service, Shutdown, Target, Trust, serve};
+use link::{Admitted, CallError, Caller, Client, Door, Identity, Service, Shutdown, Target, Trust, serve};
 use wire::gateway::Done;
 use wire::{Method, Refused, Room};
 
@@ -82,7 +82,9 @@ impl House {
     }
 
     fn open_unix(&self, room: Room, people: &[u32]) {
-        let door = Door::unix(&self.socket(), &self.identity(room), &self.trust(), people).unwrap();
+        let door =
+            Door::unix(&self.socket(), &self.identity(room), &self.trust(), Admitted::These(people.to_vec()))
+                .unwrap();
         tokio::spawn(serve(door, room, Arc::clone(&self.echo), self.shutdown.clone()));
     }
 
@@ -226,7 +228,9 @@ async fn a_refusal_a_missed_deadline_and_an_oversized_message_are_told_apart() {
 async fn a_client_finds_a_room_that_came_back() {
     let house = House::new();
     let first = Shutdown::new();
-    let door = Door::unix(&house.socket(), &house.identity(Room::Vault), &house.trust(), &[]).unwrap();
+    let door =
+        Door::unix(&house.socket(), &house.identity(Room::Vault), &house.trust(), Admitted::These(vec![]))
+            .unwrap();
     let serving = tokio::spawn(serve(door, Room::Vault, Arc::clone(&house.echo), first.clone()));
     let client =
         Client::new(Room::Vault, unix(&house.socket()), Some(&house.identity(Room::Intake)), &house.trust())

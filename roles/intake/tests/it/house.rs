@@ -11,7 +11,7 @@ use house::{Context, Layout};
 use intake::faults::Faults;
 use intake::shared::{Settings, Shared};
 use link::pki::{certify_room, make_authority};
-use link::{Door, Identity, Service, Shutdown, Trust};
+use link::{Admitted, Door, Identity, Service, Shutdown, Trust};
 use prost::Message;
 use seal::sign::Signer;
 use seal::{Place, aead};
@@ -92,7 +92,7 @@ impl House {
         let layout = self.layout();
         let identity = Identity::load(&layout.room(room)).unwrap();
         let trust = Trust::load(&layout.house_authority()).unwrap();
-        let door = Door::unix(&layout.socket(room), &identity, &trust, &[]).unwrap();
+        let door = Door::unix(&layout.socket(room), &identity, &trust, Admitted::These(vec![])).unwrap();
         tokio::spawn(link::serve(door, room, Arc::clone(service), self.fakes.clone()));
     }
 

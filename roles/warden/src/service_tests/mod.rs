@@ -56,6 +56,8 @@ impl House {
             0 => Some("root".to_owned()),
             1000 => Some("anna".to_owned()),
             1001 => Some("bert".to_owned()),
+            1002 => Some("carl".to_owned()),
+            1003 => Some("dora".to_owned()),
             _ => None,
         });
         let office = Office {
@@ -67,7 +69,8 @@ impl House {
             core_key: Signer::generate().unwrap().verifier(),
         };
         let file = StateFile::new(Arc::new(self.disk.clone()), "/w/state".into());
-        Warden::new(people, self.signer(), self.ledger.clone(), office, file)
+        let staff = Staff::open(Arc::new(self.disk.clone()), Path::new("/w/staff")).unwrap();
+        Warden::new(people, self.signer(), self.ledger.clone(), office, (file, staff))
     }
 
     fn warden(&self) -> Warden<Shared> {
@@ -103,8 +106,11 @@ fn wanted() -> GrantRequest {
         first_month: month,
         last_month: month,
         tenancies: vec![],
+        case: 0,
     }
 }
+
+mod staff;
 
 #[tokio::test]
 async fn the_owner_and_root_get_a_grant_that_is_in_the_log() {
@@ -189,6 +195,7 @@ async fn a_collector_is_enrolled_listed_and_revoked_and_all_of_it_survives_a_res
     let secret = hex::encode(&token.secret);
     assert!(house.ledger.0.events().iter().all(|e| !e.detail.contains(&secret)));
 
+    drop(warden);
     let warden = house.warden(); // started again in between
     let request = enrolment(&token);
     let first: Enrolment = ask(&warden, INTAKE, Method::WardenEnrolCollector, &request).await.unwrap();
@@ -197,6 +204,7 @@ async fn a_collector_is_enrolled_listed_and_revoked_and_all_of_it_survives_a_res
     let event = house.last_event();
     assert_eq!((event.action.as_str(), event.on_behalf.as_str()), ("enrol-collector", "c1"));
 
+    drop(warden);
     let warden = house.warden();
     let again: Enrolment = ask(&warden, INTAKE, Method::WardenEnrolCollector, &request).await.unwrap();
     assert_eq!(again.body, first.body, "a lost answer is given again");
@@ -211,8 +219,10 @@ async fn a_collector_is_enrolled_listed_and_revoked_and_all_of_it_survives_a_res
     let revoke = RevokeCollector { collector: 1, reason: "stolen\nlast night".to_owned() };
     let _: Done = ask(&warden, ANNA, Method::WardenRevokeCollector, &revoke).await.unwrap();
     assert_eq!(house.last_event().detail, "c1: stolenlast night");
+    drop(warden);
+    let warden = house.warden();
     let revoked: Collectors = ask(
-        &house.warden(),
+        &warden,
         INTAKE,
         Method::WardenCollectors,
         &CollectorsRequest { seen_version: list.version, wait_ms: 60_000 },

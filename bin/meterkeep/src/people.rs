@@ -1,0 +1,219 @@
+//! `meterkeep people`: who works here, and in which roles.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use base::UtcMillis;
+use grant::Purpose;
+use wire::staff::{LookStaff, NewPerson, RoleOf, ShownPerson, StaffAnswer, Wish};
+
+use crate::operator::Operator;
+use crate::output::{Format, FormatArg, print, print_json, say, shown, table};
+use crate::place::HouseArg;
+use crate::problem::{Problem, USAGE};
+
+/// People of the utility and their roles.
+///
+/// As long as nobody has a role, the owner of the house does everything alone. With the first role that changes: the owner is
+/// an administrator then, who looks after people and collectors and reads nothing.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    List(List),
+    Add(Add),
+    Leave(Leave),
+    Give(RoleArgs),
+    Take(RoleArgs),
+    Open(Open),
+}
+
+/// Show who works here, and until when each role lasts. Without the right to see all, oneself.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  meterkeep people list --house ./house\n  meterkeep people list --format json"
+)]
+struct List {
+    #[command(flatten)]
+    house: HouseArg,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+/// Name a person, who is a user of this machine.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  meterkeep people add anna --title \"Anna, customer service\" --house ./house\n  \
+                        meterkeep people add bo --user bjensen"
+)]
+struct Add {
+    #[command(flatten)]
+    house: HouseArg,
+    /// As the log names them; never given to anybody else.
+    name: String,
+    /// Their user at this machine; the same name where this is left out.
+    #[arg(long)]
+    user: Option<String>,
+    /// For people.
+    #[arg(long, default_value = "")]
+    title: String,
+}
+
+/// A person does not work here any more: roles, access and emergencies of theirs end at once.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  meterkeep people leave anna --house ./house\n  meterkeep people leave bo"
+)]
+struct Leave {
+    #[command(flatten)]
+    house: HouseArg,
+    /// Who.
+    name: String,
+}
+
+/// Give a role, or give it again before it lapses: privileged ones after a quarter, others after half a year. `take` takes it.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep people give anna customer-service --house ./house\n  \
+                        meterkeep people take anna customer-service")]
+struct RoleArgs {
+    #[command(flatten)]
+    house: HouseArg,
+    /// Who.
+    person: String,
+    /// Which; `meterkeep roles show` lists them.
+    role: String,
+}
+
+/// Let the members of a group of this machine speak to the house: to the warden and the archive, and to no other room.
+///
+/// Who they are is proved by their user, and what they may do is decided by their roles; without a role they are denied. The
+/// house has to be started again after this.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep people open --group meterkeep --house ./house\n  \
+                        meterkeep people open --group staff")]
+struct Open {
+    #[command(flatten)]
+    house: HouseArg,
+    /// The operating system's group.
+    #[arg(long)]
+    group: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
+    match &args.command {
+        Command::List(args) => list(args),
+        Command::Add(args) => {
+            let user = args.user.as_ref().unwrap_or(&args.name).clone();
+            let new = NewPerson { name: args.name.clone(), title: args.title.clone(), user };
+            errand(&args.house, Wish::AddPerson(new))
+        }
+        Command::Leave(args) => errand(&args.house, Wish::Leave(args.name.clone())),
+        Command::Give(args) => errand(&args.house, Wish::GiveRole(role(args))),
+        Command::Take(args) => errand(&args.house, Wish::TakeRole(role(args))),
+        Command::Open(args) => open(args),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn role(args: &RoleArgs) -> RoleOf {
+    RoleOf { person: args.person.clone(), role: args.role.clone() }
+}
+
+/// Does an errand and gives the warden's answer.
+pub(crate) fn asked(house: &HouseArg, wish: Wish) -> Result<StaffAnswer, Problem> {
+    let (layout, _) = house.open()?;
+    let operator = Operator::new(&layout)?;
+    Operator::runtime()?.block_on(operator.staff(wish))
+}
+
+/// Does an errand and says what was done.
+pub(crate) fn errand(house: &HouseArg, wish: Wish) -> Result<(), Problem> {
+    let answer = asked(house, wish)?;
+    say(&shown(&answer.done));
+    Ok(())
+}
+
+/// The purpose of a name.
+pub(crate) fn purpose(name: &str) -> Result<Purpose, Problem> {
+    Purpose::from_name(name).ok_or_else(|| {
+        let known = Purpose::ALL.map(Purpose::name).join(", ");
+        Problem::new(format!("`{name}` is no purpose; there are: {known}")).exit(USAGE)
+    })
+}
+
+/// A moment for people; nothing for never.
+pub(crate) fn moment(ms: i64) -> String {
+    if ms == 0 { String::new() } else { UtcMillis(ms).to_string() }
+}
+
+fn list(args: &List) -> Result<(), Problem> {
+    let answer = asked(&args.house, Wish::Look(LookStaff::default()))?;
+    if args.format.format == Format::Json {
+        return print_json(&answer.people.iter().map(json).collect::<Vec<_>>());
+    }
+    let mut all = table(["person", "user", "role", "state", "until", "given by", "used last", "title"]);
+    for person in &answer.people {
+        let named = |role: &str, state: &str, until: i64, by: &str, used: i64| {
+            let (name, user, title) = (shown(&person.name), shown(&person.user), shown(&person.title));
+            [name, user, shown(role), state.to_owned(), moment(until), shown(by), moment(used), title]
+        };
+        if person.roles.is_empty() {
+            let state = if person.left_ms > 0 { "left" } else { "no role" };
+            all.add_row(named("", state, person.left_ms, "", 0));
+        }
+        for role in &person.roles {
+            all.add_row(named(&role.name, &role.state, role.until_ms, &role.given_by, role.used_ms));
+        }
+    }
+    print(&if answer.people.is_empty() { "nobody has a role yet\n".to_owned() } else { format!("{all}\n") })
+}
+
+fn json(person: &ShownPerson) -> serde_json::Value {
+    let roles = person.roles.iter().map(|role| {
+        serde_json::json!({
+            "role": role.name, "state": role.state, "until": moment(role.until_ms), "given_by": role.given_by,
+            "used": (role.used_ms > 0).then(|| moment(role.used_ms)),
+        })
+    });
+    serde_json::json!({
+        "person": person.name, "user": person.user, "title": person.title, "roles": roles.collect::<Vec<_>>(),
+        "left": (person.left_ms > 0).then(|| moment(person.left_ms)),
+    })
+}
+
+fn open(args: &Open) -> Result<(), Problem> {
+    let (layout, mut config) = args.house.open()?;
+    let group =
+        nix::unistd::Group::from_name(&args.group).map_err(Problem::during("cannot look the group up"))?;
+    let group = group.ok_or_else(|| {
+        Problem::new(format!("this machine has no group `{}`", args.group))
+            .help("make one with `groupadd`, and put the house's staff and its owner into it")
+    })?;
+    config.house.staff_group.clone_from(&args.group);
+    let text = toml::to_string_pretty(&config).map_err(Problem::during("cannot write the settings"))?;
+    journal::write_atomically(&journal::RealDisk, &layout.config(), text.as_bytes())
+        .map_err(|e| Problem::new(format!("cannot write the settings: {e}")))?;
+    let public = layout.public("");
+    // sockets that are made in a folder with the set-group bit belong to its group
+    for (path, mode) in [
+        (layout.root(), 0o710),
+        (&layout.run(), 0o2710),
+        (&public, 0o710),
+        (&layout.config(), 0o640),
+        (&layout.house_authority(), 0o640),
+    ] {
+        let path: &Path = path;
+        nix::unistd::chown(path, None, Some(group.gid)).map_err(Problem::at(path))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(Problem::at(path))?;
+    }
+    say(&format!(
+        "members of `{}` may speak to the warden and the archive once the house is started again",
+        args.group
+    ));
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! A catalogue as Cedar policies: one permit a role, purpose and way to data, and the forbids of the house.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use base::Class;
+use cedar_policy::{
+    Authorizer, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Schema, ValidationMode,
+    Validator,
+};
+use grant::{Action, Purpose};
+
+use crate::catalogue::{Purposed, Role};
+use crate::{Catalogue, Strength};
+
+/// What a catalogue amounts to: policies that decide.
+pub struct Policies {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) set: PolicySet,
+    pub(crate) schema: Schema,
+    pub(crate) authorizer: Authorizer,
+    pub(crate) names: Names,
+}
+
+/// The names of entities, made once.
+pub(crate) struct Names {
+    pub(crate) person: EntityTypeName,
+    pub(crate) data: EntityTypeName,
+    pub(crate) actions: BTreeMap<Action, EntityUid>,
+    pub(crate) roles: BTreeMap<String, EntityUid>,
+}
+
+/// A catalogue that does not compile: a fault of this program, not of who wrote the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the policies of this house cannot be made: {0}; this is a fault of the program, please report it")]
+pub struct CompileError(String);
+
+fn failed(error: impl std::fmt::Display) -> CompileError {
+    CompileError(error.to_string())
+}
+
+/// The numbers that policies compare.
+pub(crate) const fn level(strength: Strength) -> i64 {
+    match strength {
+        Strength::Machine => 0,
+        Strength::MultiFactor => 1,
+        Strength::StepUp => 2,
+    }
+}
+
+const FORBIDS: [(&str, &str); 2] = [
+    ("forbid/left", "forbid(principal, action, resource) unless { principal.here };"),
+    (
+        "forbid/restricted",
+        "forbid(principal, action == House::Action::\"read-readings\", resource) when { resource.restricted };",
+    ),
+];
+
+fn schema_text() -> String {
+    let actions: Vec<String> = Action::ALL.iter().map(|action| format!("\"{action}\"")).collect();
+    format!(
+        "namespace House {{
+  entity Role;
+  entity Person in [Role] = {{ here: Bool }};
+  entity Data = {{ class: String, restricted: Bool }};
+  type Facts = {{
+    purpose: String, login: Long, case_covers: Bool, access: Bool, emergency: Bool, single_handed: Bool
+  }};
+  action {} appliesTo {{ principal: Person, resource: Data, context: Facts }};
+}}",
+        actions.join(", ")
+    )
+}
+
+fn set_of(classes: &BTreeSet<Class>) -> String {
+    let names: Vec<String> = classes.iter().map(|class| format!("\"{}\"", class.name())).collect();
+    format!("[{}].contains(resource.class)", names.join(", "))
+}
+
+fn permit(role: &str, actions: &[Action], purpose: Purpose, login: Strength, also: &[String]) -> String {
+    let actions: Vec<String> = actions.iter().map(|action| format!("House::Action::\"{action}\"")).collect();
+    let mut text = format!(
+        "permit(principal in House::Role::\"{role}\", action in [{}], resource) when {{ ",
+        actions.join(", ")
+    );
+    let _ = write!(text, "context.purpose == \"{purpose}\" && context.login >= {}", level(login));
+    also.iter().for_each(|condition| _ = write!(text, " && {condition}"));
+    text.push_str(" };");
+    text
+}
+
+/// The policies of a role for a purpose, each with its name.
+fn policies_of(name: &str, role: &Role, purpose: Purpose, with: &Purposed) -> Vec<(String, String)> {
+    let named = |way: &str| format!("{name}/{purpose}/{way}");
+    if role.single_handed {
+        let alone = ["context.single_handed".to_owned()];
+        return vec![(named("single-handed"), permit(name, purpose.actions(), purpose, with.login, &alone))];
+    }
+    let (reading, acting): (Vec<Action>, Vec<Action>) =
+        purpose.actions().iter().partition(|action| action.reaches_readings());
+    let mut made = Vec::new();
+    if !acting.is_empty() {
+        made.push((named("acting"), permit(name, &acting, purpose, with.login, &[])));
+    }
+    if !reading.is_empty() && !with.classes.is_empty() {
+        let mut also = vec![set_of(&with.classes)];
+        if with.case {
+            also.push("context.case_covers".to_owned());
+        }
+        if purpose == Purpose::Emergency {
+            also.push("context.emergency".to_owned());
+        }
+        made.push((named("standing"), permit(name, &reading, purpose, with.login, &also)));
+    }
+    if !reading.is_empty() && !with.in_time.is_empty() {
+        let also = [set_of(&with.in_time), "context.case_covers".to_owned(), "context.access".to_owned()];
+        made.push((named("in-time"), permit(name, &reading, purpose, with.login, &also)));
+    }
+    made
+}
+
+impl Policies {
+    /// Compiles a catalogue, and has Cedar validate what came of it.
+    ///
+    /// # Errors
+    /// When it does not compile, which no catalogue that was read should bring about.
+    pub fn compile(catalogue: Catalogue) -> Result<Self, CompileError> {
+        let (schema, _) = Schema::from_cedarschema_str(&schema_text()).map_err(failed)?;
+        let mut set = PolicySet::new();
+        let mut add = |id: String, text: &str| -> Result<(), CompileError> {
+            let policy = Policy::parse(Some(PolicyId::new(id)), text).map_err(failed)?;
+            set.add(policy).map_err(failed)
+        };
+        for (id, text) in FORBIDS {
+            add(id.to_owned(), text)?;
+        }
+        for (name, role) in &catalogue.roles {
+            for purpose in &role.purposes {
+                let Some(with) = catalogue.purposes.get(purpose) else { continue };
+                for (id, text) in policies_of(name, role, *purpose, with) {
+                    add(id, &text)?;
+                }
+            }
+        }
+        let found = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
+        if !found.validation_passed() {
+            return Err(failed(found));
+        }
+        let kind = |name| EntityTypeName::from_str(name).map_err(failed);
+        let (action, role) = (kind("House::Action")?, kind("House::Role")?);
+        let uid = |kind: &EntityTypeName, id: &str| {
+            EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+        };
+        let names = Names {
+            person: kind("House::Person")?,
+            data: kind("House::Data")?,
+            actions: Action::ALL.iter().map(|a| (*a, uid(&action, a.name()))).collect(),
+            roles: catalogue.roles.keys().map(|name| (name.clone(), uid(&role, name))).collect(),
+        };
+        Ok(Self { catalogue, set, schema, authorizer: Authorizer::new(), names })
+    }
+
+    /// What they were made of.
+    #[must_use]
+    pub const fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// The policies as Cedar text, each under its name: for who wants to read or prove them.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut all: Vec<(String, String)> =
+            self.set.policies().map(|policy| (policy.id().to_string(), policy.to_string())).collect();
+        all.sort();
+        all.into_iter().map(|(id, text)| format!("// {id}\n{text}\n\n")).collect()
+    }
+
+    /// The entities that a role is, for a person who holds it. Roles that this catalogue does not have open nothing.
+    pub(crate) fn roles(&self, held: &[String]) -> HashSet<EntityUid> {
+        held.iter().filter_map(|name| self.names.roles.get(name)).cloned().collect()
+    }
+}

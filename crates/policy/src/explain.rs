@@ -1,0 +1,130 @@
+//! Who can, and what would change.
+
+use base::Class;
+use grant::{Action, Purpose};
+
+use crate::{Asker, Facts, Policies, Question, Strength};
+
+/// How far somebody gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Not at all.
+    Closed,
+    /// In an emergency that they take, and that is reviewed.
+    Emergency,
+    /// For a case, when somebody else approved it, for a time.
+    InTime,
+    /// For a case.
+    Case,
+    /// As long as nobody else has a role.
+    SingleHanded,
+    /// At any time.
+    Open,
+}
+
+impl Reach {
+    /// A word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "-",
+            Self::Emergency => "emergency",
+            Self::InTime => "in time",
+            Self::Case => "case",
+            Self::SingleHanded => "alone",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// Somebody who can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// Who.
+    pub name: String,
+    /// What for.
+    pub purpose: Purpose,
+    /// How far.
+    pub reach: Reach,
+}
+
+/// What another catalogue would change for somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// For whom.
+    pub name: String,
+    /// What for.
+    pub purpose: Purpose,
+    /// What.
+    pub action: Action,
+    /// Which class, where the action reaches readings.
+    pub class: Option<Class>,
+    /// How far they get now.
+    pub before: Reach,
+    /// How far they would get.
+    pub after: Reach,
+}
+
+/// Every action with each class that it is decided for.
+pub(crate) fn rows() -> impl Iterator<Item = (Action, Option<Class>)> {
+    Action::ALL.into_iter().flat_map(|action| {
+        let classes: Vec<Option<Class>> =
+            if action.reaches_readings() { Class::ALL.into_iter().map(Some).collect() } else { vec![None] };
+        classes.into_iter().map(move |class| (action, class))
+    })
+}
+
+impl Policies {
+    /// How far somebody with these roles gets, with the best login.
+    #[must_use]
+    pub fn reach(&self, roles: &[String], purpose: Purpose, action: Action, class: Option<Class>) -> Reach {
+        let asker =
+            Asker { name: "somebody".to_owned(), roles: roles.to_vec(), here: true, login: Strength::StepUp };
+        let allows =
+            |facts| self.decide(&Question { asker: asker.clone(), purpose, action, class, facts }).allowed;
+        let case = Facts { case_covers: true, ..Facts::default() };
+        let tries = [
+            (Reach::Open, Facts::default()),
+            (Reach::SingleHanded, Facts { single_handed: true, ..Facts::default() }),
+            (Reach::Case, case),
+            (Reach::InTime, Facts { access: true, ..case }),
+            (Reach::Emergency, Facts { emergency: true, ..Facts::default() }),
+        ];
+        tries.into_iter().find(|(_, facts)| allows(*facts)).map_or(Reach::Closed, |(reach, _)| reach)
+    }
+
+    /// Everybody who could do something, for which purpose and how far, in the order given.
+    #[must_use]
+    pub fn who_can(
+        &self,
+        people: &[(String, Vec<String>)],
+        action: Action,
+        class: Option<Class>,
+    ) -> Vec<Who> {
+        let purposes = || Purpose::ALL.into_iter().filter(|purpose| purpose.covers(action));
+        let of_one = |(name, roles): &(String, Vec<String>)| {
+            let reached = purposes().map(|purpose| (purpose, self.reach(roles, purpose, action, class)));
+            let open = reached.filter(|(_, reach)| *reach != Reach::Closed);
+            open.map(|(purpose, reach)| Who { name: name.clone(), purpose, reach }).collect::<Vec<_>>()
+        };
+        people.iter().flat_map(of_one).collect()
+    }
+
+    /// What would change for whom if these policies took the place of `self`.
+    #[must_use]
+    pub fn what_if(&self, other: &Self, people: &[(String, Vec<String>)]) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (name, roles) in people {
+            for (action, class) in rows() {
+                for purpose in Purpose::ALL.into_iter().filter(|purpose| purpose.covers(action)) {
+                    let before = self.reach(roles, purpose, action, class);
+                    let after = other.reach(roles, purpose, action, class);
+                    if before != after {
+                        changes.push(Change { name: name.clone(), purpose, action, class, before, after });
+                    }
+                }
+            }
+        }
+        changes
+    }
+}

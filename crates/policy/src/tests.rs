@@ -1,0 +1,333 @@
+//! What roles may do, what they may not, and how that is explained.
+
+use std::sync::LazyLock;
+
+use base::Class;
+use grant::{Action, Purpose};
+use proptest::prelude::*;
+
+use super::*;
+
+fn house() -> &'static Policies {
+    static HOUSE: LazyLock<Policies> =
+        LazyLock::new(|| Policies::compile(Catalogue::built_in().unwrap()).unwrap());
+    &HOUSE
+}
+
+fn asker(roles: &[&str]) -> Asker {
+    let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+    Asker { name: "anna".to_owned(), roles, here: true, login: Strength::Machine }
+}
+
+fn reads(roles: &[&str], purpose: Purpose, class: Class, facts: Facts) -> Question {
+    Question { asker: asker(roles), purpose, action: Action::ReadReadings, class: Some(class), facts }
+}
+
+fn does(roles: &[&str], purpose: Purpose, action: Action) -> Question {
+    Question { asker: asker(roles), purpose, action, class: None, facts: Facts::default() }
+}
+
+const NOTHING: Facts =
+    Facts { case_covers: false, access: false, emergency: false, single_handed: false, restricted: false };
+const CASE: Facts = Facts { case_covers: true, ..NOTHING };
+const ACCESS: Facts = Facts { access: true, ..CASE };
+
+#[test]
+fn customer_service_sees_a_day_with_a_case_and_an_hour_only_when_somebody_else_approved_it() {
+    let house = house();
+    let ask = |class, facts| reads(&["customer-service"], Purpose::BillQuestion, class, facts);
+    assert!(!house.decide(&ask(Class::Daily, NOTHING)).allowed);
+    let day = house.decide(&ask(Class::Daily, CASE));
+    assert_eq!((day.allowed, day.rules), (true, vec!["customer-service/bill-question/standing".to_owned()]));
+    assert!(!house.decide(&ask(Class::Fine, CASE)).allowed);
+    let hour = house.decide(&ask(Class::Fine, ACCESS));
+    assert_eq!((hour.allowed, hour.rules), (true, vec!["customer-service/bill-question/in-time".to_owned()]));
+    let without_case = Facts { access: true, ..NOTHING };
+    assert!(!house.decide(&ask(Class::Fine, without_case)).allowed, "approved for another case");
+
+    let why = house.why(&ask(Class::Fine, CASE));
+    assert_eq!(why, Reason::Needs { needs: vec![Need::Access], instead: Some(Class::Daily) });
+    let said = why.sentence(Purpose::BillQuestion);
+    assert!(said.contains("meterkeep access ask --purpose bill-question"), "{said}");
+    assert!(said.ends_with("Open now: class `daily`"), "{said}");
+    let why = house.why(&ask(Class::Fine, NOTHING));
+    assert_eq!(why, Reason::Needs { needs: vec![Need::Case, Need::Access], instead: None });
+}
+
+#[test]
+fn nothing_is_allowed_by_silence() {
+    let house = house();
+    assert_eq!(house.why(&reads(&[], Purpose::Operations, Class::Daily, NOTHING)), Reason::NoRole);
+    assert!(!house.decide(&reads(&["made-up"], Purpose::Operations, Class::Daily, ACCESS)).allowed);
+    let why = house.why(&reads(&["auditor"], Purpose::Operations, Class::Daily, NOTHING));
+    assert_eq!(why, Reason::OtherRoles(vec!["operator".to_owned()]));
+    assert_eq!(house.why(&does(&["auditor"], Purpose::Audit, Action::ManagePeople)), Reason::NotCovered);
+    let why = house.why(&reads(&["network-analyst"], Purpose::NetworkAnalysis, Class::Fine, ACCESS));
+    assert_eq!(why, Reason::ClassClosed(vec![Class::Billing]));
+}
+
+#[test]
+fn a_forbid_wins_over_every_permit() {
+    let house = house();
+    let mut left = reads(&["operator"], Purpose::Operations, Class::Daily, NOTHING);
+    assert!(house.decide(&left).allowed);
+    left.asker.here = false;
+    let said = house.decide(&left);
+    assert_eq!((said.allowed, said.rules), (false, vec!["forbid/left".to_owned()]));
+    assert_eq!(house.why(&left), Reason::Left);
+    let restricted = Facts { restricted: true, ..NOTHING };
+    let asked = reads(&["operator"], Purpose::Operations, Class::Daily, restricted);
+    assert_eq!(house.decide(&asked).rules, ["forbid/restricted"]);
+    assert_eq!(house.why(&asked), Reason::Restricted);
+    let held = Question { action: Action::ReadHeld, purpose: Purpose::LegalClaim, ..asked };
+    let held = Question { asker: asker(&["claims-handler"]), ..held };
+    assert!(house.decide(&held).allowed, "what a hold keeps is for the claim");
+}
+
+#[test]
+fn the_owner_does_everything_alone_until_others_have_roles() {
+    let house = house();
+    let alone = Facts { single_handed: true, ..NOTHING };
+    let ask = |facts| reads(&["owner"], Purpose::Operations, Class::Fine, facts);
+    assert!(house.decide(&ask(alone)).allowed);
+    assert!(!house.decide(&ask(NOTHING)).allowed);
+    assert_eq!(house.why(&ask(NOTHING)), Reason::Needs { needs: vec![Need::Alone], instead: None });
+}
+
+#[test]
+fn an_emergency_opens_what_an_approval_would_and_no_more() {
+    let house = house();
+    let emergency = Facts { emergency: true, ..NOTHING };
+    let ask = |roles: &[&str], facts| reads(roles, Purpose::Emergency, Class::Fine, facts);
+    assert!(house.decide(&ask(&["operator"], emergency)).allowed);
+    let why = house.why(&ask(&["operator"], NOTHING));
+    assert_eq!(why, Reason::Needs { needs: vec![Need::Emergency], instead: None });
+    assert!(!house.decide(&ask(&["customer-service"], emergency)).allowed);
+    assert!(!house.decide(&reads(&["operator"], Purpose::Operations, Class::Fine, emergency)).allowed);
+}
+
+#[test]
+fn a_purpose_that_wants_a_better_login_says_so() {
+    let text = Catalogue::built_in_text()
+        .replace("[purposes.billing]\n", "[purposes.billing]\nlogin = \"multi-factor\"\n");
+    let house = Policies::compile(Catalogue::parse(&text).unwrap()).unwrap();
+    let mut ask = reads(&["billing"], Purpose::Billing, Class::Billing, NOTHING);
+    let needs = vec![Need::Login(Strength::MultiFactor)];
+    assert_eq!(house.why(&ask), Reason::Needs { needs, instead: None });
+    for (login, allowed) in [(Strength::MultiFactor, true), (Strength::StepUp, true)] {
+        ask.asker.login = login;
+        assert_eq!(house.decide(&ask).allowed, allowed);
+    }
+}
+
+fn with_role(purposes: &str) -> String {
+    let role = "\n[roles.helper]\ntitle = { en = \"Helper\", da = \"Hjælper\" }\npurposes = ";
+    format!("{}{role}{purposes}\n", Catalogue::built_in_text())
+}
+
+#[test]
+fn a_made_up_role_that_can_ask_and_approve_is_refused_with_the_path_that_shows_it() {
+    let error = Catalogue::parse(&with_role("[\"bill-question\", \"supervision\"]")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the role `helper` would hold two duties (ask-and-approve): role `helper` -> purpose `bill-question` -> \
+         `ask-access`, and role `helper` -> purpose `supervision` -> `approve-access`; who approves looks at what \
+         another wants. Give them to two people"
+    );
+    assert!(Catalogue::parse(&with_role("[\"bill-question\", \"billing\"]")).is_ok());
+    let alone = with_role("[\"billing\"]\nsingle_handed = true");
+    assert_eq!(Catalogue::parse(&alone).unwrap_err(), CatalogueError::SingleHanded("helper".to_owned()));
+}
+
+#[test]
+fn no_two_roles_of_one_person_give_two_duties_and_the_policies_agree() {
+    let house = house();
+    let names: Vec<&str> =
+        house.catalogue().roles.keys().map(String::as_str).filter(|n| *n != "owner").collect();
+    let mut refused = 0;
+    for one in &names {
+        for other in &names {
+            let checked = separation::check_person(house.catalogue(), "anna", [*one, *other]);
+            let roles = [(*one).to_owned(), (*other).to_owned()];
+            // what the compiled policies really open, whatever the table of duties thinks
+            let can = |action: &Action| {
+                let purposes = || Purpose::ALL.into_iter().filter(|p| p.covers(*action));
+                let classes: Vec<Option<Class>> =
+                    if action.reaches_readings() { Class::ALL.map(Some).to_vec() } else { vec![None] };
+                purposes()
+                    .any(|p| classes.iter().any(|c| house.reach(&roles, p, *action, *c) != Reach::Closed))
+            };
+            let both =
+                |duties: &separation::Duties| duties.one.iter().any(can) && duties.other.iter().any(can);
+            assert_eq!(
+                checked.is_err(),
+                separation::DUTIES.iter().any(both),
+                "{one} and {other}: {checked:?}"
+            );
+            refused += usize::from(checked.is_err());
+        }
+    }
+    assert!(refused > 10, "the check sees something");
+    let error = separation::check_person(house.catalogue(), "anna", ["key-officer", "operator"]).unwrap_err();
+    assert!(error.to_string().starts_with("`anna` would hold two duties (keys-and-readings)"), "{error}");
+}
+
+#[test]
+fn the_matrix_is_complete_and_is_the_one_in_the_manual() {
+    let text = matrix(house());
+    for action in Action::ALL {
+        let row = text.lines().filter(|line| line.starts_with(&format!("| {action} |")));
+        let somebody = row
+            .clone()
+            .any(|line| line.contains("| open") || line.contains("| case") || line.contains("| alone"));
+        assert!(
+            row.count() >= 1 && somebody,
+            "nobody can `{action}`: a new action needs a purpose and a role"
+        );
+    }
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/book/src/access.md");
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        kept.contains(&text),
+        "docs/book/src/access.md is not what the policies say; put this in:\n{text}"
+    );
+}
+
+#[test]
+fn what_would_change_is_told_for_whom() {
+    let (house, people) =
+        (house(), [("anna".to_owned(), vec!["billing".to_owned()]), ("bo".to_owned(), vec![])]);
+    let text = Catalogue::built_in_text().replacen(
+        "legal_basis = \"GDPR Art. 6(1)(b): the contract of supply\"\nclasses = [\"billing\"]",
+        "legal_basis = \"GDPR Art. 6(1)(b): the contract of supply\"\nclasses = [\"billing\", \"daily\"]",
+        1,
+    );
+    let other = Policies::compile(Catalogue::parse(&text).unwrap()).unwrap();
+    let changes = house.what_if(&other, &people);
+    let expected = Change {
+        name: "anna".to_owned(),
+        purpose: Purpose::Billing,
+        action: Action::ReadReadings,
+        class: Some(Class::Daily),
+        before: Reach::Closed,
+        after: Reach::Open,
+    };
+    assert_eq!(changes, [expected]);
+    assert!(house.what_if(house, &people).is_empty());
+    let who = house.who_can(&people, Action::ReadReadings, Some(Class::Billing));
+    assert_eq!(who, [Who { name: "anna".to_owned(), purpose: Purpose::Billing, reach: Reach::Open }]);
+}
+
+#[test]
+fn each_fault_of_a_file_is_named() {
+    let built_in = Catalogue::built_in_text();
+    let fails = |from: &str, to: &str| {
+        assert!(built_in.contains(from), "{from}");
+        Catalogue::parse(&built_in.replacen(from, to, 1)).unwrap_err().to_string()
+    };
+    for (from, to, said) in [
+        ("version = 1", "version = 2", "reads version 1"),
+        ("[purposes.audit]", "[purposes.curiosity]", "`curiosity` is no purpose"),
+        ("classes = [\"daily\", \"billing\"]", "classes = [\"hourly\"]", "names the class `hourly`"),
+        (
+            "classes = [\"daily\", \"billing\"]",
+            "classes = [\"fine\"]",
+            "`operations` would open fine readings at any time",
+        ),
+        (
+            "in_time = [\"fine\"]\ncase = true",
+            "in_time = [\"fine\"]",
+            "`bill-question` has classes in time and no case",
+        ),
+        (
+            "in_time = [\"fine\"]\ncase",
+            "in_time = [\"daily\"]\ncase",
+            "opens `daily` at any time and in time",
+        ),
+        ("retention_days = 1095", "retention_days = 0", "keeps for 0 days"),
+        ("en = \"Operations\"", "en = \"\"", "`operations` has a title"),
+        ("[roles.auditor]", "[roles.Auditor]", "`Auditor` cannot be the name of a role"),
+        ("purposes = [\"audit\"]", "purposes = []", "`auditor` has no purpose"),
+        ("[roles.administrator]", "[roles.admin]", "`administrator` is missing"),
+        ("title = { en = \"Auditor\"", "titel = { en = \"Auditor\"", "titel"),
+        (
+            "[purposes.audit]\ntitle = { en = \"Audit\", da = \"Revision\" }\n",
+            "[purposes.audit]\nclasses = [\"daily\"]\ntitle = { en = \"Audit\", da = \"Revision\" }\n",
+            "`audit` reads no readings",
+        ),
+    ] {
+        let error = fails(from, to);
+        assert!(error.contains(said), "{from} -> {to}: {error}");
+    }
+    assert!(matches!(Catalogue::parse(&"#".repeat(MAX_CATALOGUE + 1)), Err(CatalogueError::TooLarge(_))));
+}
+
+fn any_question() -> impl Strategy<Value = Question> {
+    let roles: Vec<String> = Catalogue::built_in().unwrap().roles.into_keys().collect();
+    let asker = (proptest::sample::subsequence(roles.clone(), 0..=roles.len()), any::<bool>(), 0..3u8);
+    let what = (0..Purpose::ALL.len(), 0..Action::ALL.len(), 0..4usize);
+    (asker, what, any::<[bool; 5]>()).prop_map(|((roles, here, login), (purpose, action, class), f)| {
+        let login = [Strength::Machine, Strength::MultiFactor, Strength::StepUp][usize::from(login)];
+        let [case_covers, access, emergency, single_handed, restricted] = f;
+        Question {
+            asker: Asker { name: "anna".to_owned(), roles, here, login },
+            purpose: Purpose::ALL[purpose],
+            action: Action::ALL[action],
+            class: Class::ALL.get(class).copied(),
+            facts: Facts { case_covers, access, emergency, single_handed, restricted },
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn taking_something_away_never_opens_anything(question in any_question(), what in 0..7usize) {
+        let house = house();
+        let mut less = question.clone();
+        match what {
+            0 => less.facts.case_covers = false,
+            1 => less.facts.access = false,
+            2 => less.facts.emergency = false,
+            3 => less.facts.single_handed = false,
+            4 => less.asker.here = false,
+            5 => less.asker.login = Strength::Machine,
+            _ => _ = less.asker.roles.pop(),
+        }
+        if house.decide(&less).allowed {
+            prop_assert!(house.decide(&question).allowed);
+        }
+        let why = house.why(&question);
+        prop_assert_eq!(why == Reason::Allowed, house.decide(&question).allowed);
+        prop_assert!(!why.sentence(question.purpose).is_empty());
+    }
+
+    #[test]
+    fn what_is_said_to_help_does_help(question in any_question()) {
+        let house = house();
+        if let Reason::Needs { needs, instead } = house.why(&question) {
+            let mut with = question.clone();
+            for need in needs {
+                match need {
+                    Need::Login(login) => with.asker.login = login,
+                    Need::Case => with.facts.case_covers = true,
+                    Need::Access => with.facts.access = true,
+                    Need::Emergency => with.facts.emergency = true,
+                    Need::Alone => with.facts.single_handed = true,
+                }
+            }
+            prop_assert!(house.decide(&with).allowed, "{:?}", question);
+            if let Some(class) = instead {
+                let coarser = Question { class: Some(class), ..question };
+                prop_assert!(house.decide(&coarser).allowed);
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_panics(text: String) {
+        let _ = Catalogue::parse(&text);
+        let _ = Catalogue::parse(&with_role(&text));
+    }
+}

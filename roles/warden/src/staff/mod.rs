@@ -1,0 +1,85 @@
+//! Who works here: people and their roles, cases, access in time, emergency access and its review.
+//!
+//! Each step is in a journal before anybody is told of it, and in the log before that. Nothing here decides what a role may
+//! do; that is the policies' work. What is kept here ends by itself: roles that nobody gives again, access in time, emergencies.
+
+mod access;
+mod people;
+mod record;
+mod state;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use base::UtcMillis;
+use journal::{Disk, Journal, JournalError, Options, Position};
+use prost::Message;
+
+pub(crate) use access::{Ask, Case, Glass};
+pub(crate) use people::{Held, Member, PRIVILEGED_ROLE_MS, ROLE_MS};
+pub(crate) use record::{
+    Approved, Asked, Assigned, Broken, CaseOpened, Ended, NewCatalogue, Person, Record, Reviewed, Step,
+    Taken, Used,
+};
+pub(crate) use state::{NotDone, State};
+
+/// Why the journal of staff cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StaffError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A record that this edition does not understand.
+    #[error(
+        "record {0} of the journal of staff cannot be read; put back the file that was, or use a newer edition"
+    )]
+    Foreign(u64),
+}
+
+/// The journal, and what it amounts to.
+pub(crate) struct Staff {
+    journal: Journal,
+    state: State,
+}
+
+impl Staff {
+    /// Opens it, or begins one.
+    ///
+    /// # Errors
+    /// When the journal is damaged or of a newer edition.
+    pub(crate) fn open(disk: Arc<dyn Disk>, folder: &Path) -> Result<Self, StaffError> {
+        let options = Options { max_record: 1 << 20, segment_bytes: 8 << 20, ..Options::new(*b"MKSTAFF1") };
+        let (journal, _) = Journal::open(disk, folder, options)?;
+        let mut state = State::default();
+        let mut records = journal.read_from(Position(0));
+        while let Some(record) = records.next_record() {
+            let (position, bytes) = record?;
+            let foreign = || StaffError::Foreign(position.0);
+            let record = Record::decode(bytes).map_err(|_| foreign())?;
+            state.apply(&record).ok_or_else(foreign)?;
+        }
+        drop(records);
+        Ok(Self { journal, state })
+    }
+
+    /// What stands now.
+    pub(crate) const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Writes a step down, then makes it count.
+    ///
+    /// # Errors
+    /// The disk; nothing counts then.
+    pub(crate) fn write(&mut self, by: &str, step: Step, now: UtcMillis) -> Result<(), StaffError> {
+        let record = Record { at_ms: now.0, by: by.to_owned(), step: Some(step) };
+        let position = self.journal.next().0;
+        self.journal.reopen()?;
+        self.journal.append(&record.encode_to_vec())?;
+        self.journal.sync()?;
+        self.state.apply(&record).ok_or(StaffError::Foreign(position))
+    }
+}
+
+#[cfg(test)]
+mod tests;

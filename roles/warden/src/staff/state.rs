@@ -1,0 +1,350 @@
+//! What the journal amounts to, and which step may follow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{Class, TenancyId, UtcMillis};
+use grant::is_name;
+
+use super::access::{Ask, AskState, Case, GLASS_MS, Glass, LONGEST_ACCESS_MS, USUAL_ACCESS_MS};
+use super::people::{Held, Member};
+use super::record::{Asked, Record, Step};
+
+/// People, open cases, waiting wishes: at most so many of each.
+const MAX: usize = 10_000;
+/// Tenancies of one case, at most: a customer's, or a building's.
+const MAX_OF_CASE: usize = 1000;
+/// Characters of a reason, at least and at most.
+const REASON: std::ops::RangeInclusive<usize> = 3..=200;
+
+/// Why a step may not follow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotDone {
+    /// No such person, or one who left.
+    #[error("nobody called `{0}` works here; `meterkeep people list` names those who do")]
+    NoPerson(String),
+    /// A name that is taken, or none.
+    #[error("`{0}` cannot be the name of a new person: {1}")]
+    BadName(String, &'static str),
+    /// For oneself.
+    #[error("nobody does that for themselves; somebody else has to")]
+    OneSelf,
+    /// No reason.
+    #[error("say why, in 3 to 200 characters on one line, without names of customers")]
+    NoReason,
+    /// No such case, or closed.
+    #[error("there is no open case {0}; `meterkeep case list` shows them")]
+    NoCase(u32),
+    /// A case of nobody.
+    #[error("a case is about 1 to 1000 tenancies, not {0}")]
+    CaseSize(usize),
+    /// No such wish.
+    #[error("there is no wish {0} for access; `meterkeep access list` shows them")]
+    NoAsk(u32),
+    /// It is not waiting.
+    #[error("the wish {0} is {1}; there is nothing to decide")]
+    NotWaiting(u32, &'static str),
+    /// Too long.
+    #[error("access lasts an hour at least and 14 days at most")]
+    TooLong,
+    /// No such emergency.
+    #[error("there is no emergency access {0}")]
+    NoGlass(u32),
+    /// It was reviewed.
+    #[error("emergency access {0} was reviewed already")]
+    Reviewed(u32),
+    /// One is open.
+    #[error("your emergency access {0} waits for its review; until then there is no other")]
+    Unreviewed(u32),
+    /// Not held.
+    #[error("`{0}` does not hold the role `{1}`")]
+    NotHeld(String, String),
+    /// Too many.
+    #[error("there are 10000 of them already; close those that nobody needs")]
+    TooMany,
+}
+
+impl NotDone {
+    /// The stable word.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::NoPerson(_) => "no-person",
+            Self::BadName(..) => "bad-name",
+            Self::OneSelf => "same-person",
+            Self::NoReason => "no-reason",
+            Self::NoCase(_) => "no-case",
+            Self::CaseSize(_) => "case-size",
+            Self::NoAsk(_) => "no-ask",
+            Self::NotWaiting(..) => "not-waiting",
+            Self::TooLong => "too-long",
+            Self::NoGlass(_) => "no-emergency",
+            Self::Reviewed(_) => "reviewed",
+            Self::Unreviewed(_) => "unreviewed",
+            Self::NotHeld(..) => "not-held",
+            Self::TooMany => "too-many",
+        }
+    }
+}
+
+/// Everybody and everything.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct State {
+    pub(crate) people: BTreeMap<String, Member>,
+    pub(crate) cases: BTreeMap<u32, Case>,
+    pub(crate) asks: BTreeMap<u32, Ask>,
+    pub(crate) glass: BTreeMap<u32, Glass>,
+    /// The house's own roles and purposes, in TOML; empty for the built-in ones.
+    pub(crate) catalogue: String,
+    /// How often they were replaced.
+    pub(crate) catalogue_version: u32,
+    /// Ones that wait for somebody else: who asked, when, and the text.
+    pub(crate) catalogue_asked: Option<(String, UtcMillis, String)>,
+}
+
+/// The number after the last.
+fn next<T>(all: &BTreeMap<u32, T>) -> u32 {
+    all.last_key_value().map_or(1, |(last, _)| last.saturating_add(1))
+}
+
+fn reason(text: &str) -> Result<(), NotDone> {
+    let whole = REASON.contains(&text.trim().chars().count()) && !text.chars().any(char::is_control);
+    if whole { Ok(()) } else { Err(NotDone::NoReason) }
+}
+
+impl State {
+    /// A person who works here.
+    pub(crate) fn member(&self, name: &str) -> Result<&Member, NotDone> {
+        let member = self.people.get(name).filter(|member| member.left.is_none());
+        member.ok_or_else(|| NotDone::NoPerson(name.chars().take(64).collect()))
+    }
+
+    /// The person that an operating-system user is.
+    pub(crate) fn of_user(&self, user: &str) -> Option<(&str, &Member)> {
+        let mut here = self.people.iter().filter(|(_, member)| member.left.is_none());
+        here.find(|(_, member)| !user.is_empty() && member.user == user)
+            .map(|(name, member)| (name.as_str(), member))
+    }
+
+    /// Whether anybody holds a role: then the owner does not do everything alone any more.
+    pub(crate) fn has_staff(&self, now: UtcMillis) -> bool {
+        self.people.values().any(|member| member.live_roles(now).next().is_some())
+    }
+
+    /// A case that is open.
+    pub(crate) fn open_case(&self, number: u32) -> Result<&Case, NotDone> {
+        self.cases.get(&number).filter(|case| case.closed.is_none()).ok_or(NotDone::NoCase(number))
+    }
+
+    /// Access in time that somebody has now: for this purpose and class, to the tenancies of the case, until when.
+    pub(crate) fn live_access<'a>(
+        &'a self,
+        person: &'a str,
+        now: UtcMillis,
+    ) -> impl Iterator<Item = (u32, &'a Ask, &'a Case, UtcMillis)> {
+        let live =
+            self.asks.iter().filter(move |(_, ask)| ask.by == person && ask.state(now) == AskState::Live);
+        live.filter_map(|(number, ask)| {
+            let (_, _, until) = ask.approved.as_ref()?;
+            Some((*number, ask, self.open_case(ask.case).ok()?, *until))
+        })
+    }
+
+    /// Emergency access that somebody has now.
+    pub(crate) fn live_glass(&self, person: &str, now: UtcMillis) -> Option<(u32, &Glass)> {
+        let mut live = self.glass.iter().filter(|(_, glass)| glass.by == person && now < glass.until);
+        live.next().map(|(number, glass)| (*number, glass))
+    }
+
+    /// Whether a step of somebody may follow. What a role allows is not decided here.
+    pub(crate) fn judge(&self, by: &str, step: &Step, now: UtcMillis) -> Result<(), NotDone> {
+        match step {
+            Step::Person(person) => {
+                let bad = |why| Err(NotDone::BadName(person.name.chars().take(64).collect(), why));
+                if !is_name(&person.name) || person.name.starts_with("uid-") {
+                    return bad("1 to 64 letters or digits, without spaces");
+                }
+                if self.people.contains_key(&person.name) {
+                    return bad("somebody has or had it, and names are never given twice");
+                }
+                if self.of_user(&person.user).is_some() {
+                    return bad("that operating-system user is somebody else already");
+                }
+                if self.people.len() >= MAX { Err(NotDone::TooMany) } else { Ok(()) }
+            }
+            Step::Left(name) if name == by => Err(NotDone::OneSelf),
+            Step::Left(name) => self.member(name).map(drop),
+            Step::Role(given) if given.person == by => Err(NotDone::OneSelf),
+            Step::Role(given) => self.member(&given.person).map(drop),
+            Step::Taken(taken) => {
+                let held = self.member(&taken.person)?.roles.contains_key(&taken.role);
+                if held { Ok(()) } else { Err(NotDone::NotHeld(taken.person.clone(), taken.role.clone())) }
+            }
+            Step::Case(case) => {
+                reason(&case.reason)?;
+                let size = case.tenancies.len();
+                if size == 0 || size > MAX_OF_CASE {
+                    return Err(NotDone::CaseSize(size));
+                }
+                let open = self.cases.values().filter(|case| case.closed.is_none()).count();
+                if open >= MAX { Err(NotDone::TooMany) } else { Ok(()) }
+            }
+            Step::CaseClosed(number) => self.open_case(*number).map(drop),
+            Step::Ask(ask) => self.judge_ask(ask, now),
+            Step::Approved(approved) => {
+                let ask = self.waiting(approved.number, now)?;
+                if ask.by == by {
+                    return Err(NotDone::OneSelf);
+                }
+                self.member(&ask.by)?;
+                self.open_case(ask.case).map(drop)
+            }
+            Step::Ended(ended) => {
+                let ask = self.asks.get(&ended.number).ok_or(NotDone::NoAsk(ended.number))?;
+                match ask.state(now) {
+                    AskState::Waiting | AskState::Live => reason(&ended.reason),
+                    state => Err(NotDone::NotWaiting(ended.number, state.name())),
+                }
+            }
+            Step::Glass(broken) => {
+                reason(&broken.reason)?;
+                let mut own =
+                    self.glass.iter().filter(|(_, glass)| glass.by == by && glass.reviewed.is_none());
+                own.next().map_or(Ok(()), |(number, _)| Err(NotDone::Unreviewed(*number)))
+            }
+            Step::Reviewed(review) => {
+                let glass = self.glass.get(&review.number).ok_or(NotDone::NoGlass(review.number))?;
+                if glass.by == by {
+                    Err(NotDone::OneSelf)
+                } else if glass.reviewed.is_some() {
+                    Err(NotDone::Reviewed(review.number))
+                } else {
+                    reason(&review.note)
+                }
+            }
+            Step::Catalogue(_) => match &self.catalogue_asked {
+                Some((asker, ..)) if asker == by => Err(NotDone::OneSelf),
+                _ => Ok(()),
+            },
+            Step::Used(_) | Step::CatalogueAsked(_) => Ok(()),
+        }
+    }
+
+    fn judge_ask(&self, ask: &Asked, now: UtcMillis) -> Result<(), NotDone> {
+        reason(&ask.reason)?;
+        self.open_case(ask.case)?;
+        if !(1..=LONGEST_ACCESS_MS).contains(&ask.for_ms) {
+            return Err(NotDone::TooLong);
+        }
+        let waiting = self.asks.values().filter(|ask| ask.state(now) == AskState::Waiting).count();
+        if waiting >= MAX { Err(NotDone::TooMany) } else { Ok(()) }
+    }
+
+    /// A wish that waits for somebody.
+    pub(crate) fn waiting(&self, number: u32, now: UtcMillis) -> Result<&Ask, NotDone> {
+        let ask = self.asks.get(&number).ok_or(NotDone::NoAsk(number))?;
+        match ask.state(now) {
+            AskState::Waiting => Ok(ask),
+            state => Err(NotDone::NotWaiting(number, state.name())),
+        }
+    }
+
+    /// The numbers that the next case, wish and emergency get.
+    pub(crate) fn next_case(&self) -> u32 {
+        next(&self.cases)
+    }
+
+    pub(crate) fn next_ask(&self) -> u32 {
+        next(&self.asks)
+    }
+
+    pub(crate) fn next_glass(&self) -> u32 {
+        next(&self.glass)
+    }
+
+    /// When access ends that is approved now.
+    pub(crate) fn access_until(ask: &Ask, now: UtcMillis) -> UtcMillis {
+        now.plus(ask.for_ms)
+    }
+
+    /// When an emergency ends that begins now.
+    pub(crate) const fn glass_until(now: UtcMillis) -> UtcMillis {
+        now.plus(GLASS_MS)
+    }
+
+    /// For how long access is asked where nobody says.
+    pub(crate) const fn usual_ms() -> i64 {
+        USUAL_ACCESS_MS
+    }
+
+    /// Makes a record count. `None` when it cannot be read.
+    pub(super) fn apply(&mut self, record: &Record) -> Option<()> {
+        let (at, by) = (UtcMillis(record.at_ms), record.by.clone());
+        match record.step.as_ref()? {
+            Step::Person(person) => {
+                let (title, user) = (person.title.clone(), person.user.clone());
+                self.people.insert(person.name.clone(), Member { title, user, ..Member::default() });
+            }
+            Step::Left(name) => {
+                let member = self.people.get_mut(name)?;
+                member.left = Some(at);
+                member.roles.clear();
+                for ask in self.asks.values_mut().filter(|ask| ask.by == *name && ask.ended.is_none()) {
+                    ask.ended = Some((by.clone(), at, "does not work here any more".to_owned()));
+                }
+                for glass in self.glass.values_mut().filter(|glass| glass.by == *name) {
+                    glass.until = glass.until.min(at);
+                }
+            }
+            Step::Role(given) => {
+                let roles = &mut self.people.get_mut(&given.person)?.roles;
+                let held = roles.get(&given.role);
+                let (since, used) = held.map_or((at, None), |held| (held.since, held.used));
+                let until = UtcMillis(given.until_ms);
+                roles.insert(given.role.clone(), Held { given_by: by, since, until, used });
+            }
+            Step::Taken(taken) => {
+                self.people.get_mut(&taken.person)?.roles.remove(&taken.role);
+            }
+            Step::Used(used) => {
+                self.people.get_mut(&used.person)?.roles.get_mut(&used.role)?.used = Some(at);
+            }
+            Step::Case(case) => {
+                let ids = case.tenancies.iter().map(|id| id.as_slice().try_into().ok().map(TenancyId));
+                let tenancies = ids.collect::<Option<BTreeSet<_>>>()?;
+                let reason = case.reason.clone();
+                self.cases.insert(case.number, Case { by, at, tenancies, reason, closed: None });
+            }
+            Step::CaseClosed(number) => self.cases.get_mut(number)?.closed = Some((by, at)),
+            Step::Ask(ask) => {
+                let class = u8::try_from(ask.class).ok().and_then(Class::from_code)?;
+                let (purpose, reason) = (ask.purpose.clone(), ask.reason.clone());
+                let (case, for_ms) = (ask.case, ask.for_ms);
+                let ask_of =
+                    Ask { by, at, purpose, class, case, reason, for_ms, approved: None, ended: None };
+                self.asks.insert(ask.number, ask_of);
+            }
+            Step::Approved(approved) => {
+                self.asks.get_mut(&approved.number)?.approved = Some((by, at, UtcMillis(approved.until_ms)));
+            }
+            Step::Ended(ended) => {
+                self.asks.get_mut(&ended.number)?.ended = Some((by, at, ended.reason.clone()));
+            }
+            Step::Glass(broken) => {
+                let (until, reason) = (UtcMillis(broken.until_ms), broken.reason.clone());
+                self.glass.insert(broken.number, Glass { by, at, until, reason, reviewed: None });
+            }
+            Step::Reviewed(review) => {
+                let reviewed = (by, at, review.justified, review.note.clone());
+                let glass = self.glass.get_mut(&review.number)?;
+                glass.until = glass.until.min(at);
+                glass.reviewed = Some(reviewed);
+            }
+            Step::CatalogueAsked(new) => self.catalogue_asked = Some((by, at, new.text.clone())),
+            Step::Catalogue(new) => {
+                self.catalogue.clone_from(&new.text);
+                self.catalogue_version = self.catalogue_version.saturating_add(1);
+                self.catalogue_asked = None;
+            }
+        }
+        Some(())
+    }
+}

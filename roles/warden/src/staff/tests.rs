@@ -1,0 +1,175 @@
+//! What ends by itself, and what survives.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use base::UtcMillis;
+use journal::Disk;
+use journal::faulty::FaultyDisk;
+
+use super::*;
+
+const NOW: UtcMillis = UtcMillis(1_795_000_000_000);
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+
+fn steps() -> Vec<(&'static str, Step)> {
+    let person = |name: &str| Person { name: name.into(), title: String::new(), user: name.into() };
+    let until = NOW.plus(ROLE_MS).0;
+    let case = CaseOpened { number: 1, tenancies: vec![vec![1; 16]], reason: "bill 4711".into() };
+    let purpose = "bill-question".to_owned();
+    let ask = Asked { number: 1, purpose, class: 1, case: 1, reason: "at night".into(), for_ms: 4 * HOUR };
+    vec![
+        ("root", Step::Person(person("anna"))),
+        ("root", Step::Person(person("bo"))),
+        (
+            "root",
+            Step::Role(Assigned { person: "anna".into(), role: "customer-service".into(), until_ms: until }),
+        ),
+        ("anna", Step::Case(case)),
+        ("anna", Step::Ask(ask)),
+    ]
+}
+
+fn state() -> State {
+    let mut state = State::default();
+    for (by, step) in steps() {
+        assert_eq!(state.judge(by, &step, NOW), Ok(()), "{step:?}");
+        state.apply(&Record { at_ms: NOW.0, by: by.into(), step: Some(step) }).unwrap();
+    }
+    state
+}
+
+fn apply(state: &mut State, by: &str, step: Step, now: UtcMillis) {
+    assert_eq!(state.judge(by, &step, now), Ok(()));
+    state.apply(&Record { at_ms: now.0, by: by.into(), step: Some(step) }).unwrap();
+}
+
+fn approval(state: &State, now: UtcMillis) -> Step {
+    let until_ms = State::access_until(state.waiting(1, now).unwrap(), now).0;
+    Step::Approved(Approved { number: 1, until_ms })
+}
+
+#[test]
+fn access_in_time_ends_by_itself_to_the_millisecond() {
+    let mut state = state();
+    let later = NOW.plus(HOUR);
+    let step = approval(&state, later);
+    assert_eq!(state.judge("anna", &step, later), Err(NotDone::OneSelf));
+    apply(&mut state, "bo", step, later);
+    let live = |at: UtcMillis| state.live_access("anna", at).count();
+    assert_eq!((live(later), live(later.plus(4 * HOUR - 1)), live(later.plus(4 * HOUR))), (1, 1, 0));
+    assert_eq!(state.live_access("bo", later).count(), 0);
+}
+
+#[test]
+fn a_wish_that_nobody_answers_lapses_after_a_day() {
+    let state = state();
+    let step = approval(&state, NOW);
+    assert_eq!(state.judge("bo", &step, NOW.plus(DAY - 1)), Ok(()));
+    assert_eq!(state.judge("bo", &step, NOW.plus(DAY)), Err(NotDone::NotWaiting(1, "lapsed")));
+}
+
+#[test]
+fn a_role_that_nobody_gives_again_lapses_and_is_due_before() {
+    let mut state = state();
+    let roles = |state: &State, at: UtcMillis| state.people["anna"].live_roles(at).count();
+    let end = NOW.plus(ROLE_MS);
+    assert_eq!((roles(&state, end.plus(-1)), roles(&state, end)), (1, 0));
+    let held = &state.people["anna"].roles["customer-service"];
+    assert!(!held.is_due(end.plus(-15 * DAY)) && held.is_due(end.plus(-13 * DAY)) && !held.is_due(end));
+    assert!(state.has_staff(NOW) && !state.has_staff(end), "then the owner is alone again");
+    let again =
+        Assigned { person: "anna".into(), role: "customer-service".into(), until_ms: end.plus(DAY).0 };
+    apply(&mut state, "root", Step::Role(again), NOW.plus(DAY));
+    assert_eq!(roles(&state, end), 1);
+    assert_eq!(state.people["anna"].roles["customer-service"].since, NOW, "since when stays");
+}
+
+#[test]
+fn an_emergency_lasts_an_hour_and_is_overdue_after_a_day() {
+    let mut state = state();
+    let broken = |number| {
+        Step::Glass(Broken { number, reason: "burst pipe".into(), until_ms: State::glass_until(NOW).0 })
+    };
+    apply(&mut state, "anna", broken(1), NOW);
+    assert!(state.live_glass("anna", NOW.plus(HOUR - 1)).is_some());
+    assert!(state.live_glass("anna", NOW.plus(HOUR)).is_none() && state.live_glass("bo", NOW).is_none());
+    assert!(!state.glass[&1].is_overdue(NOW.plus(DAY - 1)) && state.glass[&1].is_overdue(NOW.plus(DAY)));
+    let review = Reviewed { number: 1, justified: false, note: "there was no pipe".into() };
+    assert_eq!(state.judge("anna", &Step::Reviewed(review.clone()), NOW), Err(NotDone::OneSelf));
+    apply(&mut state, "bo", Step::Reviewed(review), NOW.plus(2 * DAY));
+    assert!(!state.glass[&1].is_overdue(NOW.plus(3 * DAY)));
+}
+
+#[test]
+fn who_leaves_takes_nothing_along_and_a_closed_case_ends_its_access() {
+    let mut left = state();
+    let step = approval(&left, NOW);
+    apply(&mut left, "bo", step.clone(), NOW);
+    apply(&mut left, "root", Step::Left("anna".into()), NOW);
+    assert_eq!(left.live_access("anna", NOW).count(), 0);
+    assert!(left.of_user("anna").is_none() && left.member("anna").is_err());
+
+    let mut closed = state();
+    apply(&mut closed, "bo", step, NOW);
+    apply(&mut closed, "anna", Step::CaseClosed(1), NOW);
+    assert_eq!(closed.live_access("anna", NOW).count(), 0);
+}
+
+#[test]
+fn reasons_cases_and_times_have_limits() {
+    let state = state();
+    let judge = |step| state.judge("anna", &step, NOW).unwrap_err().code();
+    let case = |tenancies: usize, reason: &str| {
+        Step::Case(CaseOpened { number: 2, tenancies: vec![vec![1; 16]; tenancies], reason: reason.into() })
+    };
+    assert_eq!((judge(case(0, "bill")), judge(case(1001, "bill"))), ("case-size", "case-size"));
+    assert_eq!((judge(case(1, " x ")), judge(case(1, "two\nlines"))), ("no-reason", "no-reason"));
+    let ask = |case, for_ms| {
+        let (purpose, reason) = ("bill-question".to_owned(), "at night".to_owned());
+        Step::Ask(Asked { number: 2, purpose, class: 1, case, reason, for_ms })
+    };
+    assert_eq!(
+        (judge(ask(9, HOUR)), judge(ask(1, 0)), judge(ask(1, 14 * DAY + 1))),
+        ("no-case", "too-long", "too-long")
+    );
+    let person = |name: &str, user: &str| {
+        Step::Person(Person { name: name.into(), title: String::new(), user: user.into() })
+    };
+    assert_eq!(
+        (judge(person("a b", "")), judge(person("anna", "")), judge(person("carl", "bo"))),
+        ("bad-name", "bad-name", "bad-name")
+    );
+}
+
+#[test]
+fn what_was_answered_survives_a_power_cut_and_damage_is_said() {
+    for cut in 0..40 {
+        let disk = FaultyDisk::new(cut);
+        disk.make_dir(Path::new("/w")).unwrap();
+        let folder = Path::new("/w/staff");
+        let mut staff = Staff::open(Arc::new(disk.clone()), folder).unwrap();
+        let mut written = Vec::new();
+        disk.cut_after(cut);
+        for (by, step) in steps() {
+            if staff.write(by, step.clone(), NOW).is_err() {
+                break;
+            }
+            written.push((by, step));
+        }
+        drop(staff);
+        disk.restart();
+        let again = Staff::open(Arc::new(disk), folder).unwrap();
+        let mut expected = State::default();
+        for (by, step) in &written {
+            expected.apply(&Record { at_ms: NOW.0, by: (*by).into(), step: Some(step.clone()) }).unwrap();
+        }
+        // one more may have become durable without an answer
+        if *again.state() != expected {
+            let (by, step) = steps().swap_remove(written.len());
+            expected.apply(&Record { at_ms: NOW.0, by: by.into(), step: Some(step) }).unwrap();
+        }
+        assert_eq!(*again.state(), expected, "cut {cut}");
+    }
+}

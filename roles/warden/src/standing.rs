@@ -1,0 +1,60 @@
+//! Who somebody at the socket is in this house, and which roles they hold now.
+
+use base::UtcMillis;
+use policy::{Asker, Strength};
+
+use crate::people::People;
+use crate::staff::State;
+
+/// A role that opens everything to who is alone in the house, and nothing after.
+const OWNER: &str = "owner";
+/// What the owner is when others have roles.
+const ADMINISTRATOR: &str = "administrator";
+
+/// Somebody, as the policies and the log see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The person's name; the operating system's where they are none of the house's people.
+    pub(crate) name: String,
+    /// The roles that they hold now.
+    pub(crate) roles: Vec<String>,
+    /// Nobody but the owner has a role.
+    pub(crate) single_handed: bool,
+    /// Root, who could be the owner at any time; grants say so.
+    is_root: bool,
+}
+
+impl Standing {
+    /// Of the person with this user number.
+    pub(crate) fn of(people: &People, staff: &State, uid: u32, now: UtcMillis) -> Self {
+        let found = people.person(uid);
+        let single_handed = !staff.has_staff(now);
+        if let Some((name, member)) = staff.of_user(&found.name) {
+            let roles = member.live_roles(now).map(ToOwned::to_owned).collect();
+            return Self { name: name.to_owned(), roles, single_handed, is_root: false };
+        }
+        let role = if single_handed { OWNER } else { ADMINISTRATOR };
+        let roles = found.role.iter().map(|_| role.to_owned()).collect();
+        let is_root = matches!(found.role, Some(crate::Role::Root));
+        Self { name: found.name, roles, single_handed, is_root }
+    }
+
+    /// Of somebody with these roles, as a colleague asks about them.
+    pub(crate) fn seen(name: &str, roles: Vec<String>) -> Self {
+        Self { name: name.to_owned(), roles, single_handed: false, is_root: false }
+    }
+
+    /// As the policies ask for it.
+    pub(crate) fn asker(&self) -> Asker {
+        let login = Strength::Machine;
+        Asker { name: self.name.clone(), roles: self.roles.clone(), here: true, login }
+    }
+
+    /// The role that a policy's name begins with, as grants write it.
+    pub(crate) fn role_of(&self, rule: &str) -> String {
+        match rule.split('/').next().unwrap_or_default() {
+            OWNER if self.is_root => "root".to_owned(),
+            role => role.to_owned(),
+        }
+    }
+}
