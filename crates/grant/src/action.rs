@@ -7,6 +7,8 @@ pub enum Action {
     ReadReadings,
     /// Read what was erased but is kept for a legal claim.
     ReadHeld,
+    /// See how meters are: when each was heard last, its status, battery and errors, but not what it measured.
+    ReadHealth,
     /// Hand meter keys, sealed, to the vault.
     ImportKeys,
     /// Add meters, report moves, set policies.
@@ -39,9 +41,10 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ReadReadings,
         Self::ReadHeld,
+        Self::ReadHealth,
         Self::ImportKeys,
         Self::ChangeRegister,
         Self::KeepKeys,
@@ -64,6 +67,7 @@ impl Action {
         match self {
             Self::ReadReadings => "read-readings",
             Self::ReadHeld => "read-held",
+            Self::ReadHealth => "read-health",
             Self::ImportKeys => "import-keys",
             Self::ChangeRegister => "change-register",
             Self::KeepKeys => "keep-keys",
@@ -93,14 +97,19 @@ impl Action {
     pub const fn is_granted(self) -> bool {
         matches!(
             self,
-            Self::ReadReadings | Self::ReadHeld | Self::ImportKeys | Self::ChangeRegister | Self::KeepKeys
+            Self::ReadReadings
+                | Self::ReadHeld
+                | Self::ReadHealth
+                | Self::ImportKeys
+                | Self::ChangeRegister
+                | Self::KeepKeys
         )
     }
 
     /// Whether it reaches readings, so that it is decided by class, too.
     #[must_use]
     pub const fn reaches_readings(self) -> bool {
-        matches!(self, Self::ReadReadings | Self::ReadHeld)
+        matches!(self, Self::ReadReadings | Self::ReadHeld | Self::ReadHealth)
     }
 }
 
@@ -115,6 +124,8 @@ impl std::fmt::Display for Action {
 pub enum Purpose {
     /// Looking after the metering: are readings coming in, and are they sound?
     Operations,
+    /// Looking after meters where they stand: which are silent, which report a fault or a weak battery?
+    FieldService,
     /// A legal claim, for which readings are kept that were erased otherwise (GDPR Art. 18(1)(c)).
     LegalClaim,
     /// Bringing in the keys of delivered meters.
@@ -147,8 +158,9 @@ pub enum Purpose {
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Operations,
+        Self::FieldService,
         Self::LegalClaim,
         Self::KeyImport,
         Self::Register,
@@ -170,6 +182,7 @@ impl Purpose {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Operations => "operations",
+            Self::FieldService => "field-service",
             Self::LegalClaim => "legal-claim",
             Self::KeyImport => "key-import",
             Self::Register => "register",
@@ -198,6 +211,7 @@ impl Purpose {
     pub const fn actions(self) -> &'static [Action] {
         match self {
             Self::Operations => &[Action::ReadReadings, Action::BreakGlass],
+            Self::FieldService => &[Action::ReadHealth],
             Self::LegalClaim => &[Action::ReadHeld],
             Self::KeyImport => &[Action::ImportKeys],
             Self::Register => &[Action::ChangeRegister],

@@ -53,7 +53,7 @@ const FORBIDS: [(&str, &str); 2] = [
     ("forbid/left", "forbid(principal, action, resource) unless { principal.here };"),
     (
         "forbid/restricted",
-        "forbid(principal, action == House::Action::\"read-readings\", resource) when { resource.restricted };",
+        "forbid(principal, action in [House::Action::\"read-readings\", House::Action::\"read-health\"], resource) when { resource.restricted };",
     ),
 ];
 
@@ -165,6 +165,12 @@ impl Policies {
     #[must_use]
     pub const fn catalogue(&self) -> &Catalogue {
         &self.catalogue
+    }
+
+    /// How many policies there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.set.policies().count()
     }
 
     /// The policies as Cedar text, each under its name: for who wants to read or prove them.

@@ -252,7 +252,7 @@ impl Need {
             Self::Login(Strength::StepUp) => "sign in again with two factors".to_owned(),
             Self::Login(_) => "sign in with two factors".to_owned(),
             Self::Case => {
-                "name an open case that is about these tenancies (`meterkeep case open --tenancy ... --reason ...`)".to_owned()
+                "name an open case that is about these tenancies (`meterkeep access case --tenancy ... --reason ...`)".to_owned()
             }
             Self::Access => format!(
                 "ask for access in time, which somebody else approves (`meterkeep access ask --purpose {purpose} --case ... --reason ...`)"

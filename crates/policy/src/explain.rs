@@ -1,5 +1,7 @@
 //! Who can, and what would change.
 
+use std::collections::BTreeMap;
+
 use base::Class;
 use grant::{Action, Purpose};
 
@@ -94,6 +96,9 @@ impl Policies {
     }
 
     /// Everybody who could do something, for which purpose and how far, in the order given.
+    ///
+    /// Permits speak of one role and forbids of none, so several roles reach as far as the one that reaches furthest: each role
+    /// is asked about once, however many people hold it.
     #[must_use]
     pub fn who_can(
         &self,
@@ -102,12 +107,21 @@ impl Policies {
         class: Option<Class>,
     ) -> Vec<Who> {
         let purposes = || Purpose::ALL.into_iter().filter(|purpose| purpose.covers(action));
-        let of_one = |(name, roles): &(String, Vec<String>)| {
-            let reached = purposes().map(|purpose| (purpose, self.reach(roles, purpose, action, class)));
-            let open = reached.filter(|(_, reach)| *reach != Reach::Closed);
-            open.map(|(purpose, reach)| Who { name: name.clone(), purpose, reach }).collect::<Vec<_>>()
-        };
-        people.iter().flat_map(of_one).collect()
+        let mut reached: BTreeMap<(&str, Purpose), Reach> = BTreeMap::new();
+        let mut whos = Vec::new();
+        for (name, roles) in people {
+            for purpose in purposes() {
+                let mut reach = Reach::Closed;
+                for role in roles {
+                    let ask = || self.reach(std::slice::from_ref(role), purpose, action, class);
+                    reach = reach.max(*reached.entry((role, purpose)).or_insert_with(ask));
+                }
+                if reach != Reach::Closed {
+                    whos.push(Who { name: name.clone(), purpose, reach });
+                }
+            }
+        }
+        whos
     }
 
     /// What would change for whom if these policies took the place of `self`.

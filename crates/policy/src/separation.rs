@@ -20,7 +20,7 @@ pub struct Duties {
     pub because: &'static str,
 }
 
-const READINGS: &[Action] = &[Action::ReadReadings, Action::ReadHeld];
+const READINGS: &[Action] = &[Action::ReadReadings, Action::ReadHeld, Action::ReadHealth];
 const KEYS: &[Action] = &[Action::ImportKeys, Action::KeepKeys];
 const PEOPLE: &[Action] = &[Action::ManagePeople, Action::ManageRoles];
 

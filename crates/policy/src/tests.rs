@@ -326,6 +326,14 @@ proptest! {
     }
 
     #[test]
+    fn several_roles_reach_as_far_as_the_one_that_reaches_furthest(question in any_question()) {
+        let (house, Question { asker, purpose, action, class, .. }) = (house(), question);
+        let of_one = |role| house.reach(std::slice::from_ref(role), purpose, action, class);
+        let furthest = asker.roles.iter().map(of_one).max().unwrap_or(Reach::Closed);
+        prop_assert_eq!(house.reach(&asker.roles, purpose, action, class), furthest);
+    }
+
+    #[test]
     fn no_text_panics(text: String) {
         let _ = Catalogue::parse(&text);
         let _ = Catalogue::parse(&with_role(&text));

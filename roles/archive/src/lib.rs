@@ -10,6 +10,7 @@ mod custody;
 mod erasures;
 mod gate;
 mod marks;
+mod masking;
 mod opening;
 mod question;
 mod registering;

@@ -33,6 +33,8 @@ pub(crate) struct Found {
     pub(crate) rows: Vec<SealedReading>,
     /// Those whose rows are here.
     pub(crate) meters: BTreeMap<MeterId, Shown>,
+    /// Those that were looked at in vain for their newest row.
+    pub(crate) silent: Vec<Shown>,
     /// Whose data is asked for by name, whether there is any or not; and whose rows are here.
     pub(crate) subjects: BTreeSet<TenancyId>,
     /// How many meters were looked at.
@@ -56,6 +58,19 @@ impl Found {
                 .entry(row.facts.meter)
                 .or_insert_with(|| Shown { address: meter.address.to_vec(), place: meter.place.clone() });
             self.rows.push(row);
+        }
+    }
+}
+
+impl Found {
+    /// Meters of which there is no row, as long as the answer has room for them.
+    fn note_silent(&mut self, meters: &[RegisteredMeter], limit: usize) {
+        for meter in meters.iter().filter(|m| !self.meters.contains_key(&m.id)) {
+            if self.more || self.rows.len().saturating_add(self.silent.len()) >= limit {
+                self.more = true;
+                return;
+            }
+            self.silent.push(Shown { address: meter.address.to_vec(), place: meter.place.clone() });
         }
     }
 }
@@ -119,13 +134,18 @@ async fn gather(
     found: &mut Found,
 ) -> Result<(), StoreError> {
     found.looked_at = found.looked_at.saturating_add(meters.len());
-    let Some(view) = view else { return Ok(()) };
+    let Some(view) = view else {
+        found.note_silent(meters, question.limit);
+        return Ok(());
+    };
     if question.latest
         && question.until_now
         && question.meters.is_empty()
         && scope.tenancies == Tenancies::All
     {
-        return newest_of_page(view, question, meters, found).await;
+        newest_of_page(view, question, meters, found).await?;
+        found.note_silent(meters, question.limit);
+        return Ok(());
     }
     let busy = if question.meters.is_empty() { Some(busy(view, question, meters).await?) } else { None };
     for meter in meters {
@@ -134,6 +154,9 @@ async fn gather(
         if found.more {
             break;
         }
+    }
+    if question.latest && scope.tenancies == Tenancies::All {
+        found.note_silent(meters, question.limit);
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ use crate::custody;
 use crate::erasures::Kept;
 use crate::gate::Gate;
 use crate::marks::{self, Marks};
+use crate::masking;
 use crate::opening;
 use crate::question::Question;
 use crate::registering::{self, Desk};
@@ -155,8 +156,8 @@ impl<R: Record, V: Vault> Inner<R, V> {
     }
 
     async fn readings(&self, caller: Caller, asked: Asked, now: UtcMillis) -> Result<Readings, Refused> {
-        let request =
-            self.gate.admit(&caller, &asked.request, &[Action::ReadReadings, Action::ReadHeld], now).await?;
+        let due = [Action::ReadReadings, Action::ReadHeld, Action::ReadHealth];
+        let request = self.gate.admit(&caller, &asked.request, &due, now).await?;
         let answered = self.answer_readings(&request, &asked.request, now).await;
         match answered {
             Ok(readings) => {
@@ -175,19 +176,21 @@ impl<R: Record, V: Vault> Inner<R, V> {
         now: UtcMillis,
     ) -> Result<Readings, Refused> {
         let question = Question::parse(&request.body, &request.grant.scope, now)?;
+        masking::fits(request, &question)?;
         let _turn = self
             .questions
             .acquire()
             .await
             .map_err(|_| Refused::new("stopping", "the archive stops; ask again in a moment"))?;
         let view = self.readings.view().await?;
-        let found = rows::find(&self.register, view.as_deref(), &question, &request.grant.scope).await?;
+        let mut found = rows::find(&self.register, view.as_deref(), &question, &request.grant.scope).await?;
         let tags: Vec<[u8; 16]> = found.subjects.iter().map(|t| self.subjects.tag(*t)).collect();
         let what = if question.latest { "newest readings" } else { "readings" };
         let detail = format!("{} {what} of {} meters looked at", found.rows.len(), found.looked_at);
         let passed = self.gate.pass(request, Some(question.data()), &tags, detail, now).await?;
-        let more = found.more;
-        let opened = opening::open(&self.vault, encoded, &passed, &question, found).await?;
+        let (more, silent) = (found.more, std::mem::take(&mut found.silent));
+        let mut opened = opening::open(&self.vault, encoded, &passed, &question, found).await?;
+        masking::mask(request.action, &mut opened.readings, silent);
         self.counters.add("withheld", opened.withheld);
         if opened.unreadable > 0 {
             self.counters.add("unreadable", opened.unreadable);

@@ -82,14 +82,17 @@ impl Vault {
         let series = all_series(&question.series)?;
         let recorded = self.recorded(
             &question.request,
-            &[Action::ReadReadings, Action::ReadHeld],
+            &[Action::ReadReadings, Action::ReadHeld, Action::ReadHealth],
             &question.event,
             &question.receipt,
             now,
         )?;
         let refused: Vec<&'static str> = series
             .iter()
-            .map(|s| recorded.permits(s.tenancy, s.class, s.month).map_or_else(|e| e.code(), |()| ""))
+            .map(|s| {
+                let permitted = recorded.permits(s.tenancy, s.class, s.month);
+                permitted.map_or_else(|e| e.code(), |()| beyond_health(&recorded, s, now))
+            })
             .collect();
         let who = format!("{} through the archive", recorded.request.grant.person);
         self.guard_series(series.iter().map(|s| s.meter), &who, now)?;
@@ -313,6 +316,14 @@ struct OneSeries {
     tenancy: TenancyId,
     class: Class,
     month: Month,
+}
+
+/// How a meter is, the newest daily reading tells: whoever asks for that gets no key of another class or of a month
+/// before the last one, whatever the grant says.
+fn beyond_health(recorded: &Recorded, series: &OneSeries, now: UtcMillis) -> &'static str {
+    let oldest = now.month().number().saturating_sub(1);
+    let fits = series.class == Class::Daily && series.month.number() >= oldest;
+    if recorded.request.action == Action::ReadHealth && !fits { "not-health" } else { "" }
 }
 
 fn all_series(series: &[Series]) -> Result<Vec<OneSeries>, Failure> {

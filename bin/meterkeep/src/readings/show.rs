@@ -29,8 +29,11 @@ fn human(answer: &Readings, all_records: bool) -> String {
     let mut table = table(["meter", "place", "heard", "signal", "quality", "reading"]);
     for item in &answer.readings {
         let Some(reading) = &item.reading else { continue };
-        let values =
-            reading.records.iter().filter(|r| all_records || is_present(r)).map(|r| line(r, &item.address));
+        let values = reading
+            .records
+            .iter()
+            .filter(|r| all_records || is_present(r))
+            .map(|r| described(r, &item.address));
         table.add_row([
             meter_name(&item.address),
             shown(&item.place),
@@ -63,7 +66,7 @@ pub(crate) fn summary(item: &MeterReading) -> Option<String> {
     let numeric =
         |r: &&Record| is_present(r) && matches!(r.value, Some(Value::Number(_))) && !unit(r).is_empty();
     let values: Vec<String> =
-        reading.records.iter().filter(numeric).take(3).map(|r| line(r, &item.address)).collect();
+        reading.records.iter().filter(numeric).take(3).map(|r| described(r, &item.address)).collect();
     Some(format!(
         "{}  {}  {}",
         meter_name(&item.address),
@@ -72,7 +75,8 @@ pub(crate) fn summary(item: &MeterReading) -> Option<String> {
     ))
 }
 
-fn line(record: &Record, address: &[u8]) -> String {
+/// A record in one line.
+pub(crate) fn described(record: &Record, address: &[u8]) -> String {
     let mut words = vec![quantity(record).to_owned(), text(record)];
     let unit = unit(record);
     if !unit.is_empty() {
@@ -125,7 +129,7 @@ fn quality(item: &MeterReading, reading: &Reading) -> String {
 }
 
 /// `-71 dBm roof`: how strongly the collector's best receiver heard it.
-fn signal(reading: &Reading) -> String {
+pub(crate) fn signal(reading: &Reading) -> String {
     let dbm = (reading.rssi_dbm != 0).then(|| format!("{} dBm", reading.rssi_dbm));
     let by = (!reading.receiver.is_empty()).then(|| shown(&reading.receiver));
     dbm.into_iter().chain(by).collect::<Vec<_>>().join(" ")

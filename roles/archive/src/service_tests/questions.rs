@@ -204,3 +204,41 @@ async fn before_the_first_reading_the_answer_is_empty_and_a_restored_store_is_re
     std::fs::rename(&copy, house.readings_file()).unwrap();
     assert_eq!(house.ask(&daily()).await.unwrap().readings.len(), 1, "yesterday's copy");
 }
+
+#[tokio::test]
+async fn how_meters_are_is_told_without_what_they_measured_and_silent_ones_are_named() {
+    let (house, _) = furnished().await;
+    house.add(&[("KAM-33333333", "place-3")]).await;
+    let grant = house.grant(Purpose::FieldService);
+    let ask = async |query: &ReadingsQuery| {
+        let asked = house.sign(&grant, Action::ReadHealth, query);
+        house.call::<Readings>(Method::ArchiveReadings, &asked).await
+    };
+    let answer = ask(&ReadingsQuery { latest: true, ..daily() }).await.unwrap();
+    let shown: Vec<(&str, Option<i64>)> = answer
+        .readings
+        .iter()
+        .map(|r| (r.place.as_str(), r.reading.as_ref().map(|reading| reading.heard_ms)))
+        .collect();
+    let noon = Some(noon(1).0);
+    assert_eq!(shown, [("place-1", noon), ("place-2", noon), ("place-3", None)]);
+    let all_masked = answer
+        .readings
+        .iter()
+        .flat_map(|r| &r.reading)
+        .all(|r| r.records.is_empty() && r.telegram_hash.is_empty());
+    assert!(all_masked, "{answer:?}");
+    assert_eq!(
+        (house.last_event().action.as_str(), house.last_event().purpose.as_str()),
+        ("read-health", "field-service")
+    );
+
+    let before = house.vault_calls();
+    for wider in [daily(), ReadingsQuery { latest: true, until_ms: super::noon(1).0, ..daily() }] {
+        assert_eq!(ask(&wider).await.unwrap_err().code, "not-health", "{wider:?}");
+    }
+    assert_eq!(house.vault_calls(), before);
+    let as_readings = house.sign(&grant, Action::ReadReadings, &ReadingsQuery { latest: true, ..daily() });
+    let refused = house.call::<Readings>(Method::ArchiveReadings, &as_readings).await.unwrap_err();
+    assert_eq!(refused.code, "action-not-in-grant");
+}

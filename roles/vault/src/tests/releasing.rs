@@ -195,3 +195,23 @@ fn tenancies_are_taken_all_or_none_and_only_from_the_register() {
     house.vault().tenancy(&Tenancy { request, event, receipt, spans }, NOW).unwrap();
     assert_eq!(sealing(&house, &[series(B, 3, Class::Daily, "2026-11")]).refused, [""]);
 }
+
+#[test]
+fn who_asks_how_meters_are_gets_daily_keys_of_this_and_the_last_month_alone() {
+    let house = settled();
+    let grant = house.grant(Purpose::FieldService, Action::ReadHealth);
+    let all = [Class::Daily, Class::Fine, Class::Billing];
+    let scope = Scope { classes: all.into(), first_month: month("2026-09"), ..grant.scope.clone() };
+    let (request, event, receipt) = house.asked(&Grant { scope, ..grant }, Action::ReadHealth, vec![]);
+    let series = vec![
+        series(A, 2, Class::Daily, "2026-11"),
+        series(A, 2, Class::Daily, "2026-10"),
+        series(A, 2, Class::Daily, "2026-09"),
+        series(A, 2, Class::Fine, "2026-11"),
+        series(A, 2, Class::Billing, "2026-11"),
+    ];
+    let question = ReleaseKeys { request, event, receipt, series };
+    let given = house.vault().release_keys(&question, NOW).unwrap();
+    assert_eq!(given.refused, ["", "", "not-health", "not-health", "not-health"]);
+    assert_eq!(given.keys.len(), 64);
+}

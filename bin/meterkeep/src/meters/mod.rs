@@ -1,5 +1,7 @@
 //! `meterkeep meters`: the register, as far as one person may change it.
 
+mod health;
+
 use std::process::ExitCode;
 
 use base::{Resolution, UtcMillis};
@@ -25,6 +27,7 @@ pub(crate) struct Args {
 enum Command {
     /// List the meters of the register.
     List(List),
+    Health(health::Args),
     Add(Add),
     #[command(name = "policy")]
     SetPolicy(SetPolicy),
@@ -112,6 +115,7 @@ struct TenanciesArgs {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     match &args.command {
         Command::List(args) => list(args),
+        Command::Health(args) => health::run(args),
         Command::Tenancies(args) => tenancies(args),
         Command::Add(args) => {
             let resolution = args.resolution.as_deref().and_then(Resolution::from_name);

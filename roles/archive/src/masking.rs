@@ -1,0 +1,115 @@
+//! What somebody sees of a meter who may know how it is, and not what it measured.
+
+use base::Quantity;
+use grant::{Action, Verified};
+use wire::Refused;
+use wire::archive::MeterReading;
+use wire::intake::{Reading, Record};
+
+use crate::question::Question;
+use crate::rows::Shown;
+
+/// What tells how a meter is and nothing of what passed through it. Flags may say that a pipe leaks or that nothing flows:
+/// that is what somebody is sent out for.
+const OF_THE_METER: [Quantity; 13] = [
+    Quantity::OnTime,
+    Quantity::OperatingTime,
+    Quantity::ModelVersion,
+    Quantity::HardwareVersion,
+    Quantity::FirmwareVersion,
+    Quantity::SoftwareVersion,
+    Quantity::ErrorFlags,
+    Quantity::ErrorMask,
+    Quantity::TransmissionPeriod,
+    Quantity::ResetCounter,
+    Quantity::BatteryOperatingTime,
+    Quantity::BatteryRemaining,
+    Quantity::RfLevel,
+];
+
+/// Whether a question fits what it is asked for: how meters are is told by the newest reading of a day alone.
+pub(crate) fn fits(request: &Verified<grant::Request>, question: &Question) -> Result<(), Refused> {
+    let fits = question.latest && question.class == base::Class::Daily && question.until_now;
+    if request.action != Action::ReadHealth || fits {
+        return Ok(());
+    }
+    let why = "how meters are is told by the newest daily reading of each, up to now; ask for that";
+    Err(Refused::new("not-health", why))
+}
+
+/// Takes out of an answer what its action does not show. Who asks how meters are hears of the silent ones, too.
+pub(crate) fn mask(action: Action, readings: &mut Vec<MeterReading>, silent: Vec<Shown>) {
+    if action != Action::ReadHealth {
+        return;
+    }
+    readings.iter_mut().filter_map(|item| item.reading.as_mut()).for_each(mask_one);
+    let unheard = |Shown { address, place }| MeterReading { address, place, ..MeterReading::default() };
+    readings.extend(silent.into_iter().map(unheard));
+}
+
+fn mask_one(reading: &mut Reading) {
+    reading.records.retain(tells_of_the_meter);
+    // by counter and hash a telegram could be found again, with whatever else is known of it
+    reading.counter = None;
+    reading.telegram_hash.clear();
+}
+
+fn tells_of_the_meter(record: &Record) -> bool {
+    let quantity = u16::try_from(record.quantity).ok().and_then(Quantity::from_code);
+    record.storage == 0 && record.function == 0 && quantity.is_some_and(|q| OF_THE_METER.contains(&q))
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::intake::{Number, Value};
+
+    use super::*;
+
+    fn record(quantity: Quantity, storage: u64) -> Record {
+        let value = Some(Value::Number(Number { mantissa: 7, exponent: 0 }));
+        Record { quantity: u32::from(quantity.code()), storage, value, ..Record::default() }
+    }
+
+    #[test]
+    fn no_measured_value_is_left_and_status_and_battery_are() {
+        let records = Quantity::ALL.iter().map(|quantity| record(*quantity, 0)).collect();
+        let reading = Reading {
+            status: 4,
+            counter: Some(9),
+            telegram_hash: vec![1; 16],
+            records,
+            ..Default::default()
+        };
+        let mut items = vec![MeterReading { reading: Some(reading), ..Default::default() }];
+        let silent = || vec![Shown { address: vec![1; 8], place: "4711-1".to_owned() }];
+        mask(Action::ReadReadings, &mut items, silent());
+        assert_eq!(items.len(), 1);
+        let all = items[0].reading.as_ref().unwrap().records.len();
+        assert_eq!(all, Quantity::ALL.len(), "who may see readings sees all of them");
+        mask(Action::ReadHealth, &mut items, silent());
+        assert!(items.len() == 2 && items[1].place == "4711-1" && items[1].reading.is_none());
+        let left = items[0].reading.as_ref().unwrap();
+        let codes: Vec<u32> = left.records.iter().map(|r| r.quantity).collect();
+        assert_eq!(codes.len(), OF_THE_METER.len());
+        for gone in [
+            Quantity::Volume,
+            Quantity::Energy,
+            Quantity::VolumeFlow,
+            Quantity::FlowTemperature,
+            Quantity::Customer,
+        ] {
+            assert!(!codes.contains(&u32::from(gone.code())), "{}", gone.name());
+        }
+        assert_eq!((left.status, left.counter, left.telegram_hash.len()), (4, None, 0));
+    }
+
+    #[test]
+    fn what_was_stored_earlier_or_at_an_extreme_is_gone() {
+        let earlier = record(Quantity::ErrorFlags, 1);
+        let during_error = Record { function: 3, ..record(Quantity::ErrorFlags, 0) };
+        let unknown = Record { quantity: 70_000, ..record(Quantity::ErrorFlags, 0) };
+        let mut reading = Reading { records: vec![earlier, during_error, unknown], ..Default::default() };
+        mask_one(&mut reading);
+        assert!(reading.records.is_empty());
+    }
+}

@@ -1,0 +1,159 @@
+//! What an errand changes, once it is allowed: the step that is written down, and what is said of it.
+
+use base::{Class, UtcMillis};
+use policy::{Policies, separation};
+use sha2::{Digest, Sha256};
+use wire::Refused;
+use wire::staff::Wish;
+
+use super::{catalogue, malformed, purpose};
+use crate::shown;
+use crate::staff::{
+    Approved, Asked, Assigned, Broken, CaseOpened, Ended, NewCatalogue, Person, Reviewed, State, Step, Taken,
+};
+
+/// A step, and what is said of it.
+pub(super) struct Doing {
+    pub(super) step: Step,
+    pub(super) done: String,
+    /// The number that something new got.
+    pub(super) number: u32,
+}
+
+/// The step that a wish amounts to.
+pub(super) fn step_of(
+    wish: Wish,
+    state: &State,
+    policies: &Policies,
+    now: UtcMillis,
+) -> Result<Doing, Refused> {
+    let made = |step, done: String, number| Ok(Doing { step, done, number });
+    match wish {
+        Wish::AddPerson(new) => {
+            let done = format!("`{}` works here now, as the user `{}`", new.name, new.user);
+            let step = Step::Person(Person { name: new.name, title: new.title, user: new.user });
+            made(step, done, 0)
+        }
+        Wish::Leave(name) => {
+            let done = format!("`{name}` does not work here any more; all of theirs has ended");
+            made(Step::Left(name), done, 0)
+        }
+        Wish::GiveRole(of) => {
+            let catalogue = policies.catalogue();
+            let no_role = || {
+                let names: Vec<&str> = catalogue.roles.keys().map(String::as_str).collect();
+                Refused::new(
+                    "no-such-role",
+                    format!("`{}` is no role; there are: {}", of.role, names.join(", ")),
+                )
+            };
+            let role =
+                catalogue.roles.get(&of.role).filter(|role| !role.single_handed).ok_or_else(no_role)?;
+            let member = state.member(&of.person)?;
+            let roles = member.live_roles(now).chain([of.role.as_str()]);
+            separation::check_person(catalogue, &of.person, roles)
+                .map_err(|hole| Refused::new("two-duties", hole.to_string()))?;
+            let until = now.plus(shown::role_life_ms(role.privileged));
+            let done =
+                format!("`{}` has the role `{}` until {until}, unless it is given again", of.person, of.role);
+            let step = Step::Role(Assigned { person: of.person, role: of.role, until_ms: until.0 });
+            made(step, done, 0)
+        }
+        Wish::TakeRole(of) => {
+            let done = format!("`{}` has no longer the role `{}`", of.person, of.role);
+            let step = Step::Taken(Taken { person: of.person, role: of.role });
+            made(step, done, 0)
+        }
+        Wish::OpenCase(new) => {
+            let number = state.next_case();
+            let done =
+                format!("case {number} on {} tenancies: {}", new.tenancies.len(), shown::line(&new.reason));
+            let step = Step::Case(CaseOpened { number, tenancies: new.tenancies, reason: new.reason });
+            made(step, done, number)
+        }
+        Wish::CloseCase(number) => {
+            let done = format!("case {number} is closed; access for it has ended");
+            made(Step::CaseClosed(number), done, number)
+        }
+        Wish::Ask(ask) => {
+            let (number, purpose) = (state.next_ask(), purpose(&ask.purpose)?);
+            let in_time = policies.catalogue().purposes.get(&purpose).map(|with| with.in_time.clone());
+            let class = u8::try_from(ask.class).ok().and_then(Class::from_code);
+            let class = class.filter(|class| in_time.is_some_and(|classes| classes.contains(class)));
+            let class = class.ok_or_else(|| {
+                let why = format!("the purpose `{purpose}` has no such class that access in time would open");
+                Refused::new("not-in-time", why)
+            })?;
+            let for_ms = if ask.for_ms == 0 { State::usual_ms() } else { ask.for_ms };
+            let done = format!(
+                "access {number} asked for: {purpose}, {} of case {}, {} h: {}",
+                class.name(),
+                ask.case,
+                for_ms / 3_600_000,
+                shown::line(&ask.reason)
+            );
+            let (case, reason) = (ask.case, ask.reason);
+            let step = Step::Ask(Asked {
+                number,
+                purpose: purpose.name().to_owned(),
+                class: u32::from(class.code()),
+                case,
+                reason,
+                for_ms,
+            });
+            made(step, done, number)
+        }
+        Wish::Approve(approve) => {
+            let ask = state.waiting(approve.number, now)?;
+            if ask.line(approve.number) != approve.line {
+                let why = "what was agreed to is not what was asked for; look at it again";
+                return Err(Refused::new("other-request", why));
+            }
+            let until = State::access_until(ask, now);
+            let done = format!("access {} of `{}` approved until {until}", approve.number, ask.by);
+            let step = Step::Approved(Approved { number: approve.number, until_ms: until.0 });
+            made(step, done, approve.number)
+        }
+        Wish::End(end) => {
+            let done = format!("access {} ended: {}", end.number, shown::line(&end.reason));
+            let (number, reason) = (end.number, end.reason);
+            made(Step::Ended(Ended { number, reason }), done, number)
+        }
+        Wish::Emergency(reason) => {
+            let (number, until) = (state.next_glass(), State::glass_until(now));
+            let done = format!("emergency access {number} until {until}: {}", shown::line(&reason));
+            let step = Step::Glass(Broken { number, reason, until_ms: until.0 });
+            made(step, done, number)
+        }
+        Wish::Review(review) => {
+            let word = if review.justified { "justified" } else { "NOT justified" };
+            let done =
+                format!("emergency access {} was {word}: {}", review.number, shown::line(&review.note));
+            let (number, justified, note) = (review.number, review.justified, review.note);
+            let step = Step::Reviewed(Reviewed { number, justified, note });
+            made(step, done, number)
+        }
+        Wish::Roles(new) => {
+            let _ = catalogue(&new.text)?;
+            let hash = hex::encode(Sha256::digest(&new.text));
+            let done = format!("other roles and purposes proposed, SHA-256 {hash}");
+            let step = Step::CatalogueAsked(NewCatalogue { text: new.text });
+            made(step, done, 0)
+        }
+        Wish::ApproveRoles(seen) => {
+            let none = || Refused::new("no-proposal", "no roles and purposes wait for agreement");
+            let (by, _, text) = state.catalogue_asked.as_ref().ok_or_else(none)?;
+            if Sha256::digest(text).as_slice() != seen {
+                let why = "what was agreed to is not what was proposed; look at it again";
+                return Err(Refused::new("other-request", why));
+            }
+            let done = format!(
+                "the roles and purposes that `{by}` proposed are in force, SHA-256 {}",
+                hex::encode(seen)
+            );
+            let step = Step::Catalogue(NewCatalogue { text: text.clone() });
+            made(step, done, 0)
+        }
+        Wish::Look(_) | Wish::Why(_) | Wish::WhoCan(_) => Err(malformed("wish is a question")),
+    }
+}
