@@ -49,8 +49,13 @@ pub(crate) const fn level(strength: Strength) -> i64 {
     }
 }
 
-const FORBIDS: [(&str, &str); 2] = [
+const FORBIDS: [(&str, &str); 3] = [
     ("forbid/left", "forbid(principal, action, resource) unless { principal.here };"),
+    // how a meter is, the reading of a day tells; no other class is opened for that
+    (
+        "forbid/not-health",
+        "forbid(principal, action == House::Action::\"read-health\", resource) unless { resource.class == \"daily\" };",
+    ),
     (
         "forbid/restricted",
         "forbid(principal, action in [House::Action::\"read-readings\", House::Action::\"read-health\"], resource) when { resource.restricted };",

@@ -6,4 +6,5 @@ mod bad_senders;
 mod bad_telegrams;
 mod canary;
 mod ceilings;
+mod matrix;
 mod put_back;

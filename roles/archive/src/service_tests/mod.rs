@@ -225,7 +225,7 @@ impl House {
             person: "anna".to_owned(),
             role: "owner".to_owned(),
             purpose,
-            actions: purpose.actions().iter().copied().collect(),
+            actions: purpose.actions().iter().copied().filter(|action| action.is_granted()).collect(),
             scope: Scope {
                 classes: [Class::Daily].into(),
                 first_month: Month::from_number(month - 3),
@@ -336,7 +336,9 @@ fn sealed(meter: u32, tenancy: TenancyId, heard: UtcMillis, moved: u64) -> (Fact
         u64::from(facts.sequence) + moved,
         facts.version,
     );
-    let reading = Reading { heard_ms: heard.0, collector: 1, ..Default::default() };
+    let volume = wire::intake::Record { quantity: 2, ..Default::default() };
+    let (records, telegram_hash) = (vec![volume], vec![1; 16]);
+    let reading = Reading { heard_ms: heard.0, collector: 1, records, telegram_hash, ..Default::default() };
     (facts, aead::seal(&key, 1, &place, &reading.encode_to_vec()).unwrap())
 }
 

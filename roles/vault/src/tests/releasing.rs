@@ -199,19 +199,27 @@ fn tenancies_are_taken_all_or_none_and_only_from_the_register() {
 #[test]
 fn who_asks_how_meters_are_gets_daily_keys_of_this_and_the_last_month_alone() {
     let house = settled();
+    sealing(&house, &[series(A, 2, Class::Daily, "2026-11"), series(A, 2, Class::Fine, "2026-11")]);
     let grant = house.grant(Purpose::FieldService, Action::ReadHealth);
     let all = [Class::Daily, Class::Fine, Class::Billing];
     let scope = Scope { classes: all.into(), first_month: month("2026-09"), ..grant.scope.clone() };
-    let (request, event, receipt) = house.asked(&Grant { scope, ..grant }, Action::ReadHealth, vec![]);
-    let series = vec![
-        series(A, 2, Class::Daily, "2026-11"),
-        series(A, 2, Class::Daily, "2026-10"),
-        series(A, 2, Class::Daily, "2026-09"),
-        series(A, 2, Class::Fine, "2026-11"),
-        series(A, 2, Class::Billing, "2026-11"),
-    ];
-    let question = ReleaseKeys { request, event, receipt, series };
-    let given = house.vault().release_keys(&question, NOW).unwrap();
-    assert_eq!(given.refused, ["", "", "not-health", "not-health", "not-health"]);
-    assert_eq!(given.keys.len(), 64);
+    let grant = Grant { scope, ..grant };
+    let ask = |class, of: &str| {
+        let signed = grant.sign(&house.warden);
+        let request = grant::sign_request(&signed, Action::ReadHealth, vec![], NOW, &house.session).unwrap();
+        let data = Some(DataSpan { class, first: month("2026-09"), last: month("2026-12") });
+        let event = Event { data, ..house.event(&grant, Action::ReadHealth, &request) }.encode();
+        let receipt = house.receipt(&event, NOW);
+        let question = ReleaseKeys { request, event, receipt, series: vec![series(A, 2, class, of)] };
+        let given = house.vault().release_keys(&question, NOW).unwrap();
+        (given.refused.concat(), given.keys.len())
+    };
+    assert_eq!(ask(Class::Daily, "2026-11"), (String::new(), 32));
+    assert_eq!(ask(Class::Daily, "2026-09"), ("not-health".to_owned(), 0));
+    assert_eq!(ask(Class::Fine, "2026-11"), ("not-health".to_owned(), 0));
+    assert_eq!(ask(Class::Billing, "2026-11"), ("not-health".to_owned(), 0));
+    let (request, event, receipt) = house.asked(&grant, Action::ReadReadings, vec![]);
+    let question =
+        ReleaseKeys { request, event, receipt, series: vec![series(A, 2, Class::Daily, "2026-11")] };
+    assert!(house.vault().release_keys(&question, NOW).is_err(), "the grant is for nothing else");
 }

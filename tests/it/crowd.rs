@@ -1,0 +1,186 @@
+//! A house with people: each is a user of the machine, and reaches the rooms as that user, with the command or past it.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use house_tests::build::program;
+use house_tests::house::{Meterkeep, Said};
+use link::{CallError, Client, Target, Trust};
+use serde_json::Value;
+use wire::{Message, Method, Room};
+
+use crate::custody::words;
+use crate::scene::Scene;
+
+/// Users that every Debian has, and a group for all of them.
+pub(crate) const USERS: [&str; 15] = [
+    "daemon", "bin", "sys", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup",
+    "list", "irc", "sync",
+];
+const GROUP: &str = "nogroup";
+const RELAY_OF: &str = "METERKEEP_TEST_RELAY_OF";
+
+/// The house, and the programs where its people reach them.
+pub(crate) struct Crowd {
+    pub(crate) scene: Scene,
+    command: PathBuf,
+    relay: PathBuf,
+}
+
+/// Whether this test can act as several users. Says so where it cannot.
+pub(crate) fn can_act_as_others() -> bool {
+    let root = nix::unistd::getuid().is_root();
+    if !root {
+        eprintln!("skipped: only root can act as several users");
+    }
+    root
+}
+
+fn users() -> (u32, impl Fn(&str) -> u32) {
+    let group = nix::unistd::Group::from_name(GROUP).unwrap().unwrap();
+    (group.gid.as_raw(), |name: &str| nix::unistd::User::from_name(name).unwrap().unwrap().uid.as_raw())
+}
+
+impl Crowd {
+    /// A house whose files others of the group reach, once its sockets are open to them.
+    pub(crate) fn new(models: &[&str], meters: u32) -> Self {
+        let scene = Scene::new(models, meters);
+        let (command, relay) = (scene.house.outside("meterkeep"), scene.house.outside("relay"));
+        std::fs::copy(program("meterkeep"), &command).unwrap();
+        std::fs::copy(std::env::current_exe().unwrap(), &relay).unwrap();
+        let folders = [scene.house.outside(""), scene.house.outside("disk")];
+        let paths = folders.iter().map(|path| (path, 0o711)).chain([(&command, 0o755), (&relay, 0o755)]);
+        for (path, mode) in paths {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        Self { scene, command, relay }
+    }
+
+    /// The owner's command.
+    pub(crate) fn owner(&self, command: &str, arguments: &[&str]) -> Said {
+        self.scene.house.command(command).args(arguments).said()
+    }
+
+    /// Makes somebody one of the house's people, with a role.
+    pub(crate) fn name(&self, person: &str, user: &str, role: &str) {
+        let _ = self.owner("people add", &[person, "--user", user]).good();
+        let _ = self.owner("people give", &[person, role]).good();
+    }
+
+    /// Opens the sockets that people need to the group of all users.
+    pub(crate) fn open_doors(&mut self) {
+        let _ = self.owner("people open", &["--group", GROUP]).good();
+        for room in [Room::Archive, Room::Warden, Room::Vault] {
+            self.scene.house.stop(room);
+        }
+        for room in [Room::Vault, Room::Warden, Room::Archive] {
+            self.scene.house.start(room);
+        }
+        self.scene.house.wait_until_ready();
+    }
+
+    fn as_user(program: &Path, user: &str) -> Command {
+        let (gid, uid_of) = users();
+        let mut command = Command::new(program);
+        command.uid(uid_of(user)).gid(gid).current_dir("/");
+        command
+    }
+
+    /// A user's command.
+    pub(crate) fn by(&self, user: &str, command: &str, arguments: &[&str]) -> Said {
+        let mut call = Self::as_user(&self.command, user);
+        call.args(command.split(' ')).arg("--house").arg(self.scene.house.root()).args(arguments);
+        Meterkeep(call).said()
+    }
+
+    pub(crate) fn refused(&self, user: &str, command: &str, arguments: &[&str], because: &str) {
+        let said = self.by(user, command, arguments);
+        assert!(said.code == Some(1) && words(&said.err).contains(because), "`{because}`: {said:?}");
+    }
+
+    /// The meters that somebody is shown readings of.
+    pub(crate) fn meters(&self, user: &str, arguments: &[&str]) -> BTreeSet<String> {
+        let said = self.by(user, "readings --format json", arguments).good();
+        let lines = said.out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter_map(|line| line["meter"].as_str().map(ToOwned::to_owned)).collect()
+    }
+
+    /// Somebody who calls the rooms as this user with a program of their own.
+    pub(crate) fn relay(&self, user: &str) -> Relay {
+        let mut call = Self::as_user(&self.relay, user);
+        call.args(["crowd::passes_calls_on", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+        call.env(RELAY_OF, self.scene.house.root())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = call.spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Relay { child, input, output }
+    }
+}
+
+/// A copy of this program that runs as another user and passes calls on.
+pub(crate) struct Relay {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Relay {
+    /// The answer, or the word of the refusal.
+    pub(crate) fn raw(&mut self, method: Method, body: &[u8]) -> Result<Vec<u8>, String> {
+        writeln!(self.input, "{} {}", method.number(), hex::encode(body)).unwrap();
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the relay ended");
+            if let Some((_, bytes)) = line.split_once("relay: answer ") {
+                return Ok(hex::decode(bytes.trim()).unwrap());
+            }
+            if let Some((_, code)) = line.split_once("relay: refused ") {
+                return Err(code.trim().to_owned());
+            }
+        }
+    }
+
+    pub(crate) fn call<Q: Message, A: Message + Default>(
+        &mut self,
+        method: Method,
+        body: &Q,
+    ) -> Result<A, String> {
+        self.raw(method, &body.encode_to_vec()).map(|bytes| A::decode(bytes.as_slice()).unwrap())
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The other end of [`Relay`]: a call a line, by the method's number and the body in hexadecimal.
+#[test]
+#[ignore = "a part of other tests, which start it as another user"]
+fn passes_calls_on() {
+    let Some(house) = std::env::var_os(RELAY_OF) else { return };
+    let layout = house::Layout::new(house);
+    let trust = Trust::load(&layout.house_authority()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        let (number, body) = line.split_once(' ').unwrap();
+        let method = Method::from_number(number.parse().unwrap()).unwrap();
+        let room = method.room().unwrap();
+        let client = Client::new(room, Target::Unix(layout.socket(room)), None, &trust).unwrap();
+        let call = client.call_raw(method, hex::decode(body).unwrap().into(), Duration::from_secs(30));
+        match runtime.block_on(call) {
+            Ok(answer) => println!("relay: answer {}", hex::encode(answer)),
+            Err(CallError::Refused { code, .. }) => println!("relay: refused {code}"),
+            Err(other) => println!("relay: refused {other:?}"),
+        }
+    }
+}
