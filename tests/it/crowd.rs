@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use house_tests::build::program;
-use house_tests::house::{Meterkeep, Said};
+use house_tests::house::{Meterkeep, Said, secret_file, tool};
 use link::{CallError, Client, Target, Trust};
 use serde_json::Value;
 use wire::{Message, Method, Room};
@@ -49,7 +49,11 @@ fn users() -> (u32, impl Fn(&str) -> u32) {
 impl Crowd {
     /// A house whose files others of the group reach, once its sockets are open to them.
     pub(crate) fn new(models: &[&str], meters: u32) -> Self {
-        let scene = Scene::new(models, meters);
+        Self::of(Scene::new(models, meters))
+    }
+
+    /// Of a house that is there already.
+    pub(crate) fn of(scene: Scene) -> Self {
         let (command, relay) = (scene.house.outside("meterkeep"), scene.house.outside("relay"));
         std::fs::copy(program("meterkeep"), &command).unwrap();
         std::fs::copy(std::env::current_exe().unwrap(), &relay).unwrap();
@@ -82,6 +86,26 @@ impl Crowd {
             self.scene.house.start(room);
         }
         self.scene.house.wait_until_ready();
+    }
+
+    /// Makes a key for somebody and gives the arguments that sign with it.
+    pub(crate) fn key_of(&self, person: &str, user: &str) -> Vec<String> {
+        let passphrase = self.scene.house.outside(&format!("{person}.passphrase"));
+        secret_file(&passphrase, &format!("words that only {person} knows"));
+        let into = self.scene.house.outside("");
+        let new = tool("officer new").args([person]).args(["--into".as_ref(), into.as_os_str()]);
+        let _ = new.args(["--passphrase-file".as_ref(), passphrase.as_os_str()]).said().good();
+        let key = self.scene.house.outside(&format!("{person}.key"));
+        for file in [&key, &passphrase] {
+            nix::unistd::chown(file, Some(users().1(user).into()), None).unwrap();
+        }
+        let text = |path: &Path| path.display().to_string();
+        vec![
+            "--officer-key".to_owned(),
+            text(&key),
+            "--officer-passphrase-file".to_owned(),
+            text(&passphrase),
+        ]
     }
 
     fn as_user(program: &Path, user: &str) -> Command {

@@ -7,8 +7,9 @@ use wire::staff::{
     ApproveAsk, EndAsk, LookStaff, NewAsk, NewCase, ReviewEmergency, StaffAnswer, WhatAsked, WhyAsked, Wish,
 };
 
+use crate::officer::ApproverArg;
 use crate::output::{Format, FormatArg, print, print_json, say, shown, table};
-use crate::people::{asked, errand, moment, purpose};
+use crate::people::{agreed, asked, errand, moment, purpose};
 use crate::place::HouseArg;
 use crate::problem::{Problem, USAGE};
 
@@ -118,6 +119,8 @@ struct Approve {
     /// Agree to what is shown.
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    officer: ApproverArg,
 }
 
 /// Refuse access, end it before its time, or take one's own wish back.
@@ -161,6 +164,8 @@ struct Review {
     /// In a sentence.
     #[arg(long)]
     note: String,
+    #[command(flatten)]
+    officer: ApproverArg,
 }
 
 /// Why may somebody do something, or why not, and what would help?
@@ -221,7 +226,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         Command::Emergency(args) => errand(&args.house, Wish::Emergency(args.reason.clone())),
         Command::Review(args) => {
             let (number, justified, note) = (args.number, args.justified, args.note.clone());
-            errand(&args.house, Wish::Review(ReviewEmergency { number, justified, note }))
+            let review = Wish::Review(ReviewEmergency { number, justified, note });
+            agreed(&args.house, &args.officer, review)
         }
         Command::Why(args) => why(args),
         Command::WhoCan(args) => {
@@ -273,7 +279,8 @@ fn approve(args: &Approve) -> Result<(), Problem> {
         say("nothing is approved yet: say `--yes` to agree to just this");
         return Ok(());
     }
-    errand(&args.house, Wish::Approve(ApproveAsk { number: args.number, line: found.line.clone() }))
+    let agreement = Wish::Approve(ApproveAsk { number: args.number, line: found.line.clone() });
+    agreed(&args.house, &args.officer, agreement)
 }
 
 fn why(args: &Why) -> Result<(), Problem> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod access;
+mod approve;
 mod backup;
 mod collect;
 mod collectors;
@@ -63,6 +64,7 @@ enum Command {
     People(people::Args),
     Access(access::Args),
     Roles(roles::Args),
+    Approve(approve::Args),
     Readings(readings::Args),
     Collector(collectors::Args),
     Collect(collect::Args),
@@ -95,6 +97,7 @@ fn main() -> ExitCode {
         Command::People(args) => people::run(&args),
         Command::Access(args) => access::run(&args),
         Command::Roles(args) => roles::run(&args),
+        Command::Approve(args) => approve::run(&args),
         Command::Readings(args) => readings::run(&args),
         Command::Collector(args) => collectors::run(&args),
         Command::Collect(args) => collect::run(&args),

@@ -99,7 +99,7 @@ pub(crate) struct PublicOfficer {
     pub receives: Option<PublicKey>,
 }
 
-/// Who signs an act: the officer's private file, and its passphrase.
+/// Who signs an act or an approval: a private key file, and its passphrase.
 #[derive(clap::Args)]
 pub(crate) struct OfficerArg {
     /// The officer's private file. The act is signed on this machine; the file may lie on a medium that is taken out again.
@@ -108,6 +108,35 @@ pub(crate) struct OfficerArg {
     /// The officer's passphrase is the first line of this file. Without it the terminal asks.
     #[arg(long, value_name = "FILE")]
     officer_passphrase_file: Option<PathBuf>,
+}
+
+/// Who signs what they agree to, where they have a key.
+#[derive(clap::Args)]
+pub(crate) struct ApproverArg {
+    /// Your own private key file: what you agree to is signed with it on this machine.
+    #[arg(long, value_name = "FILE", env = "METERKEEP_OFFICER_KEY")]
+    officer_key: Option<PathBuf>,
+    /// The key's passphrase is the first line of this file. Without it the terminal asks.
+    #[arg(long, value_name = "FILE", requires = "officer_key")]
+    officer_passphrase_file: Option<PathBuf>,
+}
+
+impl ApproverArg {
+    /// Signs an errand for a house; nothing where no key is given.
+    pub(crate) fn approve(&self, house: [u8; 32], errand: Vec<u8>) -> Result<Option<Vec<u8>>, Problem> {
+        let Some(officer_key) = self.officer_key.clone() else { return Ok(None) };
+        let officer_passphrase_file = self.officer_passphrase_file.clone();
+        let (public, seed) = OfficerArg { officer_key, officer_passphrase_file }.open()?;
+        grant::approval::sign_approval(
+            house,
+            &public.name,
+            errand,
+            UtcMillis::now(),
+            &Signer::from_seed(&seed),
+        )
+        .map(Some)
+        .map_err(Problem::during("cannot sign the approval"))
+    }
 }
 
 impl OfficerArg {

@@ -1,17 +1,22 @@
 //! `meterkeep people`: who works here, and in which roles.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use base::UtcMillis;
 use grant::Purpose;
-use wire::staff::{LookStaff, NewPerson, RoleOf, ShownPerson, StaffAnswer, Wish};
+use wire::staff::{
+    KeyOf, LookStaff, NewPerson, NewShift, RoleOf, ShownPerson, StaffAnswer, StaffErrand, Wish,
+};
+use wire::{Message as _, Room};
 
+use crate::officer::{self, ApproverArg};
 use crate::operator::Operator;
 use crate::output::{Format, FormatArg, print, print_json, say, shown, table};
 use crate::place::HouseArg;
 use crate::problem::{Problem, USAGE};
+use crate::readings::When;
 
 /// People of the utility and their roles.
 ///
@@ -30,6 +35,10 @@ enum Command {
     Leave(Leave),
     Give(RoleArgs),
     Take(RoleArgs),
+    Key(Key),
+    Shift(Shift),
+    EndShift(EndShift),
+    Shifts(List),
     Open(Open),
 }
 
@@ -89,6 +98,50 @@ struct RoleArgs {
     role: String,
 }
 
+/// Say when somebody works or is on call: roles with `on_shift = true` open nothing outside that.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  meterkeep people shift tom --from 2026-12-01T07:00 --until 2026-12-01T15:00\n  \
+                        meterkeep people shift tom --until 2026-12-08 --house ./house"
+)]
+struct Shift {
+    #[command(flatten)]
+    house: HouseArg,
+    /// Who.
+    person: String,
+    /// From when; now where this is left out.
+    #[arg(long, value_name = "WHEN")]
+    from: Option<When>,
+    /// Until when; two weeks later at most.
+    #[arg(long, value_name = "WHEN")]
+    until: When,
+}
+
+/// Take a shift back, or end it before its time.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  meterkeep people end-shift 3\n  meterkeep people end-shift 3 --house ./house"
+)]
+struct EndShift {
+    #[command(flatten)]
+    house: HouseArg,
+    /// Its number.
+    number: u32,
+}
+
+/// Pin the key that a person signs approvals with, in place of any before. Compare it with them over a second channel first.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep officer new dora          # by Dora, on her own machine\n  \
+                        meterkeep people key dora dora.officer")]
+struct Key {
+    #[command(flatten)]
+    house: HouseArg,
+    /// Who.
+    person: String,
+    /// Their public file, as `meterkeep officer new` made it.
+    file: PathBuf,
+}
+
 /// Let the members of a group of this machine speak to the house: to the warden and the archive, and to no other room.
 ///
 /// Who they are is proved by their user, and what they may do is decided by their roles; without a role they are denied. The
@@ -115,6 +168,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         Command::Leave(args) => errand(&args.house, Wish::Leave(args.name.clone())),
         Command::Give(args) => errand(&args.house, Wish::GiveRole(role(args))),
         Command::Take(args) => errand(&args.house, Wish::TakeRole(role(args))),
+        Command::Key(args) => key(args),
+        Command::Shift(args) => {
+            let from = args.from.map_or_else(UtcMillis::now, |when| when.0);
+            let person = args.person.clone();
+            errand(&args.house, Wish::Shift(NewShift { person, from_ms: from.0, until_ms: args.until.0.0 }))
+        }
+        Command::EndShift(args) => errand(&args.house, Wish::TakeShift(args.number)),
+        Command::Shifts(args) => shifts(args),
         Command::Open(args) => open(args),
     }?;
     Ok(ExitCode::SUCCESS)
@@ -138,6 +199,25 @@ pub(crate) fn errand(house: &HouseArg, wish: Wish) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Does an errand that somebody agrees to, signed with their key where they give one.
+pub(crate) fn agreed(house: &HouseArg, key: &ApproverArg, wish: Wish) -> Result<(), Problem> {
+    let (layout, _) = house.open()?;
+    let id = || layout.verifier(Room::Warden).map(|warden| grant::act::house_of(warden.as_bytes()));
+    let encoded = StaffErrand { wish: Some(wish.clone()) }.encode_to_vec();
+    let signed = key.approve(id().map_err(|e| Problem::new(e.to_string()))?, encoded)?;
+    errand(house, signed.map_or(wish, Wish::Signed))
+}
+
+fn key(args: &Key) -> Result<(), Problem> {
+    let public = officer::public(&args.file)?;
+    if public.name != args.person {
+        let why = format!("`{}` is the key of `{}`", args.file.display(), shown(&public.name));
+        return Err(Problem::new(why).help("a key file bears the name of its person").exit(USAGE));
+    }
+    let key = public.key.as_bytes().to_vec();
+    errand(&args.house, Wish::PinKey(KeyOf { person: args.person.clone(), key }))
+}
+
 /// The purpose of a name.
 pub(crate) fn purpose(name: &str) -> Result<Purpose, Problem> {
     Purpose::from_name(name).ok_or_else(|| {
@@ -156,11 +236,13 @@ fn list(args: &List) -> Result<(), Problem> {
     if args.format.format == Format::Json {
         return print_json(&answer.people.iter().map(json).collect::<Vec<_>>());
     }
-    let mut all = table(["person", "user", "role", "state", "until", "given by", "used last", "title"]);
+    let mut all =
+        table(["person", "user", "role", "state", "until", "given by", "used last", "key", "title"]);
     for person in &answer.people {
         let named = |role: &str, state: &str, until: i64, by: &str, used: i64| {
             let (name, user, title) = (shown(&person.name), shown(&person.user), shown(&person.title));
-            [name, user, shown(role), state.to_owned(), moment(until), shown(by), moment(used), title]
+            let key = hex::encode(person.key.get(..4).unwrap_or_default());
+            [name, user, shown(role), state.to_owned(), moment(until), shown(by), moment(used), key, title]
         };
         if person.roles.is_empty() {
             let state = if person.left_ms > 0 { "left" } else { "no role" };
@@ -173,6 +255,26 @@ fn list(args: &List) -> Result<(), Problem> {
     print(&if answer.people.is_empty() { "nobody has a role yet\n".to_owned() } else { format!("{all}\n") })
 }
 
+fn shifts(args: &List) -> Result<(), Problem> {
+    let answer = asked(&args.house, Wish::Look(LookStaff::default()))?;
+    let mut all = table(["shift", "person", "from", "until", "set by"]);
+    for one in &answer.shifts {
+        let (from, until) = (moment(one.from_ms), moment(one.until_ms));
+        if args.format.format == Format::Json {
+            let (number, person, by) = (one.number, &one.person, &one.by);
+            print_json(
+                &serde_json::json!({ "shift": number, "person": person, "from": from, "until": until, "by": by }),
+            )?;
+        }
+        all.add_row([one.number.to_string(), shown(&one.person), from, until, shown(&one.by)]);
+    }
+    match (args.format.format, answer.shifts.is_empty()) {
+        (Format::Json, _) => Ok(()),
+        (Format::Human, true) => print("no shifts\n"),
+        (Format::Human, false) => print(&format!("{all}\n")),
+    }
+}
+
 fn json(person: &ShownPerson) -> serde_json::Value {
     let roles = person.roles.iter().map(|role| {
         serde_json::json!({
@@ -182,6 +284,7 @@ fn json(person: &ShownPerson) -> serde_json::Value {
     });
     serde_json::json!({
         "person": person.name, "user": person.user, "title": person.title, "roles": roles.collect::<Vec<_>>(),
+        "key": (!person.key.is_empty()).then(|| hex::encode(&person.key)),
         "left": (person.left_ms > 0).then(|| moment(person.left_ms)),
     })
 }
@@ -206,6 +309,8 @@ fn open(args: &Open) -> Result<(), Problem> {
         (&public, 0o710),
         (&layout.config(), 0o640),
         (&layout.house_authority(), 0o640),
+        // approvals are signed for this house
+        (&layout.public_key(Room::Warden), 0o640),
     ] {
         let path: &Path = path;
         nix::unistd::chown(path, None, Some(group.gid)).map_err(Problem::at(path))?;

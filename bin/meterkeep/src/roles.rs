@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use sha2::{Digest as _, Sha256};
 use wire::staff::{LookStaff, NewRoles, Wish};
 
+use crate::officer::ApproverArg;
 use crate::output::{print, say, shown};
-use crate::people::{asked, errand};
+use crate::people::{agreed, asked, errand};
 use crate::place::HouseArg;
 use crate::problem::Problem;
 
@@ -68,6 +69,8 @@ struct Approve {
     /// Agree to what is shown.
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    officer: ApproverArg,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
@@ -121,5 +124,5 @@ fn approve(args: &Approve) -> Result<(), Problem> {
         say("nothing is approved yet: say `--yes` to agree to just this");
         return Ok(());
     }
-    errand(&args.house, Wish::ApproveRoles(Sha256::digest(&text).to_vec()))
+    agreed(&args.house, &args.officer, Wish::ApproveRoles(Sha256::digest(&text).to_vec()))
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use base::UtcMillis;
 
+use crate::approval::Approval;
 use crate::{CLOCK_SKEW_MS, MAX_REQUEST_AGE_MS, Request, Verified};
 
 /// The nonces of the requests that could still be presented again. Older ones are refused by their time, so
@@ -49,19 +50,31 @@ impl Nonces {
     /// # Errors
     /// When it was taken before, or when there are too many.
     pub fn take(&mut self, request: &Verified<Request>, now: UtcMillis) -> Result<(), Replayed> {
+        self.take_one(request.nonce, request.at, now)
+    }
+
+    /// Takes an approval's nonce.
+    ///
+    /// # Errors
+    /// When it was taken before, or when there are too many.
+    pub fn take_approval(&mut self, approval: &Verified<Approval>, now: UtcMillis) -> Result<(), Replayed> {
+        self.take_one(approval.nonce, approval.at, now)
+    }
+
+    fn take_one(&mut self, nonce: [u8; 16], at: UtcMillis, now: UtcMillis) -> Result<(), Replayed> {
         let too_old = now.plus(-MAX_REQUEST_AGE_MS - CLOCK_SKEW_MS);
-        while let Some((at, nonce)) = self.by_time.first().copied().filter(|(at, _)| *at < too_old) {
-            self.by_time.remove(&(at, nonce));
-            self.seen.remove(&nonce);
+        while let Some((old, gone)) = self.by_time.first().copied().filter(|(old, _)| *old < too_old) {
+            self.by_time.remove(&(old, gone));
+            self.seen.remove(&gone);
         }
-        if self.seen.contains(&request.nonce) {
+        if self.seen.contains(&nonce) {
             return Err(Replayed::Again);
         }
         if self.seen.len() >= self.limit {
             return Err(Replayed::TooMany);
         }
-        self.seen.insert(request.nonce);
-        self.by_time.insert((request.at, request.nonce));
+        self.seen.insert(nonce);
+        self.by_time.insert((at, nonce));
         Ok(())
     }
 }

@@ -72,6 +72,8 @@ pub struct Role {
     pub privileged: bool,
     /// The owner's role of a house that has nobody else: open until it has.
     pub single_handed: bool,
+    /// Opens what it opens in a shift of its holder alone.
+    pub on_shift: bool,
 }
 
 /// All of it.
@@ -198,6 +200,8 @@ struct FileRole {
     privileged: bool,
     #[serde(default)]
     single_handed: bool,
+    #[serde(default)]
+    on_shift: bool,
 }
 
 impl Catalogue {
@@ -279,7 +283,8 @@ impl FilePurpose {
             return Err(CatalogueError::Twice { purpose, class: *class });
         }
         let reads = purpose.actions().iter().any(|action| action.reaches_readings());
-        if !reads && !(open.is_empty() && in_time.is_empty()) {
+        let opens = !open.is_empty() || !in_time.is_empty();
+        if opens && !reads {
             return Err(CatalogueError::ReadsNothing(purpose));
         }
         // an emergency is no standing access, and a legal claim reaches only what a hold keeps
@@ -324,7 +329,8 @@ impl FileRole {
             if known.contains_key(&purpose) { Ok(purpose) } else { Err(undescribed()) }
         };
         let purposes = self.purposes.iter().map(described).collect::<Result<_, _>>()?;
-        let (title, privileged, single_handed) = (self.title, self.privileged, self.single_handed);
-        Ok(Role { title, purposes, privileged, single_handed })
+        let (title, privileged) = (self.title, self.privileged);
+        let (single_handed, on_shift) = (self.single_handed, self.on_shift);
+        Ok(Role { title, purposes, privileged, single_handed, on_shift })
     }
 }

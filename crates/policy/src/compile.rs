@@ -70,7 +70,8 @@ fn schema_text() -> String {
   entity Person in [Role] = {{ here: Bool }};
   entity Data = {{ class: String, restricted: Bool }};
   type Facts = {{
-    purpose: String, login: Long, case_covers: Bool, access: Bool, emergency: Bool, single_handed: Bool
+    purpose: String, login: Long, case_covers: Bool, access: Bool, emergency: Bool, on_shift: Bool,
+    single_handed: Bool
   }};
   action {} appliesTo {{ principal: Person, resource: Data, context: Facts }};
 }}",
@@ -102,14 +103,16 @@ fn policies_of(name: &str, role: &Role, purpose: Purpose, with: &Purposed) -> Ve
         let alone = ["context.single_handed".to_owned()];
         return vec![(named("single-handed"), permit(name, purpose.actions(), purpose, with.login, &alone))];
     }
+    let shift = || role.on_shift.then(|| "context.on_shift".to_owned()).into_iter().collect::<Vec<_>>();
     let (reading, acting): (Vec<Action>, Vec<Action>) =
         purpose.actions().iter().partition(|action| action.reaches_readings());
     let mut made = Vec::new();
     if !acting.is_empty() {
-        made.push((named("acting"), permit(name, &acting, purpose, with.login, &[])));
+        made.push((named("acting"), permit(name, &acting, purpose, with.login, &shift())));
     }
     if !reading.is_empty() && !with.classes.is_empty() {
-        let mut also = vec![set_of(&with.classes)];
+        let mut also = shift();
+        also.push(set_of(&with.classes));
         if with.case {
             also.push("context.case_covers".to_owned());
         }
@@ -119,7 +122,8 @@ fn policies_of(name: &str, role: &Role, purpose: Purpose, with: &Purposed) -> Ve
         made.push((named("standing"), permit(name, &reading, purpose, with.login, &also)));
     }
     if !reading.is_empty() && !with.in_time.is_empty() {
-        let also = [set_of(&with.in_time), "context.case_covers".to_owned(), "context.access".to_owned()];
+        let mut also = shift();
+        also.extend([set_of(&with.in_time), "context.case_covers".to_owned(), "context.access".to_owned()]);
         made.push((named("in-time"), permit(name, &reading, purpose, with.login, &also)));
     }
     made

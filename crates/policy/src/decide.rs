@@ -55,6 +55,8 @@ pub enum Need {
     Access,
     /// Emergency access.
     Emergency,
+    /// A shift.
+    Shift,
     /// A house with nobody else.
     Alone,
 }
@@ -93,6 +95,7 @@ impl Policies {
             ("case_covers".to_owned(), yes(facts.case_covers)),
             ("access".to_owned(), yes(facts.access)),
             ("emergency".to_owned(), yes(facts.emergency)),
+            ("on_shift".to_owned(), yes(facts.on_shift)),
             ("single_handed".to_owned(), yes(facts.single_handed)),
         ]);
         let request = Request::new(person, action, data, context.ok()?, Some(&self.schema)).ok()?;
@@ -128,17 +131,18 @@ impl Policies {
         let mut best = question.clone();
         best.asker.login = Strength::StepUp;
         let facts = &mut best.facts;
-        (facts.case_covers, facts.access, facts.emergency) = (true, true, true);
+        (facts.case_covers, facts.access, facts.emergency, facts.on_shift) = (true, true, true, true);
         if !self.allows(&best) {
             return self.out_of_reach(&best);
         }
         let mut needs = Vec::new();
         // each is taken away again where it makes no difference
-        for need in [Need::Emergency, Need::Access, Need::Case] {
+        for need in [Need::Emergency, Need::Access, Need::Case, Need::Shift] {
             let mut without = best.clone();
             let (fact, had) = match need {
                 Need::Emergency => (&mut without.facts.emergency, question.facts.emergency),
                 Need::Access => (&mut without.facts.access, question.facts.access),
+                Need::Shift => (&mut without.facts.on_shift, question.facts.on_shift),
                 _ => (&mut without.facts.case_covers, question.facts.case_covers),
             };
             *fact = had;
@@ -260,6 +264,7 @@ impl Need {
             Self::Emergency => {
                 "take emergency access for an hour, which everybody hears of (`meterkeep access emergency --reason ...`)".to_owned()
             }
+            Self::Shift => "wait for your shift; an administrator sets shifts (`meterkeep people shift`)".to_owned(),
             Self::Alone => {
                 "other people have roles in this house now, so that its owner does not do everything any more; ask who has the role".to_owned()
             }

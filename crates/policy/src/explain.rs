@@ -77,20 +77,21 @@ pub(crate) fn rows() -> impl Iterator<Item = (Action, Option<Class>)> {
 }
 
 impl Policies {
-    /// How far somebody with these roles gets, with the best login.
+    /// How far somebody with these roles gets, with the best login and in their shift.
     #[must_use]
     pub fn reach(&self, roles: &[String], purpose: Purpose, action: Action, class: Option<Class>) -> Reach {
         let asker =
             Asker { name: "somebody".to_owned(), roles: roles.to_vec(), here: true, login: Strength::StepUp };
         let allows =
             |facts| self.decide(&Question { asker: asker.clone(), purpose, action, class, facts }).allowed;
-        let case = Facts { case_covers: true, ..Facts::default() };
+        let shift = Facts { on_shift: true, ..Facts::default() };
+        let case = Facts { case_covers: true, ..shift };
         let tries = [
-            (Reach::Open, Facts::default()),
-            (Reach::SingleHanded, Facts { single_handed: true, ..Facts::default() }),
+            (Reach::Open, shift),
+            (Reach::SingleHanded, Facts { single_handed: true, ..shift }),
             (Reach::Case, case),
             (Reach::InTime, Facts { access: true, ..case }),
-            (Reach::Emergency, Facts { emergency: true, ..Facts::default() }),
+            (Reach::Emergency, Facts { emergency: true, ..shift }),
         ];
         tries.into_iter().find(|(_, facts)| allows(*facts)).map_or(Reach::Closed, |(reach, _)| reach)
     }

@@ -27,6 +27,8 @@ pub struct Facts {
     pub access: bool,
     /// They have taken emergency access, and it lasts.
     pub emergency: bool,
+    /// A shift of theirs lasts.
+    pub on_shift: bool,
     /// Nobody but the owner has a role in the house.
     pub single_handed: bool,
     /// The data subject's data is restricted (GDPR Art. 18).

@@ -27,8 +27,14 @@ fn does(roles: &[&str], purpose: Purpose, action: Action) -> Question {
     Question { asker: asker(roles), purpose, action, class: None, facts: Facts::default() }
 }
 
-const NOTHING: Facts =
-    Facts { case_covers: false, access: false, emergency: false, single_handed: false, restricted: false };
+const NOTHING: Facts = Facts {
+    case_covers: false,
+    access: false,
+    emergency: false,
+    on_shift: false,
+    single_handed: false,
+    restricted: false,
+};
 const CASE: Facts = Facts { case_covers: true, ..NOTHING };
 const ACCESS: Facts = Facts { access: true, ..CASE };
 
@@ -118,6 +124,29 @@ fn a_purpose_that_wants_a_better_login_says_so() {
         ask.asker.login = login;
         assert_eq!(house.decide(&ask).allowed, allowed);
     }
+}
+
+#[test]
+fn a_role_on_shift_opens_nothing_outside_one() {
+    let role = "[roles.technician]\n";
+    assert!(Catalogue::built_in_text().contains(role));
+    let text = Catalogue::built_in_text().replace(role, &format!("{role}on_shift = true\n"));
+    let house = Policies::compile(Catalogue::parse(&text).unwrap()).unwrap();
+    let ask = |on_shift| Question {
+        action: Action::ReadHealth,
+        ..reads(&["technician"], Purpose::FieldService, Class::Daily, Facts { on_shift, ..NOTHING })
+    };
+    assert!(house.decide(&ask(true)).allowed);
+    let why = house.why(&ask(false));
+    assert_eq!(why, Reason::Needs { needs: vec![Need::Shift], instead: None });
+    assert!(why.sentence(Purpose::FieldService).contains("meterkeep people shift"));
+    let reach = house.reach(
+        &["technician".to_owned()],
+        Purpose::FieldService,
+        Action::ReadHealth,
+        Some(Class::Daily),
+    );
+    assert_eq!(reach, Reach::Open, "as far as it gets in a shift");
 }
 
 fn with_role(purposes: &str) -> String {
@@ -266,15 +295,15 @@ fn any_question() -> impl Strategy<Value = Question> {
     let roles: Vec<String> = Catalogue::built_in().unwrap().roles.into_keys().collect();
     let asker = (proptest::sample::subsequence(roles.clone(), 0..=roles.len()), any::<bool>(), 0..3u8);
     let what = (0..Purpose::ALL.len(), 0..Action::ALL.len(), 0..4usize);
-    (asker, what, any::<[bool; 5]>()).prop_map(|((roles, here, login), (purpose, action, class), f)| {
+    (asker, what, any::<[bool; 6]>()).prop_map(|((roles, here, login), (purpose, action, class), f)| {
         let login = [Strength::Machine, Strength::MultiFactor, Strength::StepUp][usize::from(login)];
-        let [case_covers, access, emergency, single_handed, restricted] = f;
+        let [case_covers, access, emergency, single_handed, restricted, on_shift] = f;
         Question {
             asker: Asker { name: "anna".to_owned(), roles, here, login },
             purpose: Purpose::ALL[purpose],
             action: Action::ALL[action],
             class: Class::ALL.get(class).copied(),
-            facts: Facts { case_covers, access, emergency, single_handed, restricted },
+            facts: Facts { case_covers, access, emergency, on_shift, single_handed, restricted },
         }
     })
 }
@@ -283,7 +312,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn taking_something_away_never_opens_anything(question in any_question(), what in 0..7usize) {
+    fn taking_something_away_never_opens_anything(question in any_question(), what in 0..8usize) {
         let house = house();
         let mut less = question.clone();
         match what {
@@ -293,6 +322,7 @@ proptest! {
             3 => less.facts.single_handed = false,
             4 => less.asker.here = false,
             5 => less.asker.login = Strength::Machine,
+            6 => less.facts.on_shift = false,
             _ => _ = less.asker.roles.pop(),
         }
         if house.decide(&less).allowed {
@@ -314,6 +344,7 @@ proptest! {
                     Need::Case => with.facts.case_covers = true,
                     Need::Access => with.facts.access = true,
                     Need::Emergency => with.facts.emergency = true,
+                    Need::Shift => with.facts.on_shift = true,
                     Need::Alone => with.facts.single_handed = true,
                 }
             }

@@ -4,7 +4,7 @@
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct StaffErrand {
     /// What.
-    #[prost(oneof = "Wish", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16")]
+    #[prost(oneof = "Wish", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20")]
     pub wish: Option<Wish>,
 }
 
@@ -59,6 +59,64 @@ pub enum Wish {
     /// Agree to the roles and purposes that somebody else proposed, as seen: SHA-256 of their text (32 bytes).
     #[prost(bytes = "vec", tag = "16")]
     ApproveRoles(Vec<u8>),
+    /// Any of these, signed by the asker's own key: an encoded `grant::approval::SignedApproval` of an encoded
+    /// [`StaffErrand`]. What needs agreement that no browser and no room can give counts only so.
+    #[prost(bytes = "vec", tag = "17")]
+    Signed(Vec<u8>),
+    /// From now on a person signs what they agree to with this key.
+    #[prost(message, tag = "18")]
+    PinKey(KeyOf),
+    /// Set a shift.
+    #[prost(message, tag = "19")]
+    Shift(NewShift),
+    /// Take a shift back, or end it.
+    #[prost(uint32, tag = "20")]
+    TakeShift(u32),
+}
+
+/// When somebody works or is on call.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NewShift {
+    /// Who.
+    #[prost(string, tag = "1")]
+    pub person: String,
+    /// From when, UTC milliseconds, inclusive.
+    #[prost(sint64, tag = "2")]
+    pub from_ms: i64,
+    /// Until when, exclusive.
+    #[prost(sint64, tag = "3")]
+    pub until_ms: i64,
+}
+
+/// A shift that was set.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ShownShift {
+    /// Its number.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// Whose.
+    #[prost(string, tag = "2")]
+    pub person: String,
+    /// UTC milliseconds, inclusive.
+    #[prost(sint64, tag = "3")]
+    pub from_ms: i64,
+    /// Exclusive.
+    #[prost(sint64, tag = "4")]
+    pub until_ms: i64,
+    /// Who set it.
+    #[prost(string, tag = "5")]
+    pub by: String,
+}
+
+/// A person's key.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct KeyOf {
+    /// Who.
+    #[prost(string, tag = "1")]
+    pub person: String,
+    /// Ed25519 public key (32 bytes).
+    #[prost(bytes = "vec", tag = "2")]
+    pub key: Vec<u8>,
 }
 
 /// A person to name.
@@ -236,6 +294,9 @@ pub struct StaffAnswer {
     /// Roles and purposes that wait for agreement, TOML; empty for none.
     #[prost(string, tag = "10")]
     pub proposed: String,
+    /// Shifts, those of the last month, too.
+    #[prost(message, repeated, tag = "11")]
+    pub shifts: Vec<ShownShift>,
 }
 
 /// A person, for people.
@@ -256,6 +317,9 @@ pub struct ShownPerson {
     /// Their roles.
     #[prost(message, repeated, tag = "5")]
     pub roles: Vec<ShownRole>,
+    /// The key that they sign approvals with (32 bytes); empty for none.
+    #[prost(bytes = "vec", tag = "6")]
+    pub key: Vec<u8>,
 }
 
 /// A role of a person, for people.

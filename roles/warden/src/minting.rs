@@ -177,6 +177,9 @@ fn permitted(
                 return Err(Denied::Policy { reason: grounds.policies.why(&question), purpose });
             };
             role = grounds.standing.role_of(rule);
+            if grounds.policies.catalogue().roles.get(&role).is_some_and(|role| role.on_shift) {
+                until = until.min(grounds.standing.shift.unwrap_or(now));
+            }
             until = until.min(ends.unwrap_or(until));
         }
     }
@@ -206,6 +209,7 @@ pub(crate) fn facts(
         case_covers,
         access: access.is_some(),
         emergency: glass.is_some(),
+        on_shift: standing.shift.is_some(),
         single_handed: standing.single_handed,
         restricted: false,
     };

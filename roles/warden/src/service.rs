@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base::{CollectorId, UtcMillis, random};
 use bytes::Bytes;
-use grant::{Action, Event, Outcome, Purpose};
+use grant::{Action, Event, Nonces, Outcome, Purpose};
 use house::Counters;
 use link::{Caller, Service, answer};
 use policy::{Catalogue, Policies};
@@ -34,6 +34,8 @@ const TOKEN_LIFE_S: std::ops::RangeInclusive<u32> = 60..=24 * 3600;
 const MAX_TOKENS: usize = 1000;
 /// Refused requests of one token that are recorded one by one; the rest is only counted.
 const RECORDED_REFUSALS: u32 = 16;
+/// Approvals in five minutes, at most.
+const MAX_APPROVALS: usize = 10_000;
 /// The longest wait of a long poll.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
@@ -52,6 +54,11 @@ pub(crate) struct Inner<R> {
     version: watch::Sender<u64>,
     /// Refusals by token, so that a flood of forged requests does not fill the log.
     refusals: std::sync::Mutex<HashMap<[u8; 16], u32>>,
+    /// Which house approvals have to be for.
+    pub(crate) house: [u8; 32],
+    pub(crate) approvals: std::sync::Mutex<Nonces>,
+    /// Approvals from before are not known to be new.
+    pub(crate) since: UtcMillis,
     pub(crate) counters: Counters,
 }
 
@@ -73,6 +80,9 @@ impl<R: Record> Warden<R> {
         let policies = policies_of(&staff.state().catalogue).map_err(StateError::Roles)?;
         let inner = Inner {
             people,
+            house: grant::act::house_of(signer.verifier().as_bytes()),
+            approvals: std::sync::Mutex::new(Nonces::new(MAX_APPROVALS)),
+            since: UtcMillis::now(),
             signer,
             recorder,
             office,

@@ -1,9 +1,9 @@
 //! People, cases, access and emergencies, as people see them.
 
 use base::UtcMillis;
-use wire::staff::{ShownAccess, ShownCase, ShownEmergency, ShownPerson, ShownRole, StaffAnswer};
+use wire::staff::{ShownAccess, ShownCase, ShownEmergency, ShownPerson, ShownRole, ShownShift, StaffAnswer};
 
-use crate::staff::{Ask, Case, Glass, Member, PRIVILEGED_ROLE_MS, ROLE_MS, State};
+use crate::staff::{Ask, Case, Glass, Member, PRIVILEGED_ROLE_MS, ROLE_MS, Shift, State};
 
 /// One line of what somebody wrote.
 pub(crate) fn line(text: &str) -> String {
@@ -35,8 +35,14 @@ pub(crate) fn all(state: &State, only: Option<&str>, now: UtcMillis) -> StaffAns
             .filter(|(_, g)| of(&g.by))
             .map(|(n, g)| emergency(*n, g, now))
             .collect(),
+        shifts: state.shifts.iter().filter(|(_, s)| of(&s.person)).map(|(n, s)| shift(*n, s)).collect(),
         ..StaffAnswer::default()
     }
+}
+
+fn shift(number: u32, shift: &Shift) -> ShownShift {
+    let (person, by) = (shift.person.clone(), shift.by.clone());
+    ShownShift { number, person, from_ms: shift.from.0, until_ms: shift.until.0, by }
 }
 
 fn person(name: &str, member: &Member, now: UtcMillis) -> ShownPerson {
@@ -58,6 +64,7 @@ fn person(name: &str, member: &Member, now: UtcMillis) -> ShownPerson {
         user: member.user.clone(),
         left_ms: member.left.map_or(0, |at| at.0),
         roles: member.roles.iter().map(role).collect(),
+        key: member.key.map(Vec::from).unwrap_or_default(),
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Standing {
     pub(crate) roles: Vec<String>,
     /// Nobody but the owner has a role.
     pub(crate) single_handed: bool,
+    /// Until when their shift lasts, if it does.
+    pub(crate) shift: Option<UtcMillis>,
     /// Root, who could be the owner at any time; grants say so.
     is_root: bool,
 }
@@ -31,17 +33,18 @@ impl Standing {
         let single_handed = !staff.has_staff(now);
         if let Some((name, member)) = staff.of_user(&found.name) {
             let roles = member.live_roles(now).map(ToOwned::to_owned).collect();
-            return Self { name: name.to_owned(), roles, single_handed, is_root: false };
+            let shift = staff.on_shift(name, now);
+            return Self { name: name.to_owned(), roles, single_handed, shift, is_root: false };
         }
         let role = if single_handed { OWNER } else { ADMINISTRATOR };
         let roles = found.role.iter().map(|_| role.to_owned()).collect();
         let is_root = matches!(found.role, Some(crate::Role::Root));
-        Self { name: found.name, roles, single_handed, is_root }
+        Self { name: found.name, roles, single_handed, shift: None, is_root }
     }
 
     /// Of somebody with these roles, as a colleague asks about them.
-    pub(crate) fn seen(name: &str, roles: Vec<String>) -> Self {
-        Self { name: name.to_owned(), roles, single_handed: false, is_root: false }
+    pub(crate) fn seen(name: &str, roles: Vec<String>, shift: Option<UtcMillis>) -> Self {
+        Self { name: name.to_owned(), roles, single_handed: false, shift, is_root: false }
     }
 
     /// As the policies ask for it.

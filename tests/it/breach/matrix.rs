@@ -12,11 +12,11 @@ use sha2::{Digest as _, Sha256};
 use wire::archive::{Asked, ImportKeys, ReadingsQuery, RegisterChange};
 use wire::custody::{Carried, Errand, Look};
 use wire::staff::{
-    ApproveAsk, EndAsk, LookStaff, NewAsk, NewCase, NewPerson, NewRoles, ReviewEmergency, StaffAnswer,
+    ApproveAsk, EndAsk, KeyOf, LookStaff, NewAsk, NewCase, NewPerson, NewRoles, ReviewEmergency, StaffAnswer,
     StaffErrand, WhatAsked, Wish,
 };
 use wire::warden::{GrantRequest, Granted, RevokeCollector, TokenRequest};
-use wire::{Message as _, Method};
+use wire::{Message as _, Method, Room};
 
 use crate::crowd::{Crowd, Relay, USERS, can_act_as_others};
 
@@ -27,6 +27,9 @@ const MAY_NOT: [&str; 6] = ["no-role", "other-role", "class-closed", "needs", "n
 struct Cast {
     crowd: Crowd,
     relays: BTreeMap<String, Relay>,
+    /// Keys that approvals are signed with, by role, and the house that they are signed for.
+    keys: BTreeMap<String, Signer>,
+    house: [u8; 32],
     tenancy: Vec<u8>,
     /// An open case that is about that tenancy, once there is one.
     case: u32,
@@ -46,7 +49,7 @@ fn granted_call(action: Action, class: Option<Class>) -> (Method, Vec<u8>) {
             (Method::ArchiveReadings, query.encode_to_vec())
         }
         Action::ImportKeys => {
-            let told = ImportKeys { refused: "no-keys".to_owned(), ..Default::default() };
+            let told = ImportKeys { refused: "keyfile-empty".to_owned(), ..Default::default() };
             (Method::ArchiveImportKeys, told.encode_to_vec())
         }
         Action::ChangeRegister => (Method::ArchiveRegister, RegisterChange::default().encode_to_vec()),
@@ -65,6 +68,21 @@ impl Cast {
 
     fn is_played(&self, role: &str) -> bool {
         self.relays.contains_key(role)
+    }
+
+    /// Agrees to something, with the person's own key where they have one.
+    fn agrees(&mut self, role: &str, wish: Wish) -> Result<(), String> {
+        let wish = match self.keys.get(role) {
+            Some(signer) => {
+                let errand = StaffErrand { wish: Some(wish) }.encode_to_vec();
+                Wish::Signed(
+                    grant::approval::sign_approval(self.house, role, errand, UtcMillis::now(), signer)
+                        .unwrap(),
+                )
+            }
+            None => wish,
+        };
+        wished(self.of(role), wish).map(drop)
     }
 
     /// Asks for a grant, and has the archive do it.
@@ -161,7 +179,7 @@ impl Cast {
 
     fn reviewed(&mut self, number: u32) {
         let review = ReviewEmergency { number, justified: true, note: "seen".to_owned() };
-        wished(self.of("data-protection-officer"), Wish::Review(review)).unwrap();
+        self.agrees("data-protection-officer", Wish::Review(review)).unwrap();
     }
 
     /// What is done without readings.
@@ -221,7 +239,8 @@ impl Cast {
                 if self.is_played("administrator") {
                     wished(self.of("administrator"), proposes).unwrap();
                 }
-                Wish::ApproveRoles(Sha256::digest(Catalogue::built_in_text()).to_vec())
+                let seen = Wish::ApproveRoles(Sha256::digest(Catalogue::built_in_text()).to_vec());
+                return self.agrees(role, seen);
             }
             Action::ReadAccess => {
                 let (action, class) = (Action::ManagePeople.name().to_owned(), 0);
@@ -244,11 +263,11 @@ impl Cast {
         } else {
             (1, String::new())
         };
-        let done = wished(self.of(role), Wish::Approve(ApproveAsk { number, line }));
+        let done = self.agrees(role, Wish::Approve(ApproveAsk { number, line }));
         if self.is_played(asker) {
             wished(self.of(asker), Wish::End(EndAsk { number, reason: "not needed".to_owned() })).unwrap();
         }
-        done.map(drop)
+        done
     }
 
     fn review(&mut self, role: &str) -> Result<(), String> {
@@ -259,7 +278,7 @@ impl Cast {
             1
         };
         let review = ReviewEmergency { number, justified: true, note: "seen".to_owned() };
-        let done = wished(self.of(role), Wish::Review(review)).map(drop);
+        let done = self.agrees(role, Wish::Review(review));
         if taken && done.is_err() {
             self.reviewed(number);
         }
@@ -300,7 +319,10 @@ fn everybody_gets_as_far_as_the_matrix_says_and_no_further() {
     let listed = crowd.owner("meters tenancies --format json", &[]).good().json();
     let tenancy = hex::decode(listed[0]["tenancy"].as_str().unwrap()).unwrap();
     let owner = ("owner".to_owned(), crowd.relay("root"));
-    let mut cast = Cast { crowd, relays: [owner].into(), tenancy, case: 0, made: 0 };
+    let warden = crowd.scene.house.layout.verifier(Room::Warden).unwrap();
+    let house = grant::act::house_of(warden.as_bytes());
+    let mut cast =
+        Cast { crowd, relays: [owner].into(), keys: BTreeMap::new(), house, tenancy, case: 0, made: 0 };
 
     // whoever set the house up, as long as they are alone
     let mut cells: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -317,6 +339,11 @@ fn everybody_gets_as_far_as_the_matrix_says_and_no_further() {
         let relay = cast.crowd.relay(user);
         cast.relays.insert((*role).clone(), relay);
     }
+    let officer = "data-protection-officer";
+    let key = Signer::generate().unwrap();
+    let pin = KeyOf { person: officer.to_owned(), key: key.verifier().as_bytes().to_vec() };
+    wished(cast.of("administrator"), Wish::PinKey(pin)).unwrap();
+    cast.keys.insert(officer.to_owned(), key);
     let (tenancies, reason) = (vec![cast.tenancy.clone()], "bill 4711".to_owned());
     let case = NewCase { tenancies, reason, purpose: Purpose::BillQuestion.name().to_owned() };
     cast.case = wished(cast.of("customer-service"), Wish::OpenCase(case)).unwrap().number;

@@ -91,7 +91,23 @@ fn each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log() {
     day.scene.house.wait_for("the alarm", |s| s.counter(Room::Warden, "alarm.emergency-access") == 1);
     let review = ["1", "--justified", "--note", "seen on site"];
     day.refused(OPERATOR, "access review", &review, "no role of theirs");
-    let _ = day.by(OFFICER, "access review", &review).good();
+    // an emergency is looked at by who signs for it, with a key that is nowhere in the house
+    day.refused(OFFICER, "access review", &review, "with a signature of your own key");
+    let signing = day.key_of("dora", OFFICER);
+    let signing: Vec<&str> = signing.iter().map(String::as_str).collect();
+    day.refused(OFFICER, "access review", &[&review[..], &signing].concat(), "no key of yours is known here");
+    let _ = day
+        .owner("people key", &["dora", &day.scene.house.outside("dora.officer").display().to_string()])
+        .good();
+    assert!(day.by(OFFICER, "approve", &[]).good().out.contains("emergency 1: taken by `carl`"));
+    let approve = ["emergency", "1", "--note", "seen on site"];
+    assert!(
+        day.by(OFFICER, "approve", &[&approve[..], &signing].concat())
+            .good()
+            .out
+            .contains("nothing is agreed to yet")
+    );
+    let _ = day.by(OFFICER, "approve", &[&approve[..], &["--yes"], &signing].concat()).good();
     day.refused(OPERATOR, "readings", &urgent, "take emergency access");
 
     let _ = day.owner("people leave", &["bert"]).good();

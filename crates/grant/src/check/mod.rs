@@ -1,10 +1,12 @@
 //! The checks. Only they make a [`Verified`] value, so what takes one cannot be reached around them.
 
 mod act;
+mod approval;
 mod receipt;
 mod request;
 
 pub use act::{ActError, check_act, check_act_of_old};
+pub use approval::{ApprovalError, check_approval};
 pub use receipt::{MAX_RECEIPT_AGE_MS, ReceiptError, Recorded, check_entry, check_past_entry, check_receipt};
 pub use request::{GrantError, RequestError, check_grant, check_request};
 

@@ -28,9 +28,13 @@ pub(super) fn due(wish: &Wish, state: &State, standing: &Standing) -> Result<Due
         }
     };
     match wish {
-        Wish::AddPerson(_) | Wish::Leave(_) | Wish::GiveRole(_) | Wish::TakeRole(_) => {
-            of(Purpose::Administration, Action::ManagePeople)
-        }
+        Wish::AddPerson(_)
+        | Wish::Leave(_)
+        | Wish::GiveRole(_)
+        | Wish::TakeRole(_)
+        | Wish::PinKey(_)
+        | Wish::Shift(_)
+        | Wish::TakeShift(_) => of(Purpose::Administration, Action::ManagePeople),
         Wish::OpenCase(new) => of(purpose(&new.purpose)?, Action::OpenCase),
         Wish::CloseCase(number) => {
             let own = state.cases.get(number).is_some_and(|case| case.by == standing.name);
@@ -46,6 +50,8 @@ pub(super) fn due(wish: &Wish, state: &State, standing: &Standing) -> Result<Due
         Wish::Review(_) => of(Purpose::DataProtection, Action::ReviewBreakGlass),
         Wish::Roles(_) => of(Purpose::Administration, Action::ManageRoles),
         Wish::ApproveRoles(_) => of(Purpose::DataProtection, Action::ApproveRoles),
-        Wish::Look(_) | Wish::Why(_) | Wish::WhoCan(_) => Err(malformed("wish is a question")),
+        Wish::Look(_) | Wish::Why(_) | Wish::WhoCan(_) | Wish::Signed(_) => {
+            Err(malformed("wish is no errand"))
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod due;
 mod questions;
+mod signed;
 mod steps;
 
 use base::UtcMillis;
@@ -42,7 +43,8 @@ impl<R: Record> Inner<R> {
         action: Action,
     ) -> Result<String, Refused> {
         let policies = self.policies();
-        let facts = Facts { single_handed: standing.single_handed, ..Facts::default() };
+        let (single_handed, on_shift) = (standing.single_handed, standing.shift.is_some());
+        let facts = Facts { single_handed, on_shift, ..Facts::default() };
         let question = |purpose| Question { asker: standing.asker(), purpose, action, class: None, facts };
         let allowed = purposes.iter().find_map(|purpose| match policies.decide(&question(*purpose)) {
             Decision { allowed: true, rules } => rules.into_iter().next(),
@@ -71,6 +73,16 @@ impl<R: Record> Inner<R> {
         let wish = errand.wish.ok_or_else(|| malformed("wish is missing"))?;
         let mut staff = self.staff.lock().await;
         let standing = Standing::of(&self.people, staff.state(), uid, now);
+        let (wish, signed) = match wish {
+            Wish::Signed(encoded) => match self.signed_wish(&encoded, staff.state(), &standing, now) {
+                Ok(wish) => (wish, true),
+                Err(refused) => {
+                    let event = Event::new(now, ACTOR, "approval", Outcome::Refused);
+                    return Err(self.deny(&standing.name, event, refused).await);
+                }
+            },
+            wish => (wish, false),
+        };
         match &wish {
             Wish::Look(look) => return self.look(staff.state(), &standing, look.roles, now).await,
             Wish::Why(asked) => return self.why(staff.state(), &standing, asked, now).await,
@@ -89,6 +101,7 @@ impl<R: Record> Inner<R> {
         let own = due.purposes.is_empty();
         let judged = if own { Ok(String::new()) } else { self.may(&standing, &due.purposes, due.action) };
         let judged = judged.and_then(|rule| {
+            signed::is_enough(&wish, signed, staff.state(), &standing)?;
             let doing = step_of(wish, staff.state(), &self.policies(), now)?;
             staff.state().judge(&standing.name, &doing.step, now)?;
             Ok((rule, doing))
@@ -97,7 +110,7 @@ impl<R: Record> Inner<R> {
             Ok(allowed) => allowed,
             Err(refused) => return Err(self.deny(&standing.name, event, refused).await),
         };
-        let detail = doing.done.clone();
+        let detail = if signed { format!("{}, signed", doing.done) } else { doing.done.clone() };
         self.record(Event { on_behalf: standing.name.clone(), detail, ..event }).await?;
         let new_catalogue = match &doing.step {
             Step::Catalogue(new) => Some(policies_of(&new.text).map_err(|e| Refused::new("roles", e))?),

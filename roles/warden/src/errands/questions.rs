@@ -71,7 +71,7 @@ impl<R: Record> Inner<R> {
             .await?;
             let member = state.member(&asked.person)?;
             let roles = member.live_roles(now).map(ToOwned::to_owned).collect();
-            Standing::seen(&asked.person, roles)
+            Standing::seen(&asked.person, roles, state.on_shift(&asked.person, now))
         } else {
             standing.clone()
         };

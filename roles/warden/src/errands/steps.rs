@@ -9,7 +9,8 @@ use wire::staff::Wish;
 use super::{catalogue, malformed, purpose};
 use crate::shown;
 use crate::staff::{
-    Approved, Asked, Assigned, Broken, CaseOpened, Ended, NewCatalogue, Person, Reviewed, State, Step, Taken,
+    Approved, Asked, Assigned, Broken, CaseOpened, Ended, NewCatalogue, Person, Pinned, Reviewed, ShiftSet,
+    State, Step, Taken,
 };
 
 /// A step, and what is said of it.
@@ -154,6 +155,24 @@ pub(super) fn step_of(
             let step = Step::Catalogue(NewCatalogue { text: text.clone() });
             made(step, done, 0)
         }
-        Wish::Look(_) | Wish::Why(_) | Wish::WhoCan(_) => Err(malformed("wish is a question")),
+        Wish::Shift(new) => {
+            let number = state.next_shift();
+            let (from, until) = (UtcMillis(new.from_ms), UtcMillis(new.until_ms));
+            let done = format!("shift {number} of `{}` from {from} until {until}", shown::line(&new.person));
+            let step = ShiftSet { number, person: new.person, from_ms: from.0, until_ms: until.0 };
+            made(Step::Shift(step), done, number)
+        }
+        Wish::TakeShift(number) => made(Step::ShiftTaken(number), format!("shift {number} is over"), number),
+        Wish::PinKey(of) => {
+            let done = format!(
+                "`{}` signs approvals with the key {} from now on",
+                shown::line(&of.person),
+                hex::encode(&of.key)
+            );
+            made(Step::Key(Pinned { person: of.person, key: of.key }), done, 0)
+        }
+        Wish::Look(_) | Wish::Why(_) | Wish::WhoCan(_) | Wish::Signed(_) => {
+            Err(malformed("wish is no errand"))
+        }
     }
 }

@@ -58,6 +58,7 @@ impl House {
             1001 => Some("bert".to_owned()),
             1002 => Some("carl".to_owned()),
             1003 => Some("dora".to_owned()),
+            1004 => Some("eve".to_owned()),
             _ => None,
         });
         let office = Office {
@@ -110,6 +111,7 @@ fn wanted() -> GrantRequest {
     }
 }
 
+mod agreeing;
 mod staff;
 
 #[tokio::test]

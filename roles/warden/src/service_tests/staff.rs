@@ -5,21 +5,21 @@ use grant::{Grant, Tenancies};
 use policy::Catalogue;
 use sha2::{Digest, Sha256};
 use wire::staff::{
-    ApproveAsk, EndAsk, LookStaff, NewAsk, NewCase, NewPerson, NewRoles, ReviewEmergency, RoleOf,
+    ApproveAsk, EndAsk, KeyOf, LookStaff, NewAsk, NewCase, NewPerson, NewRoles, ReviewEmergency, RoleOf,
     StaffAnswer, StaffErrand, WhatAsked, WhyAsked, Wish,
 };
 
 use super::*;
 
-const OWNER: Caller = ANNA;
-const CARL: Caller = Caller::Operator { uid: 1002 };
-const DORA: Caller = Caller::Operator { uid: 1003 };
+pub(super) const OWNER: Caller = ANNA;
+pub(super) const CARL: Caller = Caller::Operator { uid: 1002 };
+pub(super) const DORA: Caller = Caller::Operator { uid: 1003 };
 const MINE: TenancyId = TenancyId([1; 16]);
 const OTHER: TenancyId = TenancyId([2; 16]);
 
 impl House {
     /// Bert answers customers, Carl runs the network, Dora watches over data protection.
-    async fn with_staff(&self) -> Warden<Shared> {
+    pub(super) async fn with_staff(&self) -> Warden<Shared> {
         let warden = self.warden();
         for (name, role) in
             [("bert", "customer-service"), ("carl", "operator"), ("dora", "data-protection-officer")]
@@ -29,10 +29,12 @@ impl House {
             errand(&warden, OWNER, Wish::AddPerson(person)).await.unwrap();
             errand(&warden, OWNER, Wish::GiveRole(RoleOf { person: name, role })).await.unwrap();
         }
+        let pin = KeyOf { person: "dora".to_owned(), key: dora().verifier().as_bytes().to_vec() };
+        errand(&warden, OWNER, Wish::PinKey(pin)).await.unwrap();
         warden
     }
 
-    async fn grant(
+    pub(super) async fn grant(
         &self,
         warden: &Warden<Shared>,
         caller: Caller,
@@ -44,15 +46,35 @@ impl House {
     }
 }
 
-async fn errand(warden: &Warden<Shared>, caller: Caller, wish: Wish) -> Result<StaffAnswer, Refused> {
+pub(super) async fn errand(
+    warden: &Warden<Shared>,
+    caller: Caller,
+    wish: Wish,
+) -> Result<StaffAnswer, Refused> {
     ask(warden, caller, Method::WardenStaff, &StaffErrand { wish: Some(wish) }).await
 }
 
-fn code<T: std::fmt::Debug>(answer: Result<T, Refused>) -> String {
+/// Dora's own key.
+pub(super) fn dora() -> Signer {
+    Signer::from_seed(&Secret::new([4; 32]))
+}
+
+/// An approval as its person signs it.
+pub(super) fn signed_by(house: &House, person: &str, signer: &Signer, wish: Wish, at: UtcMillis) -> Wish {
+    let id = grant::act::house_of(house.signer().verifier().as_bytes());
+    let errand = StaffErrand { wish: Some(wish) }.encode_to_vec();
+    Wish::Signed(grant::approval::sign_approval(id, person, errand, at, signer).unwrap())
+}
+
+pub(super) fn signed(house: &House, wish: Wish) -> Wish {
+    signed_by(house, "dora", &dora(), wish, UtcMillis::now())
+}
+
+pub(super) fn code<T: std::fmt::Debug>(answer: Result<T, Refused>) -> String {
     answer.unwrap_err().code.to_owned()
 }
 
-fn reads(purpose: &str, class: Class, case: u32, tenancies: &[TenancyId]) -> GrantRequest {
+pub(super) fn reads(purpose: &str, class: Class, case: u32, tenancies: &[TenancyId]) -> GrantRequest {
     let tenancies = tenancies.iter().map(|t| t.0.to_vec()).collect();
     GrantRequest {
         purpose: purpose.to_owned(),
@@ -63,17 +85,17 @@ fn reads(purpose: &str, class: Class, case: u32, tenancies: &[TenancyId]) -> Gra
     }
 }
 
-fn case_of(tenancy: TenancyId) -> Wish {
+pub(super) fn case_of(tenancy: TenancyId) -> Wish {
     let (reason, purpose) = ("bill 4711 is disputed".to_owned(), "bill-question".to_owned());
     Wish::OpenCase(NewCase { tenancies: vec![tenancy.0.to_vec()], reason, purpose })
 }
 
-fn hours(case: u32, for_ms: i64) -> Wish {
+pub(super) fn hours(case: u32, for_ms: i64) -> Wish {
     let (purpose, reason) = ("bill-question".to_owned(), "a leak at night?".to_owned());
     Wish::Ask(NewAsk { purpose, class: u32::from(Class::Fine.code()), case, reason, for_ms })
 }
 
-async fn line_of(warden: &Warden<Shared>, number: u32) -> String {
+pub(super) async fn line_of(warden: &Warden<Shared>, number: u32) -> String {
     let all = errand(warden, CARL, Wish::Look(LookStaff { roles: false })).await.unwrap();
     all.access.into_iter().find(|a| a.number == number).unwrap().line
 }
@@ -162,9 +184,9 @@ async fn emergency_access_is_an_alarm_and_waits_for_somebody_elses_review() {
         || Wish::Review(ReviewEmergency { number, justified: true, note: "seen on site".to_owned() });
     assert_eq!(code(errand(&warden, CARL, review()).await), "other-role");
     assert_eq!(code(errand(&warden, OWNER, review()).await), "other-role");
-    errand(&warden, DORA, review()).await.unwrap();
+    errand(&warden, DORA, signed(&house, review())).await.unwrap();
     assert!(house.grant(&warden, CARL, &fine).await.is_err(), "a review ends it");
-    assert_eq!(code(errand(&warden, DORA, review()).await), "reviewed");
+    assert_eq!(code(errand(&warden, DORA, signed(&house, review())).await), "reviewed");
 }
 
 #[tokio::test]
@@ -268,8 +290,8 @@ async fn other_roles_are_in_force_only_when_a_second_person_agrees_to_just_them(
     assert!(house.grant(&warden, BERT, &daily).await.is_ok(), "a proposal changes nothing");
     let seen = |text: &str| Wish::ApproveRoles(Sha256::digest(text).to_vec());
     assert_eq!(code(errand(&warden, OWNER, seen(&text)).await), "other-role");
-    assert_eq!(code(errand(&warden, DORA, seen("other")).await), "other-request");
-    errand(&warden, DORA, seen(&text)).await.unwrap();
+    assert_eq!(code(errand(&warden, DORA, signed(&house, seen("other"))).await), "other-request");
+    errand(&warden, DORA, signed(&house, seen(&text))).await.unwrap();
     assert_eq!(code(house.grant(&warden, BERT, &daily).await), "class-closed");
     drop(warden);
     assert_eq!(code(house.grant(&house.warden(), BERT, &daily).await), "class-closed");
@@ -294,7 +316,7 @@ async fn each_cell_of_the_matrix_is_what_the_warden_does() {
     let policies = policy::Policies::compile(catalogue.clone()).unwrap();
     for role in catalogue.roles.iter().filter(|(_, role)| !role.single_handed).map(|(name, _)| name) {
         let roles = [role.clone()];
-        let standing = crate::standing::Standing::seen("somebody", roles.to_vec());
+        let standing = crate::standing::Standing::seen("somebody", roles.to_vec(), None);
         for action in Action::ALL.into_iter().filter(|action| !action.reaches_readings()) {
             let purposes: Vec<_> =
                 Purpose::ALL.into_iter().filter(|purpose| purpose.covers(action)).collect();

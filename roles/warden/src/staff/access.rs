@@ -17,6 +17,28 @@ pub(crate) const GLASS_MS: i64 = HOUR_MS;
 /// And is looked at within a day.
 pub(crate) const REVIEW_MS: i64 = 24 * HOUR_MS;
 
+/// A shift or a time on call lasts two weeks at most.
+pub(crate) const LONGEST_SHIFT_MS: i64 = 14 * 24 * HOUR_MS;
+/// Shifts that ended so long ago are forgotten here; the log keeps them.
+pub(crate) const PAST_SHIFTS_MS: i64 = 31 * 24 * HOUR_MS;
+
+/// When somebody works or is on call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shift {
+    pub(crate) person: String,
+    /// Who set it.
+    pub(crate) by: String,
+    pub(crate) from: UtcMillis,
+    /// Exclusive.
+    pub(crate) until: UtcMillis,
+}
+
+impl Shift {
+    pub(crate) fn lasts(&self, now: UtcMillis) -> bool {
+        self.from <= now && now < self.until
+    }
+}
+
 /// Why somebody looks at whose data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Case {

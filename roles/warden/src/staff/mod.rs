@@ -15,11 +15,11 @@ use base::UtcMillis;
 use journal::{Disk, Journal, JournalError, Options, Position};
 use prost::Message;
 
-pub(crate) use access::{Ask, Case, Glass};
+pub(crate) use access::{Ask, Case, Glass, Shift};
 pub(crate) use people::{Held, Member, PRIVILEGED_ROLE_MS, ROLE_MS};
 pub(crate) use record::{
-    Approved, Asked, Assigned, Broken, CaseOpened, Ended, NewCatalogue, Person, Record, Reviewed, Step,
-    Taken, Used,
+    Approved, Asked, Assigned, Broken, CaseOpened, Ended, NewCatalogue, Person, Pinned, Record, Reviewed,
+    ShiftSet, Step, Taken, Used,
 };
 pub(crate) use state::{NotDone, State};
 

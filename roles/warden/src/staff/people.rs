@@ -23,6 +23,8 @@ pub(crate) struct Member {
     pub(crate) left: Option<UtcMillis>,
     /// By name.
     pub(crate) roles: BTreeMap<String, Held>,
+    /// The public key that they sign approvals with.
+    pub(crate) key: Option<[u8; 32]>,
 }
 
 /// A role that somebody holds.

@@ -10,7 +10,7 @@ pub(crate) struct Record {
     #[prost(string, tag = "2")]
     pub(crate) by: String,
     /// What.
-    #[prost(oneof = "Step", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16")]
+    #[prost(oneof = "Step", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19")]
     pub(crate) step: Option<Step>,
 }
 
@@ -59,6 +59,40 @@ pub(crate) enum Step {
     /// Somebody asked that they be replaced.
     #[prost(message, tag = "16")]
     CatalogueAsked(NewCatalogue),
+    /// A person's key was pinned, in place of the one before.
+    #[prost(message, tag = "17")]
+    Key(Pinned),
+    /// A shift was set.
+    #[prost(message, tag = "18")]
+    Shift(ShiftSet),
+    /// A shift was taken back or ended before its time.
+    #[prost(uint32, tag = "19")]
+    ShiftTaken(u32),
+}
+
+/// When somebody works or is on call.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ShiftSet {
+    #[prost(uint32, tag = "1")]
+    pub(crate) number: u32,
+    #[prost(string, tag = "2")]
+    pub(crate) person: String,
+    /// Inclusive.
+    #[prost(sint64, tag = "3")]
+    pub(crate) from_ms: i64,
+    /// Exclusive.
+    #[prost(sint64, tag = "4")]
+    pub(crate) until_ms: i64,
+}
+
+/// The key that a person signs approvals with.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Pinned {
+    #[prost(string, tag = "1")]
+    pub(crate) person: String,
+    /// Ed25519 public key (32 bytes).
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) key: Vec<u8>,
 }
 
 /// A person.

@@ -4,8 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Class, TenancyId, UtcMillis};
 use grant::is_name;
+use seal::sign::Verifier;
 
-use super::access::{Ask, AskState, Case, GLASS_MS, Glass, LONGEST_ACCESS_MS, USUAL_ACCESS_MS};
+use super::access::{
+    Ask, AskState, Case, GLASS_MS, Glass, LONGEST_ACCESS_MS, LONGEST_SHIFT_MS, PAST_SHIFTS_MS, Shift,
+    USUAL_ACCESS_MS,
+};
 use super::people::{Held, Member};
 use super::record::{Asked, Record, Step};
 
@@ -32,7 +36,7 @@ pub(crate) enum NotDone {
     #[error("say why, in 3 to 200 characters on one line, without names of customers")]
     NoReason,
     /// No such case, or closed.
-    #[error("there is no open case {0}; `meterkeep case list` shows them")]
+    #[error("there is no open case {0}; `meterkeep access list` shows them")]
     NoCase(u32),
     /// A case of nobody.
     #[error("a case is about 1 to 1000 tenancies, not {0}")]
@@ -55,6 +59,15 @@ pub(crate) enum NotDone {
     /// One is open.
     #[error("your emergency access {0} waits for its review; until then there is no other")]
     Unreviewed(u32),
+    /// A key that another person has.
+    #[error("the key is no public key, or somebody else signs with it already")]
+    BadKey,
+    /// No such shift.
+    #[error("there is no shift {0}; `meterkeep people shifts` shows them")]
+    NoShift(u32),
+    /// Ends before it begins, is over, or too long.
+    #[error("a shift ends after it begins, is not over yet, and lasts 14 days at most")]
+    BadShift,
     /// Not held.
     #[error("`{0}` does not hold the role `{1}`")]
     NotHeld(String, String),
@@ -79,6 +92,9 @@ impl NotDone {
             Self::NoGlass(_) => "no-emergency",
             Self::Reviewed(_) => "reviewed",
             Self::Unreviewed(_) => "unreviewed",
+            Self::BadKey => "bad-key",
+            Self::NoShift(_) => "no-shift",
+            Self::BadShift => "bad-shift",
             Self::NotHeld(..) => "not-held",
             Self::TooMany => "too-many",
         }
@@ -92,6 +108,9 @@ pub(crate) struct State {
     pub(crate) cases: BTreeMap<u32, Case>,
     pub(crate) asks: BTreeMap<u32, Ask>,
     pub(crate) glass: BTreeMap<u32, Glass>,
+    pub(crate) shifts: BTreeMap<u32, Shift>,
+    /// The number of the last shift, which may be forgotten.
+    pub(crate) last_shift: u32,
     /// The house's own roles and purposes, in TOML; empty for the built-in ones.
     pub(crate) catalogue: String,
     /// How often they were replaced.
@@ -152,6 +171,12 @@ impl State {
     pub(crate) fn live_glass(&self, person: &str, now: UtcMillis) -> Option<(u32, &Glass)> {
         let mut live = self.glass.iter().filter(|(_, glass)| glass.by == person && now < glass.until);
         live.next().map(|(number, glass)| (*number, glass))
+    }
+
+    /// Until when a shift of somebody lasts that lasts now.
+    pub(crate) fn on_shift(&self, person: &str, now: UtcMillis) -> Option<UtcMillis> {
+        let lasting = self.shifts.values().filter(|shift| shift.person == person && shift.lasts(now));
+        lasting.map(|shift| shift.until).max()
     }
 
     /// Whether a step of somebody may follow. What a role allows is not decided here.
@@ -224,6 +249,23 @@ impl State {
                 Some((asker, ..)) if asker == by => Err(NotDone::OneSelf),
                 _ => Ok(()),
             },
+            Step::Shift(shift) if shift.person == by => Err(NotDone::OneSelf),
+            Step::Shift(shift) => {
+                self.member(&shift.person)?;
+                let lasts = shift.until_ms.saturating_sub(shift.from_ms);
+                if shift.until_ms <= now.0 || !(1..=LONGEST_SHIFT_MS).contains(&lasts) {
+                    return Err(NotDone::BadShift);
+                }
+                if self.shifts.len() >= MAX { Err(NotDone::TooMany) } else { Ok(()) }
+            }
+            Step::ShiftTaken(number) => self.shifts.get(number).map(drop).ok_or(NotDone::NoShift(*number)),
+            Step::Key(pinned) => {
+                self.member(&pinned.person)?;
+                let key = Verifier::from_bytes(&pinned.key).map_err(|_| NotDone::BadKey)?;
+                let others = || self.people.iter().filter(|(name, _)| **name != pinned.person);
+                let taken = others().any(|(_, member)| member.key.as_ref() == Some(key.as_bytes()));
+                if taken { Err(NotDone::BadKey) } else { Ok(()) }
+            }
             Step::Used(_) | Step::CatalogueAsked(_) => Ok(()),
         }
     }
@@ -260,6 +302,10 @@ impl State {
         next(&self.glass)
     }
 
+    pub(crate) const fn next_shift(&self) -> u32 {
+        self.last_shift.saturating_add(1)
+    }
+
     /// When access ends that is approved now.
     pub(crate) fn access_until(ask: &Ask, now: UtcMillis) -> UtcMillis {
         now.plus(ask.for_ms)
@@ -290,6 +336,7 @@ impl State {
                 for ask in self.asks.values_mut().filter(|ask| ask.by == *name && ask.ended.is_none()) {
                     ask.ended = Some((by.clone(), at, "does not work here any more".to_owned()));
                 }
+                self.shifts.retain(|_, shift| shift.person != *name);
                 for glass in self.glass.values_mut().filter(|glass| glass.by == *name) {
                     glass.until = glass.until.min(at);
                 }
@@ -337,6 +384,19 @@ impl State {
                 let glass = self.glass.get_mut(&review.number)?;
                 glass.until = glass.until.min(at);
                 glass.reviewed = Some(reviewed);
+            }
+            Step::Shift(shift) => {
+                let person = shift.person.clone();
+                let (from, until) = (UtcMillis(shift.from_ms), UtcMillis(shift.until_ms));
+                self.shifts.retain(|_, past| at.since(past.until) < PAST_SHIFTS_MS);
+                self.shifts.insert(shift.number, Shift { person, by, from, until });
+                self.last_shift = self.last_shift.max(shift.number);
+            }
+            Step::ShiftTaken(number) => {
+                self.shifts.remove(number)?;
+            }
+            Step::Key(pinned) => {
+                self.people.get_mut(&pinned.person)?.key = Some(pinned.key.as_slice().try_into().ok()?);
             }
             Step::CatalogueAsked(new) => self.catalogue_asked = Some((by, at, new.text.clone())),
             Step::Catalogue(new) => {

@@ -1,0 +1,134 @@
+//! Whether somebody agrees to something: by their own key, in this house, and now.
+
+use base::UtcMillis;
+use seal::sign::Verifier;
+
+use super::Verified;
+use crate::approval::{APPROVAL_DOMAIN, Approval};
+use crate::{CLOCK_SKEW_MS, MAX_REQUEST_AGE_MS, ShapeError};
+
+/// Why an approval does not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApprovalError {
+    /// Its bytes.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// Another key signed, or something was changed.
+    #[error("the approval is not signed by the key of `{person}` that this house knows")]
+    Signature {
+        /// Whose key it should be.
+        person: String,
+    },
+    /// Signed in somebody else's name.
+    #[error("the approval is of `{person}`, and somebody else brings it")]
+    OtherPerson {
+        /// Who signed.
+        person: String,
+    },
+    /// Another house.
+    #[error("the approval was signed for another house")]
+    OtherHouse,
+    /// Too long ago, or not yet.
+    #[error("the approval was signed {minutes} minutes from now; sign it again, and look at the clocks")]
+    Time {
+        /// How far off.
+        minutes: i64,
+    },
+}
+
+impl ApprovalError {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Shape(_) => "malformed",
+            Self::Signature { .. } => "approval-signature",
+            Self::OtherPerson { .. } => "other-person",
+            Self::OtherHouse => "other-house",
+            Self::Time { .. } => "approval-not-now",
+        }
+    }
+}
+
+/// Checks an approval that `person` brings, against the key that is known of them. That it counts once is the caller's to see
+/// to, with [`crate::Nonces::take_approval`].
+///
+/// # Errors
+/// The first check that fails.
+pub fn check_approval(
+    encoded: &[u8],
+    person: &str,
+    key: &Verifier,
+    house: &[u8; 32],
+    now: UtcMillis,
+) -> Result<Verified<Approval>, ApprovalError> {
+    let (approval, signed) = Approval::read(encoded)?;
+    key.verify(APPROVAL_DOMAIN, &signed.body, &signed.signature)
+        .map_err(|_| ApprovalError::Signature { person: person.to_owned() })?;
+    if approval.person != person {
+        return Err(ApprovalError::OtherPerson { person: approval.person });
+    }
+    if approval.house != *house {
+        return Err(ApprovalError::OtherHouse);
+    }
+    let age = now.0.saturating_sub(approval.at.0);
+    if !(-CLOCK_SKEW_MS..=MAX_REQUEST_AGE_MS).contains(&age) {
+        return Err(ApprovalError::Time { minutes: age / 60_000 });
+    }
+    Ok(Verified { value: approval })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use seal::sign::Signer;
+
+    use super::*;
+    use crate::approval::sign_approval;
+    use crate::{Nonces, Replayed};
+
+    const NOW: UtcMillis = UtcMillis(1_795_000_000_000);
+    const HOUSE: [u8; 32] = [7; 32];
+
+    fn signed(signer: &Signer, at: UtcMillis) -> Vec<u8> {
+        sign_approval(HOUSE, "bo", vec![1, 2, 3], at, signer).unwrap()
+    }
+
+    fn code(encoded: &[u8], person: &str, key: &Signer, house: &[u8; 32]) -> &'static str {
+        check_approval(encoded, person, &key.verifier(), house, NOW).map_or_else(|e| e.code(), |_| "good")
+    }
+
+    #[test]
+    fn an_approval_counts_by_its_persons_key_in_its_house_and_now_and_once() {
+        let (bo, other) = (Signer::generate().unwrap(), Signer::generate().unwrap());
+        let good = signed(&bo, NOW);
+        let checked = check_approval(&good, "bo", &bo.verifier(), &HOUSE, NOW).unwrap();
+        assert_eq!(checked.errand, [1, 2, 3]);
+        assert_eq!(code(&good, "bo", &other, &HOUSE), "approval-signature");
+        assert_eq!(code(&good, "anna", &bo, &HOUSE), "other-person");
+        assert_eq!(code(&good, "bo", &bo, &[8; 32]), "other-house");
+        for (at, said) in [
+            (NOW.plus(-MAX_REQUEST_AGE_MS), "good"),
+            (NOW.plus(-MAX_REQUEST_AGE_MS - 1), "approval-not-now"),
+            (NOW.plus(CLOCK_SKEW_MS), "good"),
+            (NOW.plus(CLOCK_SKEW_MS + 1), "approval-not-now"),
+        ] {
+            assert_eq!(code(&signed(&bo, at), "bo", &bo, &HOUSE), said);
+        }
+        let mut nonces = Nonces::new(10);
+        assert_eq!(nonces.take_approval(&checked, NOW), Ok(()));
+        assert_eq!(nonces.take_approval(&checked, NOW), Err(Replayed::Again));
+    }
+
+    proptest! {
+        #[test]
+        fn no_changed_byte_counts_and_nothing_panics(at in 0..200usize, with in 1..=255u8, noise: Vec<u8>) {
+            let bo = Signer::generate().unwrap();
+            let mut changed = signed(&bo, NOW);
+            let at = at % changed.len();
+            changed[at] ^= with;
+            prop_assert!(check_approval(&changed, "bo", &bo.verifier(), &HOUSE, NOW).is_err());
+            prop_assert!(check_approval(&noise, "bo", &bo.verifier(), &HOUSE, NOW).is_err());
+        }
+    }
+}
