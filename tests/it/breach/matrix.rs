@@ -9,7 +9,7 @@ use grant::{Action, Purpose};
 use policy::{Catalogue, Policies, matrix};
 use seal::sign::Signer;
 use sha2::{Digest as _, Sha256};
-use wire::archive::{Asked, ImportKeys, ReadingsQuery, RegisterChange};
+use wire::archive::{Asked, ImportKeys, ListMeters, ReadingsQuery, RegisterChange};
 use wire::custody::{Carried, Errand, Look};
 use wire::staff::{
     ApproveAsk, EndAsk, KeyOf, LookStaff, NewAsk, NewCase, NewPerson, NewRoles, ReviewEmergency, StaffAnswer,
@@ -52,7 +52,10 @@ fn granted_call(action: Action, class: Option<Class>) -> (Method, Vec<u8>) {
             let told = ImportKeys { refused: "keyfile-empty".to_owned(), ..Default::default() };
             (Method::ArchiveImportKeys, told.encode_to_vec())
         }
-        Action::ChangeRegister => (Method::ArchiveRegister, RegisterChange::default().encode_to_vec()),
+        Action::ChangeRegister => {
+            let listed = RegisterChange { list: Some(ListMeters::default()), ..Default::default() };
+            (Method::ArchiveRegister, listed.encode_to_vec())
+        }
         Action::KeepKeys => {
             let look = Errand { carried: Some(Carried::Look(Look { handover: 0 })) };
             (Method::ArchiveCustody, look.encode_to_vec())
