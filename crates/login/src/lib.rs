@@ -1,0 +1,28 @@
+//! Whether somebody is who they say. Pure: no I/O, no async, time is an argument, randomness is the system's.
+//!
+//! A sign-in is a row of values, each of which only the step before makes: [`Challenge`], perhaps [`Pending`], [`Proof`],
+//! [`Proven`], and at last a session that is bound to a key which the client made before. What a check changes comes
+//! out as an [`Outcome`], whose result is to be had only after the change is durable. Refusals have a reason for the log
+//! and one text for outside.
+
+mod bytes;
+mod challenge;
+mod change;
+pub mod code;
+mod common;
+mod name;
+mod outcome;
+pub mod password;
+pub mod recovery;
+mod refusal;
+pub mod totp;
+
+pub use bytes::RecordError;
+pub use challenge::{ANSWER_WITHIN, Challenge, Factor, Pending, Proof, Proven, Step, Strength};
+pub use change::Change;
+pub use name::{Name, NameError};
+pub use outcome::Outcome;
+pub use password::{PasswordError, Passwords, StoredPassword};
+pub use recovery::RecoveryCodes;
+pub use refusal::Refusal;
+pub use totp::CodeGenerator;
