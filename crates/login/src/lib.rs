@@ -5,24 +5,33 @@
 //! out as an [`Outcome`], whose result is to be had only after the change is durable. Refusals have a reason for the log
 //! and one text for outside.
 
+mod bounded;
 mod bytes;
 mod challenge;
 mod change;
 pub mod code;
 mod common;
+pub mod device;
 mod name;
 mod outcome;
 pub mod password;
 pub mod recovery;
 mod refusal;
+pub mod session;
+mod source;
+pub mod throttle;
 pub mod totp;
 
 pub use bytes::RecordError;
 pub use challenge::{ANSWER_WITHIN, Challenge, Factor, Pending, Proof, Proven, Step, Strength};
 pub use change::Change;
+pub use device::{DeviceId, DeviceToken, Devices};
 pub use name::{Name, NameError};
 pub use outcome::Outcome;
 pub use password::{PasswordError, Passwords, StoredPassword};
 pub use recovery::RecoveryCodes;
 pub use refusal::Refusal;
+pub use session::{Session, SessionId, Sessions};
+pub use source::{Network, NetworkError, Source};
+pub use throttle::{Attempt, Throttle, Throttled, Ticket};
 pub use totp::CodeGenerator;
