@@ -18,4 +18,11 @@ pub enum Change {
         /// Its place in the list, from 0.
         index: usize,
     },
+    /// A hardware key signed.
+    KeyUsed {
+        /// Which, as `SHA256:..`.
+        fingerprint: String,
+        /// Its counter then; lower ones are a copy's.
+        counter: u32,
+    },
 }

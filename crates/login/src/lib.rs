@@ -13,6 +13,7 @@ pub mod code;
 mod common;
 pub mod device;
 pub mod invite;
+pub mod key;
 mod name;
 mod outcome;
 pub mod password;
@@ -29,6 +30,7 @@ pub use challenge::{ANSWER_WITHIN, Challenge, Factor, Pending, Proof, Proven, St
 pub use change::Change;
 pub use device::{DeviceId, DeviceToken, Devices};
 pub use invite::{Enrolment, Invitations};
+pub use key::{KeyError, SignInKey};
 pub use name::{Name, NameError};
 pub use outcome::Outcome;
 pub use password::{PasswordError, Passwords, StoredPassword};

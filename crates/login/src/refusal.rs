@@ -28,8 +28,6 @@ pub enum Refusal {
     Expired,
     /// The answer is made for another address: somebody stands in between.
     WrongOrigin,
-    /// The answer is made for another house.
-    WrongHouse,
     /// The authenticator did not check who holds it.
     NotVerified,
     /// The authenticator's counter went back: there are two of it.
@@ -74,7 +72,6 @@ impl Refusal {
             Self::WrongChallenge => "wrong-challenge",
             Self::Expired => "expired",
             Self::WrongOrigin => "wrong-origin",
-            Self::WrongHouse => "wrong-house",
             Self::NotVerified => "not-verified",
             Self::ClonedAuthenticator => "cloned-authenticator",
             Self::Malformed => "malformed",
