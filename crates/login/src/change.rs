@@ -1,6 +1,6 @@
 //! What a check changes in an account: values, for the caller's journal.
 
-use crate::StoredPassword;
+use crate::{Passkey, StoredPassword};
 
 /// One change of an account. [`crate::Account::apply`] makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,4 +25,6 @@ pub enum Change {
         /// Its counter then; lower ones are a copy's.
         counter: u32,
     },
+    /// A passkey was used: as it is to be kept now, with its counter.
+    PasskeyUsed(Box<Passkey>),
 }

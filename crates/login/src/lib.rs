@@ -5,6 +5,9 @@
 //! out as an [`Outcome`], whose result is to be had only after the change is durable. Refusals have a reason for the log
 //! and one text for outside.
 
+pub mod account;
+#[cfg(feature = "software-authenticator")]
+pub mod authenticator;
 mod bounded;
 mod bytes;
 mod challenge;
@@ -16,7 +19,9 @@ pub mod invite;
 pub mod key;
 mod name;
 mod outcome;
+pub mod passkey;
 pub mod password;
+pub mod provider;
 pub mod recovery;
 mod refusal;
 pub mod service;
@@ -25,6 +30,7 @@ mod source;
 pub mod throttle;
 pub mod totp;
 
+pub use account::Account;
 pub use bytes::RecordError;
 pub use challenge::{ANSWER_WITHIN, Challenge, Factor, Pending, Proof, Proven, Step, Strength};
 pub use change::Change;
@@ -33,6 +39,7 @@ pub use invite::{Enrolment, Invitations};
 pub use key::{KeyError, SignInKey};
 pub use name::{Name, NameError};
 pub use outcome::Outcome;
+pub use passkey::{Passkey, RelyingParty};
 pub use password::{PasswordError, Passwords, StoredPassword};
 pub use recovery::RecoveryCodes;
 pub use refusal::Refusal;
