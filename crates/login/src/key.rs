@@ -119,7 +119,12 @@ impl SignInKey {
     }
 
     /// Checks an armoured SSH signature over [`Challenge::to_sign`] by one of these keys.
-    pub fn prove(keys: &[Self], challenge: &Challenge, armoured: &str, now: UtcMillis) -> Outcome<Proof> {
+    pub(crate) fn prove(
+        keys: &[Self],
+        challenge: &Challenge,
+        armoured: &str,
+        now: UtcMillis,
+    ) -> Outcome<Proof> {
         if let Err(refusal) = challenge.fresh(now) {
             return Outcome::refused(refusal);
         }

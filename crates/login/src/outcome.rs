@@ -20,6 +20,10 @@ impl<T> Outcome<T> {
         Self { result: Err(refusal), changes: Vec::new() }
     }
 
+    pub(crate) fn map<U>(self, make: impl FnOnce(T) -> U) -> Outcome<U> {
+        Outcome { result: self.result.map(make), changes: self.changes }
+    }
+
     /// The result, once `durable` has kept the changes, and not when it could not. It is not called when nothing changed.
     ///
     /// # Errors

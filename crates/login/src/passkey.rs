@@ -161,7 +161,7 @@ impl RelyingParty {
     /// Checks the answer of `navigator.credentials.get()` against a person's passkeys and handle.
     ///
     /// A counter that did not grow is [`Refusal::ClonedAuthenticator`]: somebody has a copy, and nobody knows who.
-    pub fn prove(
+    pub(crate) fn prove(
         &self,
         question: Question,
         challenge: &Challenge,
@@ -299,6 +299,7 @@ const fn refusal(error: &WebauthnError) -> Refusal {
     }
 }
 
-#[cfg(all(test, feature = "software-authenticator"))]
+#[cfg(test)]
+#[cfg(feature = "software-authenticator")]
 #[path = "passkey_tests.rs"]
 mod tests;

@@ -91,7 +91,7 @@ impl<C: Cost> Passwords<C> {
 
     /// Checks a password. Nobody, or somebody without a password, costs as much as a wrong one, so that the time says
     /// nothing. What was kept at another cost is kept anew.
-    pub fn prove(
+    pub(crate) fn prove(
         kept: Option<&StoredPassword>,
         challenge: &Challenge,
         password: &SecretBytes,

@@ -1,12 +1,15 @@
 //! Statements of a provider, and what is wrong with those that do not hold.
 
-use openidconnect::core::{CoreJsonWebKeySet, CoreRsaPrivateSigningKey};
+use openidconnect::core::{
+    CoreIdToken, CoreIdTokenClaims, CoreJsonWebKeySet, CoreJwsSigningAlgorithm, CoreRsaPrivateSigningKey,
+};
 use openidconnect::{JsonWebKeyId, PrivateSigningKey as _};
 use seal::es256::Es256Signer;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::challenge::tests::{NOW, challenge};
+use crate::{Factor, Outcome, Proof};
 
 const ISSUER: &str = "https://id.example.org";
 

@@ -36,7 +36,7 @@ impl RecoveryCodes {
     }
 
     /// Checks a code. All are compared, so that the time does not say which one fits.
-    pub fn prove(&self, challenge: &Challenge, typed: &str, now: UtcMillis) -> Outcome<Proof> {
+    pub(crate) fn prove(&self, challenge: &Challenge, typed: &str, now: UtcMillis) -> Outcome<Proof> {
         if let Err(refusal) = challenge.fresh(now) {
             return Outcome::refused(refusal);
         }

@@ -52,6 +52,16 @@ pub struct Attempt<'a> {
 #[must_use = "a success that is not told counts as a failure"]
 pub struct Ticket(Lane);
 
+impl Ticket {
+    /// Whether it was given for that name, which somebody has or nobody.
+    pub(crate) fn is_for(&self, name: &Name, exists: bool) -> bool {
+        match &self.0 {
+            Lane::Device(given, _) | Lane::Stranger(Account::Person(given), _) => exists && given == name,
+            Lane::Stranger(Account::Nobody(_), _) => !exists,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Lane {
     Device(Name, DeviceId),

@@ -60,7 +60,7 @@ impl CodeGenerator {
     /// Checks a code of now, of the step before or of the one after.
     ///
     /// An earlier code than the last one taken is called replayed only when it is a true one: to anybody else it is wrong.
-    pub fn prove(&self, challenge: &Challenge, code: &str, now: UtcMillis) -> Outcome<Proof> {
+    pub(crate) fn prove(&self, challenge: &Challenge, code: &str, now: UtcMillis) -> Outcome<Proof> {
         match challenge.fresh(now).and_then(|()| self.step(code, now)) {
             Ok(step) => {
                 let proof = Proof::of(challenge, Factor::Code);
