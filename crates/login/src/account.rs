@@ -29,10 +29,8 @@ pub struct Account {
     pub codes: Option<CodeGenerator>,
     /// For when the generator is lost.
     pub recovery: Option<RecoveryCodes>,
-    /// Keys for the command line.
-    pub keys: Vec<SignInKey>,
-    /// Passkeys.
-    pub passkeys: Vec<Passkey>,
+    keys: Vec<SignInKey>,
+    passkeys: Vec<Passkey>,
     /// Who they are at the utility's own provider.
     pub subject: Option<Subject>,
     /// Devices on which they signed in.
@@ -75,6 +73,58 @@ impl Account {
     #[must_use]
     pub const fn handle(&self) -> [u8; 16] {
         self.handle
+    }
+
+    /// Keys for the command line.
+    #[must_use]
+    pub fn keys(&self) -> &[SignInKey] {
+        &self.keys
+    }
+
+    /// Passkeys.
+    #[must_use]
+    pub fn passkeys(&self) -> &[Passkey] {
+        &self.passkeys
+    }
+
+    /// Adds a key.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAllowed`] for too many, or one that is there.
+    pub fn add_key(&mut self, key: SignInKey) -> Result<(), Refusal> {
+        let there = self.keys.iter().any(|old| old.fingerprint() == key.fingerprint());
+        if there || self.keys.len() >= KEYS {
+            return Err(Refusal::NotAllowed);
+        }
+        self.keys.push(key);
+        Ok(())
+    }
+
+    /// Adds a passkey. That no other account has it is the caller's to see.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAllowed`] for too many, or one that is there.
+    pub fn add_passkey(&mut self, passkey: Passkey) -> Result<(), Refusal> {
+        let there = self.passkeys.iter().any(|old| old.id() == passkey.id());
+        if there || self.passkeys.len() >= PASSKEYS {
+            return Err(Refusal::NotAllowed);
+        }
+        self.passkeys.push(passkey);
+        Ok(())
+    }
+
+    /// Takes a key away, by its fingerprint.
+    pub fn remove_key(&mut self, fingerprint: &str) -> bool {
+        let before = self.keys.len();
+        self.keys.retain(|key| key.fingerprint() != fingerprint);
+        self.keys.len() < before
+    }
+
+    /// Takes a passkey away, by its id.
+    pub fn remove_passkey(&mut self, id: &[u8]) -> bool {
+        let before = self.passkeys.len();
+        self.passkeys.retain(|passkey| passkey.id() != id);
+        self.passkeys.len() < before
     }
 
     /// Makes a change that a check found. It says whether there was anything to change: a change of a credential that is
@@ -183,7 +233,7 @@ mod tests {
         account.password = Some(Passwords::<Cheap>::keep(&secret, account.name(), "Anna").unwrap());
         account.codes = Some(CodeGenerator::generate().unwrap());
         account.recovery = Some(RecoveryCodes::generate().unwrap().1);
-        account.keys = SignInKey::from_line(LINE, NOW).into_iter().collect();
+        account.add_key(SignInKey::from_line(LINE, NOW).unwrap()).unwrap();
         account.subject =
             Some(Subject { issuer: "https://id.example.org".to_owned(), id: "anna-1".to_owned() });
         account.devices.remember(NOW).unwrap();
@@ -217,5 +267,15 @@ mod tests {
         assert!(!account.apply(&Change::KeyUsed { fingerprint: "SHA256:other".to_owned(), counter: 4 }));
         account.codes = None;
         assert!(!account.apply(&Change::CodeUsed { step: 78 }));
+    }
+
+    #[test]
+    fn a_key_is_added_once_and_taken_away() {
+        let mut account = full();
+        let key = || SignInKey::from_line(LINE, NOW).unwrap();
+        assert_eq!(account.add_key(key()), Err(Refusal::NotAllowed));
+        assert!(account.remove_key(&key().fingerprint()) && !account.remove_key(&key().fingerprint()));
+        assert_eq!(account.add_key(key()), Ok(()));
+        assert!(!account.remove_passkey(b"none"));
     }
 }

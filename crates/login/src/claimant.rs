@@ -68,7 +68,7 @@ impl<'a> Claimant<'a> {
 
     /// By an ed25519 key: an armoured SSH signature over [`Challenge::to_sign`].
     pub fn key(self, armoured: &str, now: UtcMillis) -> Outcome<Shown> {
-        let keys = self.account.map(|account| account.keys.as_slice()).unwrap_or_default();
+        let keys = self.account.map(|account| account.keys()).unwrap_or_default();
         let outcome = SignInKey::prove(keys, self.challenge, armoured, now);
         self.shown(outcome)
     }
@@ -81,7 +81,7 @@ impl<'a> Claimant<'a> {
         answer: &str,
         now: UtcMillis,
     ) -> Outcome<Shown> {
-        let passkeys = self.account.map(|account| account.passkeys.as_slice()).unwrap_or_default();
+        let passkeys = self.account.map(|account| account.passkeys()).unwrap_or_default();
         let handle = self.account.map(Account::handle).unwrap_or_default();
         let outcome = party.prove(question, self.challenge, handle, passkeys, answer, now);
         self.shown(outcome)

@@ -12,8 +12,9 @@ use url::Url;
 use webauthn_rs_core::WebauthnCore;
 use webauthn_rs_core::error::WebauthnError;
 use webauthn_rs_core::proto::{
-    AuthenticationState, COSEAlgorithm, CollectedClientData, Credential, PublicKeyCredential,
-    RegisterPublicKeyCredential, RegistrationState, UserVerificationPolicy,
+    AttestationFormat, AttestationMetadata, AuthenticationState, COSEAlgorithm, CollectedClientData,
+    Credential, ParsedAttestation, ParsedAttestationData, PublicKeyCredential, RegisterPublicKeyCredential,
+    RegistrationState, UserVerificationPolicy,
 };
 
 use crate::{ANSWER_WITHIN, Challenge, Change, Factor, Name, Outcome, Proof, Refusal};
@@ -139,7 +140,11 @@ impl RelyingParty {
         }
         let answer: RegisterPublicKeyCredential = read(answer)?;
         let registered = self.0.register_credential(&answer, &registration.state, None);
-        let credential = registered.map_err(|error| refusal(&error))?;
+        let mut credential = registered.map_err(|error| refusal(&error))?;
+        // what some authenticators say of their maker unasked is not kept: it can tell one person's from another's
+        let (data, metadata) = (ParsedAttestationData::None, AttestationMetadata::None);
+        credential.attestation = ParsedAttestation { data, metadata };
+        credential.attestation_format = AttestationFormat::None;
         let label = label.chars().filter(|c| !c.is_control()).take(80).collect();
         Ok(Passkey { credential, label, added: now, used: now })
     }

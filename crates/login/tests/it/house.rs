@@ -152,11 +152,11 @@ impl House {
 
     pub(crate) fn enrol(&mut self, authenticator: &mut Authenticator) {
         let (party, session, handle) = (&self.party, session_key(), self.account.handle());
-        let asked = party.register(handle, &name("anna"), &self.account.passkeys, session, NOW);
+        let asked = party.register(handle, &name("anna"), self.account.passkeys(), session, NOW);
         let (options, begun) = asked.unwrap();
         let answer = authenticator.create(&options).unwrap();
         let passkey = party.registered(begun, handle, session, "laptop", &answer, NOW).unwrap();
-        self.account.passkeys.push(passkey);
+        self.account.add_passkey(passkey).unwrap();
     }
 
     pub(crate) fn recovery(&mut self) -> Vec<String> {

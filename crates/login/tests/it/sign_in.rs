@@ -64,8 +64,8 @@ fn a_key_makes_a_weak_session_and_a_strong_one_together_with_the_password() {
     let mut house = House::new();
     let keys = KeypairData::Ed25519(Ed25519Keypair::from_seed(&[3; 32]));
     let keys = PrivateKey::new(keys, "anna@desk").unwrap();
-    house.account.keys =
-        SignInKey::from_line(&keys.public_key().to_openssh().unwrap(), NOW).into_iter().collect();
+    let key = SignInKey::from_line(&keys.public_key().to_openssh().unwrap(), NOW).unwrap();
+    house.account.add_key(key).unwrap();
     let sign = |text: &str| {
         let signature = keys.sign(login::key::PURPOSE, HashAlg::Sha512, text.as_bytes()).unwrap();
         signature.to_pem(LineEnding::LF).unwrap()
