@@ -5,6 +5,7 @@
 
 pub mod aead;
 pub mod derive;
+pub mod es256;
 pub mod hybrid;
 pub mod mac;
 pub mod meter;
