@@ -8,6 +8,7 @@ pub mod corpus;
 mod dlms;
 mod envelopes;
 mod keys;
+mod logins;
 mod messages;
 mod mutate;
 mod receivers;
@@ -65,6 +66,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "envelope_cms", run: envelopes::cms, seeds: envelopes::cms_containers },
     Target { name: "envelope_age", run: envelopes::age, seeds: envelopes::age_containers },
     Target { name: "officer_act", run: messages::act, seeds: messages::acts },
+    Target { name: "sign_in_answer", run: logins::answer, seeds: logins::answers },
+    Target { name: "sign_in_record", run: logins::record, seeds: logins::records },
     Target { name: "call", run: messages::call, seeds: messages::calls },
     Target { name: "batch", run: messages::batch, seeds: messages::batches },
     Target { name: "messages", run: messages::all, seeds: messages::batches },
