@@ -33,7 +33,7 @@ impl Provider {
     /// Who it is that the provider speaks of: for binding a person to their id there, once, by an invitation.
     ///
     /// # Errors
-    /// As [`Provider::prove`].
+    /// As `Provider::prove`.
     pub fn identify(
         &self,
         open: &Open,

@@ -8,6 +8,7 @@
 
 mod enrolment;
 mod errands;
+mod in_force;
 mod minting;
 mod people;
 mod service;

@@ -21,6 +21,7 @@ use wire::warden::{
 use wire::{Method, Refused};
 
 use crate::enrolment::{Enrolled, MAX_NAME, NotEnrolled, Office};
+use crate::in_force::InForce;
 use crate::minting::{Grounds, decide, summary};
 use crate::people::People;
 use crate::staff::Staff;
@@ -49,7 +50,7 @@ pub(crate) struct Inner<R> {
     office: Office,
     file: Arc<StateFile>,
     pub(crate) staff: Mutex<Staff>,
-    policies: RwLock<Arc<Policies>>,
+    policies: RwLock<Arc<InForce>>,
     state: Mutex<State>,
     version: watch::Sender<u64>,
     /// Refusals by token, so that a flood of forged requests does not fill the log.
@@ -88,7 +89,7 @@ impl<R: Record> Warden<R> {
             office,
             file: Arc::new(file),
             staff: Mutex::new(staff),
-            policies: RwLock::new(Arc::new(policies)),
+            policies: RwLock::new(Arc::new(InForce::new(policies))),
             version: watch::Sender::new(public_version(&state)),
             state: Mutex::new(state),
             refusals: std::sync::Mutex::default(),
@@ -117,12 +118,12 @@ const fn public_version(state: &State) -> u64 {
 
 impl<R: Record> Inner<R> {
     /// The policies in force.
-    pub(crate) fn policies(&self) -> Arc<Policies> {
+    pub(crate) fn policies(&self) -> Arc<InForce> {
         Arc::clone(&self.policies.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn put_in_force(&self, policies: Policies) {
-        *self.policies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
+        *self.policies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(InForce::new(policies));
     }
 
     pub(crate) async fn record(&self, event: Event) -> Result<Entry, Refused> {
@@ -151,8 +152,13 @@ impl<R: Record> Inner<R> {
         let standing = Standing::of(&self.people, staff.state(), uid, now);
         let id = random().map_err(|e| Refused::new("no-randomness", e.to_string()))?;
         let known = grant::Purpose::from_name(&asked.purpose).map_or("", grant::Purpose::name);
-        let event = Event { purpose: known.to_owned(), ..Event::new(now, ACTOR, "grant", Outcome::Allowed) };
         let (owner, policies) = (self.people.owner(), self.policies());
+        let version = format!("policies {}", policies.version());
+        let event = Event {
+            purpose: known.to_owned(),
+            detail: version.clone(),
+            ..Event::new(now, ACTOR, "grant", Outcome::Allowed)
+        };
         let grounds =
             Grounds { standing: &standing, owner: &owner, staff: staff.state(), policies: &policies };
         let decided = decide(grounds, &asked, id, now);
@@ -168,6 +174,7 @@ impl<R: Record> Inner<R> {
         if asked.case != 0 {
             detail.push_str(&format!(", case {}", asked.case));
         }
+        detail.push_str(&format!(", {version}"));
         let event = Event { on_behalf: grant.person.clone(), grant_id: Some(id), detail, ..event };
         self.record(event).await?;
         self.note_use(&grant.person, &grant.role, now).await;

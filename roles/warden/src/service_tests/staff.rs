@@ -116,7 +116,8 @@ async fn a_bill_question_opens_the_days_of_its_customer_and_hours_only_when_a_co
         (grant.role.as_str(), &grant.scope.tenancies),
         ("customer-service", &Tenancies::Only([MINE].into()))
     );
-    assert!(house.last_event().detail.ends_with("case 1"), "{}", house.last_event().detail);
+    let said = house.last_event().detail;
+    assert!(said.contains(", case 1, policies ") && said.contains(warden.0.policies().version()), "{said}");
     assert!(house.grant(&warden, BERT, &daily(case, &[MINE])).await.is_ok());
     assert_eq!(code(house.grant(&warden, BERT, &daily(case, &[MINE, OTHER])).await), "needs");
     assert_eq!(code(house.grant(&warden, BERT, &daily(7, &[])).await), "no-case");
