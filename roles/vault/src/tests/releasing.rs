@@ -223,3 +223,17 @@ fn who_asks_how_meters_are_gets_daily_keys_of_this_and_the_last_month_alone() {
         ReleaseKeys { request, event, receipt, series: vec![series(A, 2, Class::Daily, "2026-11")] };
     assert!(house.vault().release_keys(&question, NOW).is_err(), "the grant is for nothing else");
 }
+
+#[test]
+fn an_archive_that_asks_for_tenancies_outside_the_grant_gets_none_of_their_keys() {
+    let house = settled();
+    sealing(&house, &[series(A, 2, Class::Daily, "2026-11"), series(B, 1, Class::Daily, "2026-11")]);
+    let grant = house.grant(Purpose::BillQuestion, Action::ReadReadings);
+    let scope = Scope { tenancies: Tenancies::Only([A].into()), ..grant.scope.clone() };
+    let (request, event, receipt) = house.asked(&Grant { scope, ..grant }, Action::ReadReadings, vec![]);
+    let series = vec![series(A, 2, Class::Daily, "2026-11"), series(B, 1, Class::Daily, "2026-11")];
+    let question = ReleaseKeys { request, event, receipt, series };
+    let given = house.vault().release_keys(&question, NOW).unwrap();
+    assert_eq!(given.refused, ["", "not-in-scope"]);
+    assert_eq!(given.keys.len(), 32, "the one that was granted, and nothing of the other");
+}
