@@ -4,6 +4,7 @@
 //! `cargo xtask fuzz` drives them by coverage, for long runs; the `smoke` program of this package mutates their seeds and
 //! what long runs have kept for a while, which is what the build server does.
 
+mod access;
 pub mod corpus;
 mod dlms;
 mod envelopes;
@@ -66,6 +67,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "envelope_cms", run: envelopes::cms, seeds: envelopes::cms_containers },
     Target { name: "envelope_age", run: envelopes::age, seeds: envelopes::age_containers },
     Target { name: "officer_act", run: messages::act, seeds: messages::acts },
+    Target { name: "roles_file", run: access::roles, seeds: access::role_files },
+    Target { name: "approval", run: access::approval, seeds: access::approvals },
     Target { name: "sign_in_answer", run: logins::answer, seeds: logins::answers },
     Target { name: "sign_in_record", run: logins::record, seeds: logins::records },
     Target { name: "call", run: messages::call, seeds: messages::calls },
