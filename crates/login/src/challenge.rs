@@ -361,8 +361,14 @@ pub(crate) mod tests {
         assert_eq!(mine.answer(proof, NOW), Err(Refusal::NotThisSession));
         let proof = Proof::of(&other, Factor::Passkey);
         assert_eq!(other.answer(proof, NOW.plus(ANSWER_WITHIN + 1)), Err(Refusal::Expired));
-        let pending = pending(Factor::Password);
-        let proof = Proof::of(pending.challenge(), Factor::Code);
-        assert_eq!(pending.answer(proof, NOW.plus(ANSWER_WITHIN + 1)), Err(Refusal::Expired));
+        let late = pending(Factor::Password);
+        let proof = Proof::of(late.challenge(), Factor::Code);
+        assert_eq!(late.answer(proof, NOW.plus(ANSWER_WITHIN + 1)), Err(Refusal::Expired));
+        let (mine, theirs) = (pending(Factor::Password), challenge("anna"));
+        let proof = Proof::of(&theirs, Factor::Code);
+        assert_eq!(mine.answer(proof, NOW), Err(Refusal::NotThisSession), "the code of another sign-in");
+        let (mine, theirs) = (challenge("anna"), challenge("anna"));
+        let proof = Proof::of(&theirs, Factor::Password);
+        assert_eq!(mine.answer_first(proof, NOW), Err(Refusal::NotThisSession));
     }
 }

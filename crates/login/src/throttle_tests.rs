@@ -81,6 +81,22 @@ fn names_of_nobody_are_slowed_like_others_and_take_no_memory() {
 }
 
 #[test]
+fn a_device_that_was_taken_guesses_so_often_a_day_and_is_then_a_stranger() {
+    let (mut throttle, anna) = (Throttle::new(10).unwrap(), name("anna"));
+    let (mut own, mut as_stranger, mut now) = (0, 0, NOW);
+    while now.since(NOW) < DAY {
+        match throttle.admit(&known(&anna), now) {
+            Ok(Ticket(Lane::Device(..))) => own += 1,
+            Ok(Ticket(Lane::Stranger(..))) => as_stranger += 1,
+            Err(_) => {}
+        }
+        now = now.plus(DEVICE_WAIT);
+    }
+    assert!((1..=DEVICE_GUESSES_A_DAY).contains(&own), "{own}");
+    assert!((1..=GUESSES_A_DAY).contains(&as_stranger), "{as_stranger}");
+}
+
+#[test]
 fn a_restart_refills_nothing() {
     let (mut throttle, anna) = (Throttle::new(10).unwrap(), name("anna"));
     let mut guesses = 0;
