@@ -18,7 +18,9 @@ use crate::{Catalogue, Strength};
 pub struct Policies {
     pub(crate) catalogue: Catalogue,
     pub(crate) set: PolicySet,
-    pub(crate) schema: Schema,
+    /// The same policies by the role that they are of, each with the forbids: a question is held only against those of its
+    /// asker's roles.
+    pub(crate) by_role: BTreeMap<String, PolicySet>,
     pub(crate) authorizer: Authorizer,
     pub(crate) names: Names,
 }
@@ -137,22 +139,27 @@ impl Policies {
     pub fn compile(catalogue: Catalogue) -> Result<Self, CompileError> {
         let (schema, _) = Schema::from_cedarschema_str(&schema_text()).map_err(failed)?;
         let mut set = PolicySet::new();
-        let mut add = |id: String, text: &str| -> Result<(), CompileError> {
+        let add = |set: &mut PolicySet, id: String, text: &str| -> Result<(), CompileError> {
             let policy = Policy::parse(Some(PolicyId::new(id)), text).map_err(failed)?;
             set.add(policy).map_err(failed)
         };
         for (id, text) in FORBIDS {
-            add(id.to_owned(), text)?;
+            add(&mut set, id.to_owned(), text)?;
         }
+        let forbids = set.clone();
+        let mut by_role = BTreeMap::new();
         for (name, role) in &catalogue.roles {
+            let mut own = forbids.clone();
             for purpose in &role.purposes {
                 let Some(with) = catalogue.purposes.get(purpose) else { continue };
                 for (id, text) in policies_of(name, role, *purpose, with) {
-                    add(id, &text)?;
+                    add(&mut own, id.clone(), &text)?;
+                    add(&mut set, id, &text)?;
                 }
             }
+            by_role.insert(name.clone(), own);
         }
-        let found = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
+        let found = Validator::new(schema).validate(&set, ValidationMode::Strict);
         if !found.validation_passed() {
             return Err(failed(found));
         }
@@ -167,7 +174,7 @@ impl Policies {
             actions: Action::ALL.iter().map(|a| (*a, uid(&action, a.name()))).collect(),
             roles: catalogue.roles.keys().map(|name| (name.clone(), uid(&role, name))).collect(),
         };
-        Ok(Self { catalogue, set, schema, authorizer: Authorizer::new(), names })
+        Ok(Self { catalogue, set, by_role, authorizer: Authorizer::new(), names })
     }
 
     /// What they were made of.

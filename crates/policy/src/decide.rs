@@ -1,8 +1,11 @@
 //! A decision: what the policies say, and which of them said it.
 
+use std::collections::BTreeSet;
+
 use base::Class;
 use cedar_policy::{
-    Context, Decision as Said, Entities, Entity, EntityId, EntityUid, Request, RestrictedExpression,
+    Context, Decision as Said, Entities, Entity, EntityId, EntityUid, PolicySet, Request,
+    RestrictedExpression,
 };
 use grant::Purpose;
 
@@ -65,10 +68,20 @@ impl Policies {
     /// Decides. Whatever goes wrong on the way is a denial.
     #[must_use]
     pub fn decide(&self, question: &Question) -> Decision {
-        self.ask(question).unwrap_or(Decision { allowed: false, rules: Vec::new() })
+        let roles = question.asker.roles.iter().filter_map(|role| self.by_role.get(role));
+        self.held_against(question, roles)
     }
 
-    fn ask(&self, question: &Question) -> Option<Decision> {
+    /// What these sets of policies say together. A forbid is in each of them, so that one that matches is seen by all.
+    pub(crate) fn held_against<'a>(
+        &self,
+        question: &Question,
+        sets: impl Iterator<Item = &'a PolicySet>,
+    ) -> Decision {
+        self.ask(question, sets).unwrap_or(Decision { allowed: false, rules: Vec::new() })
+    }
+
+    fn ask<'a>(&self, question: &Question, sets: impl Iterator<Item = &'a PolicySet>) -> Option<Decision> {
         let (asker, facts) = (&question.asker, question.facts);
         let uid = |kind: &cedar_policy::EntityTypeName, id: &str| {
             EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
@@ -82,13 +95,13 @@ impl Policies {
         let class = question.class.map_or("none", Class::name);
         let of_data =
             [("class".to_owned(), text(class)), ("restricted".to_owned(), yes(facts.restricted))].into();
-        // only what this question touches: how many people and meters there are makes no difference
-        let mut sliced = vec![
+        // Only what this question touches: how many people and meters there are makes no difference. Policies are held against
+        // the schema once, when they are compiled; an attribute that one misses here is an error, which is a denial.
+        let sliced = [
             Entity::new(person.clone(), of_person, self.roles(&asker.roles)).ok()?,
             Entity::new(data.clone(), of_data, std::collections::HashSet::new()).ok()?,
         ];
-        sliced.extend(self.roles(&asker.roles).into_iter().map(Entity::with_uid));
-        let entities = Entities::from_entities(sliced, Some(&self.schema)).ok()?;
+        let entities = Entities::from_entities(sliced, None).ok()?;
         let context = Context::from_pairs([
             ("purpose".to_owned(), text(question.purpose.name())),
             ("login".to_owned(), RestrictedExpression::new_long(level(asker.login))),
@@ -98,14 +111,19 @@ impl Policies {
             ("on_shift".to_owned(), yes(facts.on_shift)),
             ("single_handed".to_owned(), yes(facts.single_handed)),
         ]);
-        let request = Request::new(person, action, data, context.ok()?, Some(&self.schema)).ok()?;
-        let response = self.authorizer.is_authorized(&request, &self.set, &entities);
-        let found = response.diagnostics();
-        // a policy that could not be evaluated must not be missed as a forbid
-        let whole = found.errors().next().is_none();
-        let mut rules: Vec<String> = found.reason().map(ToString::to_string).collect();
-        rules.sort();
-        Some(Decision { allowed: whole && response.decision() == Said::Allow, rules })
+        let request = Request::new(person, action, data, context.ok()?, None).ok()?;
+        let (mut permits, mut forbids, mut whole) = (BTreeSet::new(), BTreeSet::new(), true);
+        for set in sets {
+            let response = self.authorizer.is_authorized(&request, set, &entities);
+            let found = response.diagnostics();
+            // a policy that could not be evaluated must not be missed as a forbid
+            whole = whole && found.errors().next().is_none();
+            let of = if response.decision() == Said::Allow { &mut permits } else { &mut forbids };
+            of.extend(found.reason().map(ToString::to_string));
+        }
+        let allowed = whole && forbids.is_empty() && !permits.is_empty();
+        let rules = if allowed { permits } else { forbids };
+        Some(Decision { allowed, rules: rules.into_iter().collect() })
     }
 
     fn allows(&self, question: &Question) -> bool {

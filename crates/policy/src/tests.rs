@@ -357,6 +357,18 @@ proptest! {
     }
 
     #[test]
+    fn the_policies_of_the_askers_roles_say_what_all_policies_say(question in any_question()) {
+        let house = house();
+        let by_all = house.held_against(&question, std::iter::once(&house.set));
+        let by_roles = house.decide(&question);
+        prop_assert_eq!(by_roles.allowed, by_all.allowed);
+        // who has no role is denied before anything is asked
+        if !question.asker.roles.is_empty() {
+            prop_assert_eq!(by_roles.rules, by_all.rules);
+        }
+    }
+
+    #[test]
     fn several_roles_reach_as_far_as_the_one_that_reaches_furthest(question in any_question()) {
         let (house, Question { asker, purpose, action, class, .. }) = (house(), question);
         let of_one = |role| house.reach(std::slice::from_ref(role), purpose, action, class);
