@@ -208,17 +208,18 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
                 Some(true) => frame_count = !frame_count,
                 Some(false) => return Ok(()),
                 None => {
-                    self.ear.count("unanswered", 1);
                     let what = if answers == 0 { "does not answer" } else { "does not say the rest" };
                     self.ear.note(format_args!("the meter at address {address} {what}"));
+                    self.ear.count("unanswered", 1);
                     return Ok(());
                 }
             }
         }
-        self.ear.count("more-left", 1);
         self.ear.note(format_args!(
             "the meter at address {address} says after {MAX_ANSWERS} telegrams that there are more; the rest is not read"
         ));
+        // after the note: whoever sees the count finds it
+        self.ear.count("more-left", 1);
         Ok(())
     }
 

@@ -144,10 +144,10 @@ impl Ear {
     pub(crate) fn not_opened(&self, why: impl std::fmt::Display) {
         let tries = format!("input.{}.tries", self.name);
         self.set_open(false);
-        self.count("not-opened", 1);
         if self.counters.get(&tries) == 0 {
             self.note(why);
         }
+        self.count("not-opened", 1);
         self.counters.add(tries, 1);
     }
 

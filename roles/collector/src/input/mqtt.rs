@@ -129,8 +129,8 @@ async fn session(
                         ear.count("subscribed", 1);
                         continue;
                     }
-                    ear.count("setup-failed", 1);
                     ear.note(format_args!("the broker does not let this client subscribe: {code:?}"));
+                    ear.count("setup-failed", 1);
                 }
             }
             Packet::Publish(publish) => {

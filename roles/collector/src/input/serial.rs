@@ -55,13 +55,13 @@ pub(crate) async fn hear(input: &Input, path: &Path, ear: &Ear) {
 pub(crate) fn missed(input: &Input, ended: Ended, ear: &Ear) {
     match ended {
         Ended::Gone => {
-            ear.count("gone", 1);
             ear.note(format_args!("{} is gone; opening it again", input.from));
+            ear.count("gone", 1);
         }
         Ended::Silent => {
-            ear.count("silent", 1);
             let seconds = input.silent_after().unwrap_or_default();
             ear.note(format_args!("{} has said nothing for {seconds} s; opening it again", input.from));
+            ear.count("silent", 1);
         }
         Ended::Unwanted => {}
     }

@@ -189,8 +189,8 @@ async fn drain(input: &Input, mut stream: impl AsyncRead + Unpin, ear: &Ear) {
             Err(_) if silent.is_some_and(|silent| last.elapsed() >= silent) => {
                 // It cannot be opened anew from here: it is told, once.
                 told = true;
-                ear.count("silent", 1);
                 ear.note(format_args!("{} has said nothing for {} s", input.from, last.elapsed().as_secs()));
+                ear.count("silent", 1);
             }
             Err(_) => {}
         }
