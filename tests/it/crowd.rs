@@ -1,6 +1,7 @@
 //! A house with people: each is a user of the machine, and reaches the rooms as that user, with the command or past it.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -16,6 +17,7 @@ use wire::{Message, Method, Room};
 
 use crate::custody::words;
 use crate::scene::Scene;
+use crate::signing::{ORIGIN, Session, passkey, sign_in};
 
 /// Users that every Debian has, and a group for all of them.
 pub(crate) const USERS: [&str; 15] = [
@@ -25,11 +27,25 @@ pub(crate) const USERS: [&str; 15] = [
 const GROUP: &str = "nogroup";
 const RELAY_OF: &str = "METERKEEP_TEST_RELAY_OF";
 
+/// The methods that people call in their sessions.
+const IN_SESSION: [Method; 5] = [
+    Method::WardenGrant,
+    Method::WardenCollectorToken,
+    Method::WardenRevokeCollector,
+    Method::WardenStaff,
+    Method::WardenLogin,
+];
+
 /// The house, and the programs where its people reach them.
 pub(crate) struct Crowd {
     pub(crate) scene: Scene,
     command: PathBuf,
     relay: PathBuf,
+    /// Who was named, with their users, and has not signed in yet.
+    named: RefCell<Vec<(String, String)>>,
+    /// By user.
+    sessions: RefCell<BTreeMap<String, Session>>,
+    open: bool,
 }
 
 /// Whether this test can act as several users. Says so where it cannot.
@@ -53,7 +69,7 @@ impl Crowd {
     }
 
     /// Of a house that is there already.
-    pub(crate) fn of(scene: Scene) -> Self {
+    pub(crate) fn of(mut scene: Scene) -> Self {
         let (command, relay) = (scene.house.outside("meterkeep"), scene.house.outside("relay"));
         std::fs::copy(program("meterkeep"), &command).unwrap();
         std::fs::copy(std::env::current_exe().unwrap(), &relay).unwrap();
@@ -62,18 +78,69 @@ impl Crowd {
         for (path, mode) in paths {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         }
-        Self { scene, command, relay }
+        // passkeys belong to an address
+        let settings = scene.house.layout.config();
+        let text = std::fs::read_to_string(&settings).unwrap();
+        let with = text.replace("address = \"\"", &format!("address = \"{ORIGIN}\""));
+        assert_ne!(with, text);
+        std::fs::write(&settings, with).unwrap();
+        scene.house.stop(Room::Warden);
+        scene.house.start(Room::Warden);
+        scene.house.wait_until_ready();
+        let (named, sessions) = (RefCell::default(), RefCell::default());
+        Self { scene, command, relay, named, sessions, open: false }
+    }
+
+    /// Where a user's command keeps its session.
+    pub(crate) fn session_file(&self, user: &str) -> PathBuf {
+        self.scene.house.outside(&format!("{user}.session"))
     }
 
     /// The owner's command.
     pub(crate) fn owner(&self, command: &str, arguments: &[&str]) -> Said {
-        self.scene.house.command(command).args(arguments).said()
+        let mut call = self.scene.house.command(command).args(arguments);
+        call.0.env("METERKEEP_SESSION", self.session_file("root"));
+        call.said()
     }
 
-    /// Makes somebody one of the house's people, with a role.
+    /// Makes somebody one of the house's people, with a role. They sign in as soon as they can reach the house.
     pub(crate) fn name(&self, person: &str, user: &str, role: &str) {
+        if self.sessions.borrow().is_empty() {
+            self.signs_in("root", "root");
+        }
         let _ = self.owner("people add", &[person, "--user", user]).good();
         let _ = self.owner("people give", &[person, role]).good();
+        self.named.borrow_mut().push((person.to_owned(), user.to_owned()));
+        if self.open {
+            self.all_sign_in();
+        }
+    }
+
+    fn all_sign_in(&self) {
+        for (person, user) in self.named.take() {
+            self.signs_in(&person, &user);
+        }
+    }
+
+    /// Invites somebody, who makes a passkey and signs in with it.
+    fn signs_in(&self, person: &str, user: &str) {
+        let said = self.owner("login invite", &[person]).good();
+        let code = said.out.lines().next().and_then(|line| line.rsplit(' ').next()).unwrap();
+        let warden = self.scene.house.layout.verifier(Room::Warden).unwrap();
+        let house = grant::act::house_of(warden.as_bytes());
+        let mut relay = self.relay(user);
+        let mut authenticator = passkey(&mut relay, code);
+        let session = sign_in(&mut relay, &mut authenticator, person, house);
+        let file = self.session_file(user);
+        session.keep(&file);
+        nix::unistd::chown(&file, Some(users().1(user).into()), None).unwrap();
+        self.sessions.borrow_mut().insert(user.to_owned(), session);
+    }
+
+    /// Somebody's command is not signed in any more.
+    pub(crate) fn signs_out(&self, user: &str) {
+        self.sessions.borrow_mut().remove(user);
+        std::fs::remove_file(self.session_file(user)).unwrap();
     }
 
     /// Opens the sockets that people need to the group of all users.
@@ -86,6 +153,8 @@ impl Crowd {
             self.scene.house.start(room);
         }
         self.scene.house.wait_until_ready();
+        self.open = true;
+        self.all_sign_in();
     }
 
     /// Makes a key for somebody and gives the arguments that sign with it.
@@ -118,6 +187,7 @@ impl Crowd {
     /// A user's command.
     pub(crate) fn by(&self, user: &str, command: &str, arguments: &[&str]) -> Said {
         let mut call = Self::as_user(&self.command, user);
+        call.env("METERKEEP_SESSION", self.session_file(user));
         call.args(command.split(' ')).arg("--house").arg(self.scene.house.root()).args(arguments);
         Meterkeep(call).said()
     }
@@ -144,7 +214,7 @@ impl Crowd {
             .stderr(Stdio::null());
         let mut child = call.spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        Relay { child, input, output }
+        Relay { child, input, output, session: self.sessions.borrow().get(user).map(Session::again) }
     }
 }
 
@@ -153,11 +223,24 @@ pub(crate) struct Relay {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    /// Calls of people go in it, where there is one.
+    pub(crate) session: Option<Session>,
 }
 
 impl Relay {
-    /// The answer, or the word of the refusal.
+    /// The answer, or the word of the refusal; in the session of who is signed in.
     pub(crate) fn raw(&mut self, method: Method, body: &[u8]) -> Result<Vec<u8>, String> {
+        match self.session.as_ref().filter(|_| IN_SESSION.contains(&method)) {
+            None => self.plain(method, body),
+            Some(session) => {
+                let call = session.sign(method, body);
+                self.plain(Method::WardenInSession, &call)
+            }
+        }
+    }
+
+    /// The same outside of any session.
+    pub(crate) fn plain(&mut self, method: Method, body: &[u8]) -> Result<Vec<u8>, String> {
         writeln!(self.input, "{} {}", method.number(), hex::encode(body)).unwrap();
         loop {
             let mut line = String::new();

@@ -8,4 +8,5 @@ mod fault;
 mod files;
 mod flow;
 mod scene;
+mod signing;
 mod tools;

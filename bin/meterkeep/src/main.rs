@@ -17,6 +17,7 @@ mod handover;
 mod init;
 mod keys;
 mod launcher;
+mod login;
 mod manual;
 mod meters;
 mod officer;
@@ -61,6 +62,8 @@ enum Command {
     Erasure(erasure::Args),
     Backup(backup::Args),
     Meters(meters::Args),
+    Login(login::Args),
+    Logout(login::LogoutArgs),
     People(people::Args),
     Access(access::Args),
     Roles(roles::Args),
@@ -94,6 +97,8 @@ fn main() -> ExitCode {
         Command::Erasure(args) => erasure::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Meters(args) => meters::run(&args),
+        Command::Login(args) => login::run(&args),
+        Command::Logout(args) => login::logout(&args),
         Command::People(args) => people::run(&args),
         Command::Access(args) => access::run(&args),
         Command::Roles(args) => roles::run(&args),

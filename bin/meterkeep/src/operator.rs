@@ -12,10 +12,12 @@ use seal::sign::Signer;
 use wire::archive::Asked;
 use wire::custody::{Carried, Errand, ErrandAnswer};
 use wire::health::{Health, HealthRequest};
+use wire::login::{InSession, SessionCall};
 use wire::staff::{StaffAnswer, StaffErrand, Wish};
 use wire::warden::{GrantRequest, Granted};
 use wire::{Message, Method, Room};
 
+use crate::login::{SignedIn, signed_in};
 use crate::problem::Problem;
 
 /// How long a question may take; key imports and large questions do.
@@ -27,6 +29,8 @@ const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) struct Operator {
     layout: Layout,
     trust: Trust,
+    /// Who is signed in calls the warden in that session.
+    session: Option<SignedIn>,
     /// Connections are kept for the next call.
     clients: Mutex<BTreeMap<Room, Client>>,
 }
@@ -42,10 +46,21 @@ pub(crate) struct Reach {
 }
 
 impl Operator {
-    /// In the house of this folder.
+    /// In the house of this folder, in the session of who is signed in.
     pub(crate) fn new(layout: &Layout) -> Result<Self, Problem> {
+        let session = signed_in(layout, UtcMillis::now())?;
+        Ok(Self { session, ..Self::without_session(layout)? })
+    }
+
+    /// The same outside of any session.
+    pub(crate) fn without_session(layout: &Layout) -> Result<Self, Problem> {
         let trust = Trust::load(&layout.house_authority()).map_err(|e| Problem::new(e.to_string()))?;
-        Ok(Self { layout: layout.clone(), trust, clients: Mutex::default() })
+        Ok(Self { layout: layout.clone(), trust, session: None, clients: Mutex::default() })
+    }
+
+    /// Who is signed in.
+    pub(crate) const fn signed_in(&self) -> Option<&SignedIn> {
+        self.session.as_ref()
     }
 
     /// Where things lie.
@@ -80,7 +95,19 @@ impl Operator {
         question: &Q,
     ) -> Result<A, Problem> {
         let client = self.client(room)?;
-        client.call(method, question, PATIENCE).await.map_err(|e| Problem::call(self.layout.root(), &e))
+        let done = match self.session.as_ref().filter(|_| room == Room::Warden) {
+            None => client.call(method, question, PATIENCE).await,
+            Some(session) => {
+                let call = SessionCall { method: method.number(), body: question.encode_to_vec() };
+                let SignedIn { person, signer, house, .. } = session;
+                let (call, now) = (call.encode_to_vec(), UtcMillis::now());
+                let call = grant::approval::sign_call(*house, person, call, now, signer);
+                let call = call.map_err(Problem::during("cannot sign the call"))?;
+                let asked = InSession { session_key: signer.verifier().as_bytes().to_vec(), call };
+                client.call(Method::WardenInSession, &asked, PATIENCE).await
+            }
+        };
+        done.map_err(|e| Problem::call(self.layout.root(), &e))
     }
 
     /// How a room is.
@@ -101,7 +128,8 @@ impl Operator {
         self.call(Method::WardenStaff, Room::Warden, &StaffErrand { wish: Some(wish) }).await
     }
 
-    /// Asks the archive under a fresh grant: the warden grants, a session key that lives for this call signs.
+    /// Asks the archive under a fresh grant: the warden grants, and the key of the session signs, or one that lives for this
+    /// call.
     pub(crate) async fn ask<Q: Message, A: Message + Default>(
         &self,
         (purpose, action): (Purpose, Action),
@@ -109,7 +137,8 @@ impl Operator {
         method: Method,
         body: &Q,
     ) -> Result<A, Problem> {
-        let session = Signer::generate().map_err(Problem::during("cannot make a session key"))?;
+        let fresh = Signer::generate().map_err(Problem::during("cannot make a session key"))?;
+        let session = self.session.as_ref().map_or(&fresh, |session| &session.signer);
         let month = |m: Option<Month>| m.map_or(0, Month::number);
         let wish = GrantRequest {
             session_key: session.verifier().as_bytes().to_vec(),
@@ -123,7 +152,7 @@ impl Operator {
         };
         let granted: Granted = self.call(Method::WardenGrant, Room::Warden, &wish).await?;
         let request =
-            grant::sign_request(&granted.grant, action, body.encode_to_vec(), UtcMillis::now(), &session)
+            grant::sign_request(&granted.grant, action, body.encode_to_vec(), UtcMillis::now(), session)
                 .map_err(Problem::during("cannot sign the request"))?;
         self.call(method, Room::Archive, &Asked { request }).await
     }

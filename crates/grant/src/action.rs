@@ -113,6 +113,17 @@ impl Action {
     }
 }
 
+impl Action {
+    /// Whether it is about keys, people or roles: then nobody does it with a sign-in of this morning, but with one of now.
+    #[must_use]
+    pub const fn is_weighty(self) -> bool {
+        matches!(
+            self,
+            Self::ImportKeys | Self::KeepKeys | Self::ManagePeople | Self::ManageRoles | Self::ApproveRoles
+        )
+    }
+}
+
 impl std::fmt::Display for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())

@@ -6,7 +6,8 @@
 //! the checks make.
 //!
 //! Key officers sign each of their acts with a key of their own ([`act`]), which the vault has pinned: on meter keys no
-//! grant of the warden is enough. What people agree to they sign with a key of their own, too ([`approval`]).
+//! grant of the warden is enough. What people agree to they sign with a key of their own, too ([`approval`]),
+//! and who is signed in signs each call with the key of the session.
 
 pub mod act;
 mod action;
@@ -28,8 +29,8 @@ pub use action::{Action, Purpose};
 pub use chain::{HEAD_DOMAIN, Head, RECEIPT_DOMAIN, Receipt};
 pub use check::{
     ActError, ApprovalError, GrantError, MAX_RECEIPT_AGE_MS, ReceiptError, Recorded, RequestError, Verified,
-    check_act, check_act_of_old, check_approval, check_entry, check_grant, check_past_entry, check_receipt,
-    check_request,
+    check_act, check_act_of_old, check_approval, check_call, check_entry, check_grant, check_past_entry,
+    check_receipt, check_request,
 };
 pub use event::{DataSpan, Event, MAX_DETAIL, MAX_SUBJECTS, Outcome, event_hash};
 pub use grant::{GRANT_DOMAIN, Grant, MAX_GRANT_LIFE_MS};

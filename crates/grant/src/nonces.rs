@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use base::UtcMillis;
 
-use crate::approval::Approval;
+use crate::approval::{Approval, Call};
 use crate::{CLOCK_SKEW_MS, MAX_REQUEST_AGE_MS, Request, Verified};
 
 /// The nonces of the requests that could still be presented again. Older ones are refused by their time, so
@@ -59,6 +59,14 @@ impl Nonces {
     /// When it was taken before, or when there are too many.
     pub fn take_approval(&mut self, approval: &Verified<Approval>, now: UtcMillis) -> Result<(), Replayed> {
         self.take_one(approval.nonce, approval.at, now)
+    }
+
+    /// Takes a call's nonce.
+    ///
+    /// # Errors
+    /// When it was taken before, or when there are too many.
+    pub fn take_call(&mut self, call: &Verified<Call>, now: UtcMillis) -> Result<(), Replayed> {
+        self.take_one(call.nonce, call.at, now)
     }
 
     fn take_one(&mut self, nonce: [u8; 16], at: UtcMillis, now: UtcMillis) -> Result<(), Replayed> {

@@ -28,6 +28,8 @@ pub struct Config {
 pub struct HouseConfig {
     /// Its name, for people.
     pub name: String,
+    /// Where its pages are, `https://meters.example.org`: passkeys belong to that address. Empty: there are none.
+    pub address: String,
     /// User number of the person who owns it; `init` writes it.
     pub owner_uid: u32,
     /// The operating system's group of those who may speak to warden and archive; `people open` writes it. Empty: the owner
@@ -43,6 +45,7 @@ impl Default for HouseConfig {
     fn default() -> Self {
         Self {
             name: "house".to_owned(),
+            address: String::new(),
             owner_uid: 0,
             staff_group: String::new(),
             default_resolution: "daily".to_owned(),

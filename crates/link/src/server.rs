@@ -148,7 +148,7 @@ where
             break;
         };
         let Ok(turn) = Arc::clone(&in_work).acquire_owned().await else { break };
-        let (service, replies, caller) = (Arc::clone(&service), replies.clone(), caller.clone());
+        let (service, replies, caller) = (Arc::clone(&service), replies.clone(), caller);
         tokio::spawn(async move {
             let id = request.id;
             let reply = match judge_and_call(&*service, caller, room, request).await {

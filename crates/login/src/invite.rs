@@ -94,6 +94,11 @@ impl Invitations {
         self.make(name, For::Owner, "first start", now)
     }
 
+    /// There is no owner after all: the code was used and nothing came of it. That nobody signs in here is the caller's to see.
+    pub const fn unowned(&mut self) {
+        self.owned = false;
+    }
+
     /// Invites a person, or lets one return; an earlier invitation of the same person is over.
     ///
     /// # Errors

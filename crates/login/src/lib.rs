@@ -6,8 +6,6 @@
 //! and one text for outside.
 
 pub mod account;
-#[cfg(feature = "software-authenticator")]
-pub mod authenticator;
 mod bounded;
 mod bytes;
 mod challenge;

@@ -305,6 +305,5 @@ const fn refusal(error: &WebauthnError) -> Refusal {
 }
 
 #[cfg(test)]
-#[cfg(feature = "software-authenticator")]
 #[path = "passkey_tests.rs"]
 mod tests;

@@ -1,12 +1,12 @@
 //! Passkeys against an authenticator in software, and what attackers would change.
 
+use authenticator::Authenticator;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use seal::sign::Signer;
 
 use super::*;
-use crate::authenticator::Authenticator;
 use crate::challenge::tests::{NOW, challenge};
 
 const ORIGIN: &str = "https://meters.example.org";

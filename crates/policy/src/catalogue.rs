@@ -55,7 +55,7 @@ pub struct Purposed {
     pub in_time: BTreeSet<Class>,
     /// Whose data is read stands in an open case.
     pub case: bool,
-    /// How well who asks has shown who they are.
+    /// How well who asks has shown who they are; for what is weighty at least [`Strength::StepUp`].
     pub login: Strength,
     /// How long what is kept for it is kept, days.
     pub retention_days: u32,
@@ -186,9 +186,14 @@ struct FilePurpose {
     in_time: Vec<String>,
     #[serde(default)]
     case: bool,
-    #[serde(default)]
+    #[serde(default = "usual_login")]
     login: Strength,
     retention_days: u32,
+}
+
+/// Staff show two factors; a house that wants less has to say so.
+const fn usual_login() -> Strength {
+    Strength::MultiFactor
 }
 
 #[derive(Deserialize)]

@@ -102,15 +102,22 @@ fn permit(role: &str, actions: &[Action], purpose: Purpose, login: Strength, als
 fn policies_of(name: &str, role: &Role, purpose: Purpose, with: &Purposed) -> Vec<(String, String)> {
     let named = |way: &str| format!("{name}/{purpose}/{way}");
     if role.single_handed {
-        let alone = ["context.single_handed".to_owned()];
-        return vec![(named("single-handed"), permit(name, purpose.actions(), purpose, with.login, &alone))];
+        // who is alone with a machine of their own proves nothing more by a second factor
+        let (alone, login) = (["context.single_handed".to_owned()], Strength::Machine);
+        return vec![(named("single-handed"), permit(name, purpose.actions(), purpose, login, &alone))];
     }
     let shift = || role.on_shift.then(|| "context.on_shift".to_owned()).into_iter().collect::<Vec<_>>();
     let (reading, acting): (Vec<Action>, Vec<Action>) =
         purpose.actions().iter().partition(|action| action.reaches_readings());
+    let (weighty, acting): (Vec<Action>, Vec<Action>) =
+        acting.into_iter().partition(|action| action.is_weighty());
     let mut made = Vec::new();
-    if !acting.is_empty() {
-        made.push((named("acting"), permit(name, &acting, purpose, with.login, &shift())));
+    for (way, actions, login) in
+        [("acting", acting, with.login), ("stepped-up", weighty, with.login.max(Strength::StepUp))]
+    {
+        if !actions.is_empty() {
+            made.push((named(way), permit(name, &actions, purpose, login, &shift())));
+        }
     }
     if !reading.is_empty() && !with.classes.is_empty() {
         let mut also = shift();

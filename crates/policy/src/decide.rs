@@ -271,8 +271,8 @@ impl Reason {
 impl Need {
     fn sentence(self, purpose: Purpose) -> String {
         match self {
-            Self::Login(Strength::StepUp) => "sign in again with two factors".to_owned(),
-            Self::Login(_) => "sign in with two factors".to_owned(),
+            Self::Login(Strength::StepUp) => "sign in again with two factors (`meterkeep login --again`)".to_owned(),
+            Self::Login(_) => "sign in with two factors (`meterkeep login`)".to_owned(),
             Self::Case => {
                 "name an open case that is about these tenancies (`meterkeep access case --tenancy ... --reason ...`)".to_owned()
             }

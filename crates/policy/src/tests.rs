@@ -16,7 +16,7 @@ fn house() -> &'static Policies {
 
 fn asker(roles: &[&str]) -> Asker {
     let roles = roles.iter().map(|role| (*role).to_owned()).collect();
-    Asker { name: "anna".to_owned(), roles, here: true, login: Strength::Machine }
+    Asker { name: "anna".to_owned(), roles, here: true, login: Strength::StepUp }
 }
 
 fn reads(roles: &[&str], purpose: Purpose, class: Class, facts: Facts) -> Question {
@@ -113,17 +113,58 @@ fn an_emergency_opens_what_an_approval_would_and_no_more() {
 }
 
 #[test]
-fn a_purpose_that_wants_a_better_login_says_so() {
-    let text = Catalogue::built_in_text()
-        .replace("[purposes.billing]\n", "[purposes.billing]\nlogin = \"multi-factor\"\n");
-    let house = Policies::compile(Catalogue::parse(&text).unwrap()).unwrap();
-    let mut ask = reads(&["billing"], Purpose::Billing, Class::Billing, NOTHING);
-    let needs = vec![Need::Login(Strength::MultiFactor)];
-    assert_eq!(house.why(&ask), Reason::Needs { needs, instead: None });
-    for (login, allowed) in [(Strength::MultiFactor, true), (Strength::StepUp, true)] {
-        ask.asker.login = login;
-        assert_eq!(house.decide(&ask).allowed, allowed);
+fn staff_show_two_factors_and_once_more_for_keys_people_and_roles() {
+    let house = house();
+    let with = |login, question: &Question| {
+        let mut question = question.clone();
+        question.asker.login = login;
+        house.why(&question)
+    };
+    let needs = |login| Reason::Needs { needs: vec![Need::Login(login)], instead: None };
+    let reading = reads(&["billing"], Purpose::Billing, Class::Billing, NOTHING);
+    assert_eq!(with(Strength::Machine, &reading), needs(Strength::MultiFactor));
+    assert_eq!(with(Strength::MultiFactor, &reading), Reason::Allowed);
+    let mut weighty = 0;
+    for (name, role) in &house.catalogue().roles {
+        for purpose in role.purposes.iter().filter(|_| !role.single_handed) {
+            for action in purpose.actions().iter().filter(|action| !action.reaches_readings()) {
+                let question = does(&[name], *purpose, *action);
+                let enough = if action.is_weighty() { Strength::StepUp } else { Strength::MultiFactor };
+                weighty += u32::from(action.is_weighty());
+                assert_eq!(with(Strength::Machine, &question), needs(enough), "{name} {action}");
+                let two = if action.is_weighty() { needs(enough) } else { Reason::Allowed };
+                assert_eq!(with(Strength::MultiFactor, &question), two, "{name} {action}");
+                assert_eq!(with(Strength::StepUp, &question), Reason::Allowed, "{name} {action}");
+            }
+        }
     }
+    assert!(weighty >= 5, "keys twice, people, roles and agreement to them");
+}
+
+#[test]
+fn a_house_says_so_where_it_wants_another_login_and_weakens_nothing_weighty() {
+    let weak = Catalogue::built_in_text()
+        .replace("[purposes.billing]\n", "[purposes.billing]\nlogin = \"machine\"\n")
+        .replace("[purposes.key-import]\n", "[purposes.key-import]\nlogin = \"machine\"\n");
+    let house = Policies::compile(Catalogue::parse(&weak).unwrap()).unwrap();
+    let mut ask = reads(&["billing"], Purpose::Billing, Class::Billing, NOTHING);
+    ask.asker.login = Strength::Machine;
+    assert!(house.decide(&ask).allowed);
+    let mut import = does(&["key-officer"], Purpose::KeyImport, Action::ImportKeys);
+    assert!(house.decide(&import).allowed);
+    import.asker.login = Strength::MultiFactor;
+    assert!(!house.decide(&import).allowed);
+}
+
+#[test]
+fn who_is_alone_needs_no_second_factor_and_who_is_not_does() {
+    let house = house();
+    let mut ask =
+        reads(&["owner"], Purpose::Operations, Class::Fine, Facts { single_handed: true, ..NOTHING });
+    ask.asker.login = Strength::Machine;
+    assert!(house.decide(&ask).allowed);
+    ask.facts.single_handed = false;
+    assert!(!house.decide(&ask).allowed);
 }
 
 #[test]

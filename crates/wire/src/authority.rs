@@ -68,7 +68,9 @@ pub const fn callers_of(method: Method) -> Grantees {
         Method::WardenGrant
         | Method::WardenCollectorToken
         | Method::WardenRevokeCollector
-        | Method::WardenStaff => &[Operator],
+        | Method::WardenStaff
+        | Method::WardenLogin
+        | Method::WardenInSession => &[Operator],
         Method::WardenEnrolCollector | Method::WardenCollectors => &[R(Intake)],
         Method::ArchiveReadings
         | Method::ArchiveRegister

@@ -17,6 +17,7 @@ pub mod gateway;
 pub mod health;
 pub mod intake;
 pub mod ledger;
+pub mod login;
 pub mod mark;
 mod method;
 mod room;

@@ -100,6 +100,10 @@ methods! {
     WardenCollectors = 64, Warden, "warden.collectors";
     /// People, roles, cases and access in time.
     WardenStaff = 65, Warden, "warden.staff";
+    /// Signing in, and ways to sign in.
+    WardenLogin = 66, Warden, "warden.login";
+    /// Any call of a person to the warden, signed by the key of their session.
+    WardenInSession = 67, Warden, "warden.in_session";
 
     /// Readings, against a signed request under a grant.
     ArchiveReadings = 70, Archive, "archive.readings";

@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
+use authenticator::Authenticator;
 use base::{Secret, UtcMillis};
-use login::authenticator::Authenticator;
 use login::throttle::Attempt;
 use login::{
     Account, Challenge, Claimant, CodeGenerator, Invitations, Name, Passkey, RecoveryCodes, RelyingParty,

@@ -6,6 +6,7 @@
 //! token's secret, that the owner wants it. Every grant, denial, enrolment and revocation is in the log before it
 //! is answered: without the ledger's receipt nothing is given.
 
+mod collectors;
 mod enrolment;
 mod errands;
 mod in_force;
@@ -13,6 +14,7 @@ mod minting;
 mod people;
 mod service;
 mod shown;
+mod signing_in;
 mod staff;
 mod standing;
 mod state;
@@ -28,7 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use base::Secret;
-use house::{Context, StartError};
+use house::{Context, HouseConfig, StartError};
 use journal::{Disk, RealDisk, read_whole, write_atomically};
 use link::pki::Certified;
 use recorder::LedgerRecorder;
@@ -36,6 +38,7 @@ use wire::Room;
 use zeroize::Zeroizing;
 
 use crate::enrolment::Office;
+use crate::signing_in::{Address, Desk, LoginFile};
 use crate::staff::Staff;
 use crate::state::StateFile;
 
@@ -48,19 +51,24 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     let folder = layout.room(Room::Warden);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let office = Office {
-        tokens: TokenKey::new(token_key(disk.as_ref(), &folder.join("token.key"))?),
+        tokens: TokenKey::new(key_of_file(disk.as_ref(), &folder.join("token.key"), TOKENS_END)?),
         authority: Certified {
             certificate: text(&layout.collector_authority())?,
             key: text(&folder.join("collector-ca-key.pem"))?,
         },
         core_key: layout.verifier(Room::Intake)?,
     };
+    let key = key_of_file(disk.as_ref(), &folder.join("login.key"), LOGINS_END)?;
+    let file = LoginFile::new(Arc::clone(&disk), folder.join("sign-in"), key);
+    let HouseConfig { name, address, .. } = &context.config.house;
+    let desk = Desk::open(file, &Address { origin: address, title: name })
+        .map_err(|e| StartError::during("cannot read who signs in")(&e))?;
     let recorder = LedgerRecorder::new(context.client(Room::Ledger)?, layout.verifier(Room::Ledger)?);
     let people = People::new(context.config.house.owner_uid);
     let staff = Staff::open(Arc::clone(&disk), &folder.join("staff"))
         .map_err(|e| StartError::during("cannot read who works here")(&e))?;
     let file = StateFile::new(disk, folder.join("state"));
-    let warden = Warden::new(people, layout.signer(Room::Warden)?, recorder, office, (file, staff))
+    let warden = Warden::new(people, layout.signer(Room::Warden)?, recorder, office, (file, staff), desk)
         .map_err(|e| StartError::during("cannot read the warden's state")(&e))?;
     let door = context.door()?;
     link::serve(door, Room::Warden, Arc::new(warden), context.shutdown).await;
@@ -72,13 +80,18 @@ fn text(path: &Path) -> Result<String, StartError> {
         .map_err(|e| StartError(format!("cannot read `{}`: {e}; `meterkeep init` writes it", path.display())))
 }
 
-/// The key that the secrets of tokens are derived from: made at the first start, never shown.
-fn token_key(disk: &dyn Disk, path: &Path) -> Result<Secret<32>, StartError> {
-    let failed = |e: &dyn std::fmt::Display| StartError(format!("the token key: {e}"));
+/// What becomes of it when the key is made anew that the secrets of tokens are derived from.
+const TOKENS_END: &str = "open tokens end";
+/// The same of the key under which ways to sign in are sealed.
+const LOGINS_END: &str = "and the file `sign-in` beside it: everybody is invited anew";
+
+/// A key of the warden's own: made at the first start, never shown.
+fn key_of_file(disk: &dyn Disk, path: &Path, without: &str) -> Result<Secret<32>, StartError> {
+    let failed = |e: &dyn std::fmt::Display| StartError(format!("`{}`: {e}", path.display()));
     if let Some(bytes) = read_whole(disk, path, 64).map_err(|e| failed(&e))? {
         let bytes = Zeroizing::new(bytes);
         return Secret::from_slice(&bytes).ok_or_else(|| {
-            failed(&format!("`{}` has not 32 bytes; move it away, open tokens end", path.display()))
+            failed(&format!("it has not 32 bytes; put back a good copy, or move it away, {without}"))
         });
     }
     let key = Secret::random().map_err(|e| failed(&e))?;
@@ -97,9 +110,9 @@ mod tests {
         let disk = FaultyDisk::new(0);
         disk.make_dir(Path::new("/w")).unwrap();
         let path = Path::new("/w/token.key");
-        let first = token_key(&disk, path).ok().unwrap();
-        assert_eq!(token_key(&disk, path).ok().unwrap().expose(), first.expose());
+        let first = key_of_file(&disk, path, TOKENS_END).ok().unwrap();
+        assert_eq!(key_of_file(&disk, path, TOKENS_END).ok().unwrap().expose(), first.expose());
         write_atomically(&disk, path, &[1; 31]).unwrap();
-        assert!(token_key(&disk, path).err().unwrap().to_string().contains("token.key"));
+        assert!(key_of_file(&disk, path, TOKENS_END).err().unwrap().to_string().contains("token.key"));
     }
 }

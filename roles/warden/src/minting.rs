@@ -62,6 +62,11 @@ pub enum Denied {
     /// A request whose fields make no sense.
     #[error("the request's {0}; this is a fault of the program that asks")]
     Malformed(&'static str),
+    /// A grant is for the session that asks.
+    #[error(
+        "the request names another session's key than the one that asks; this is a fault of the program that asks"
+    )]
+    OtherSession,
     /// Too much at once.
     #[error("{0}; ask for less at once")]
     TooMuch(&'static str),
@@ -83,6 +88,7 @@ impl Denied {
             Self::NoCase(_) => "no-case",
             Self::Nothing => "no-action",
             Self::Malformed(_) => "malformed",
+            Self::OtherSession => "other-session",
             Self::TooMuch(_) => "too-much",
         }
     }

@@ -66,6 +66,12 @@ impl People {
         Person { uid, name, role }
     }
 
+    /// Whether that is the name of the owner, or of root.
+    #[must_use]
+    pub fn is_owner(&self, name: &str) -> bool {
+        name == self.owner() || name == self.person(0).name
+    }
+
     /// The owner's name, for a sentence that says whom to ask.
     #[must_use]
     pub fn owner(&self) -> String {

@@ -22,6 +22,12 @@ pub(crate) struct Standing {
     pub(crate) single_handed: bool,
     /// Until when their shift lasts, if it does.
     pub(crate) shift: Option<UtcMillis>,
+    /// How well they have shown who they are.
+    pub(crate) login: Strength,
+    /// One of the house's people, and no other user of the machine.
+    pub(crate) known: bool,
+    /// Who set the house up, or administers the machine.
+    pub(crate) owner: bool,
     /// Root, who could be the owner at any time; grants say so.
     is_root: bool,
 }
@@ -30,27 +36,29 @@ impl Standing {
     /// Of the person with this user number.
     pub(crate) fn of(people: &People, staff: &State, uid: u32, now: UtcMillis) -> Self {
         let found = people.person(uid);
-        let single_handed = !staff.has_staff(now);
+        let (single_handed, owner) = (!staff.has_staff(now), found.role.is_some());
+        let login = Strength::Machine;
         if let Some((name, member)) = staff.of_user(&found.name) {
             let roles = member.live_roles(now).map(ToOwned::to_owned).collect();
             let shift = staff.on_shift(name, now);
-            return Self { name: name.to_owned(), roles, single_handed, shift, is_root: false };
+            let name = name.to_owned();
+            return Self { name, roles, single_handed, shift, login, known: true, owner, is_root: false };
         }
         let role = if single_handed { OWNER } else { ADMINISTRATOR };
         let roles = found.role.iter().map(|_| role.to_owned()).collect();
         let is_root = matches!(found.role, Some(crate::Role::Root));
-        Self { name: found.name, roles, single_handed, shift: None, is_root }
+        Self { name: found.name, roles, single_handed, shift: None, login, known: owner, owner, is_root }
     }
 
-    /// Of somebody with these roles, as a colleague asks about them.
+    /// Of somebody with these roles and the best login, as a colleague asks about them.
     pub(crate) fn seen(name: &str, roles: Vec<String>, shift: Option<UtcMillis>) -> Self {
-        Self { name: name.to_owned(), roles, single_handed: false, shift, is_root: false }
+        let (name, login) = (name.to_owned(), Strength::StepUp);
+        Self { name, roles, single_handed: false, shift, login, known: true, owner: false, is_root: false }
     }
 
     /// As the policies ask for it.
     pub(crate) fn asker(&self) -> Asker {
-        let login = Strength::Machine;
-        Asker { name: self.name.clone(), roles: self.roles.clone(), here: true, login }
+        Asker { name: self.name.clone(), roles: self.roles.clone(), here: true, login: self.login }
     }
 
     /// The role that a policy's name begins with, as grants write it.

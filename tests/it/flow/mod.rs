@@ -9,6 +9,7 @@ mod handover;
 mod key_files;
 mod key_life;
 mod key_lists;
+mod login;
 mod moves;
 mod restart;
 mod staff;

@@ -110,7 +110,12 @@ fn each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log() {
     let _ = day.by(OFFICER, "approve", &[&approve[..], &["--yes"], &signing].concat()).good();
     day.refused(OPERATOR, "readings", &urgent, "take emergency access");
 
+    // who is not signed in is a user of the machine, and no more
+    day.signs_out(OPERATOR);
+    day.refused(OPERATOR, "readings", &["--latest"], "sign in with two factors (`meterkeep login`)");
     let _ = day.owner("people leave", &["bert"]).good();
+    day.refused(SERVICE, "readings", &of_case, "your session is over");
+    day.signs_out(SERVICE);
     day.refused(SERVICE, "readings", &of_case, "has no role in this house");
     for line in [
         "`bert` has the role `customer-service`",
@@ -119,6 +124,8 @@ fn each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log() {
         "access 1 ended: the question is answered",
         "emergency access 1 was justified: seen on site",
         "`bert` does not work here any more",
+        "by passkey, user",
+        "a passkey, invited by",
     ] {
         assert!(log_says(&day.scene.house, line), "`{line}` is not in the log");
     }

@@ -1,10 +1,10 @@
-//! Whether somebody agrees to something: by their own key, in this house, and now.
+//! Whether somebody agrees to something, or calls in their session: by their own key, in this house, and now.
 
 use base::UtcMillis;
 use seal::sign::Verifier;
 
 use super::Verified;
-use crate::approval::{APPROVAL_DOMAIN, Approval};
+use crate::approval::{APPROVAL, Approval, CALL, Call, Kind};
 use crate::{CLOCK_SKEW_MS, MAX_REQUEST_AGE_MS, ShapeError};
 
 /// Why an approval does not count.
@@ -14,23 +14,32 @@ pub enum ApprovalError {
     #[error(transparent)]
     Shape(#[from] ShapeError),
     /// Another key signed, or something was changed.
-    #[error("the approval is not signed by the key of `{person}` that this house knows")]
+    #[error("the {what} is not signed by the key of `{person}` that this house knows")]
     Signature {
+        /// What was signed.
+        what: &'static str,
         /// Whose key it should be.
         person: String,
     },
     /// Signed in somebody else's name.
-    #[error("the approval is of `{person}`, and somebody else brings it")]
+    #[error("the {what} is of `{person}`, and somebody else brings it")]
     OtherPerson {
+        /// What was signed.
+        what: &'static str,
         /// Who signed.
         person: String,
     },
     /// Another house.
-    #[error("the approval was signed for another house")]
-    OtherHouse,
+    #[error("the {what} was signed for another house")]
+    OtherHouse {
+        /// What was signed.
+        what: &'static str,
+    },
     /// Too long ago, or not yet.
-    #[error("the approval was signed {minutes} minutes from now; sign it again, and look at the clocks")]
+    #[error("the {what} was signed {minutes} minutes from now; sign it again, and look at the clocks")]
     Time {
+        /// What was signed.
+        what: &'static str,
         /// How far off.
         minutes: i64,
     },
@@ -44,7 +53,7 @@ impl ApprovalError {
             Self::Shape(_) => "malformed",
             Self::Signature { .. } => "approval-signature",
             Self::OtherPerson { .. } => "other-person",
-            Self::OtherHouse => "other-house",
+            Self::OtherHouse { .. } => "other-house",
             Self::Time { .. } => "approval-not-now",
         }
     }
@@ -62,20 +71,47 @@ pub fn check_approval(
     house: &[u8; 32],
     now: UtcMillis,
 ) -> Result<Verified<Approval>, ApprovalError> {
-    let (approval, signed) = Approval::read(encoded)?;
-    key.verify(APPROVAL_DOMAIN, &signed.body, &signed.signature)
-        .map_err(|_| ApprovalError::Signature { person: person.to_owned() })?;
+    check(APPROVAL, encoded, person, key, house, now).map(|value| Verified { value })
+}
+
+/// Checks a call that `person` brings, against the key of their session. That it counts once is the caller's to see to, too.
+///
+/// # Errors
+/// The first check that fails.
+pub fn check_call(
+    encoded: &[u8],
+    person: &str,
+    session: &Verifier,
+    house: &[u8; 32],
+    now: UtcMillis,
+) -> Result<Verified<Call>, ApprovalError> {
+    let Approval { at, nonce, errand: body, .. } = check(CALL, encoded, person, session, house, now)?;
+    Ok(Verified { value: Call { at, nonce, body } })
+}
+
+fn check(
+    kind: Kind,
+    encoded: &[u8],
+    person: &str,
+    key: &Verifier,
+    house: &[u8; 32],
+    now: UtcMillis,
+) -> Result<Approval, ApprovalError> {
+    let what = kind.what;
+    let (approval, signed) = Approval::read(kind, encoded)?;
+    key.verify(kind.domain, &signed.body, &signed.signature)
+        .map_err(|_| ApprovalError::Signature { what, person: person.to_owned() })?;
     if approval.person != person {
-        return Err(ApprovalError::OtherPerson { person: approval.person });
+        return Err(ApprovalError::OtherPerson { what, person: approval.person });
     }
     if approval.house != *house {
-        return Err(ApprovalError::OtherHouse);
+        return Err(ApprovalError::OtherHouse { what });
     }
     let age = now.0.saturating_sub(approval.at.0);
     if !(-CLOCK_SKEW_MS..=MAX_REQUEST_AGE_MS).contains(&age) {
-        return Err(ApprovalError::Time { minutes: age / 60_000 });
+        return Err(ApprovalError::Time { what, minutes: age / 60_000 });
     }
-    Ok(Verified { value: approval })
+    Ok(approval)
 }
 
 #[cfg(test)]
@@ -84,7 +120,7 @@ mod tests {
     use seal::sign::Signer;
 
     use super::*;
-    use crate::approval::sign_approval;
+    use crate::approval::{sign_approval, sign_call};
     use crate::{Nonces, Replayed};
 
     const NOW: UtcMillis = UtcMillis(1_795_000_000_000);
@@ -118,6 +154,18 @@ mod tests {
         let mut nonces = Nonces::new(10);
         assert_eq!(nonces.take_approval(&checked, NOW), Ok(()));
         assert_eq!(nonces.take_approval(&checked, NOW), Err(Replayed::Again));
+    }
+
+    #[test]
+    fn what_a_session_signs_is_no_approval_and_an_approval_is_no_call() {
+        let bo = Signer::generate().unwrap();
+        let call = sign_call(HOUSE, "bo", vec![1], NOW, &bo).unwrap();
+        let approval = signed(&bo, NOW);
+        let key = bo.verifier();
+        assert_eq!(check_call(&call, "bo", &key, &HOUSE, NOW).unwrap().body, [1]);
+        assert_eq!(code(&call, "bo", &bo, &HOUSE), "approval-signature");
+        let refused = check_call(&approval, "bo", &key, &HOUSE, NOW).unwrap_err();
+        assert_eq!(refused.to_string(), "the call is not signed by the key of `bo` that this house knows");
     }
 
     proptest! {

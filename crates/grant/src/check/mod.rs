@@ -6,7 +6,7 @@ mod receipt;
 mod request;
 
 pub use act::{ActError, check_act, check_act_of_old};
-pub use approval::{ApprovalError, check_approval};
+pub use approval::{ApprovalError, check_approval, check_call};
 pub use receipt::{MAX_RECEIPT_AGE_MS, ReceiptError, Recorded, check_entry, check_past_entry, check_receipt};
 pub use request::{GrantError, RequestError, check_grant, check_request};
 

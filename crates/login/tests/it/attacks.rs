@@ -1,6 +1,6 @@
 //! Those who are somebody else: each is refused, each with its reason in the log, and all hear the same.
 
-use login::authenticator::Authenticator;
+use authenticator::Authenticator;
 use login::throttle::{FAILURES_OF_A_PLACE, GUESSES_A_DAY};
 use login::{Claimant, Refusal, Session, Sessions, Step};
 

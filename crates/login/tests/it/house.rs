@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use authenticator::Authenticator;
 use base::{Secret, SecretBytes, UtcMillis};
-use login::authenticator::Authenticator;
 use login::password::Cost;
 use login::throttle::Attempt;
 use login::totp::code_at;

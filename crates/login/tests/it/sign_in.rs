@@ -1,6 +1,6 @@
 //! The ways in.
 
-use login::authenticator::Authenticator;
+use authenticator::Authenticator;
 use login::session::{IDLE, STEP_UP};
 use login::{Enrolment, Invitations, Refusal, SignInKey, Step, Strength};
 use ssh_key::private::{Ed25519Keypair, KeypairData};

@@ -19,6 +19,7 @@ use self::due::due;
 use self::steps::step_of;
 use crate::service::{ACTOR, Inner, policies_of};
 use crate::shown;
+use crate::signing_in::Strengthened;
 use crate::staff::{NotDone, Staff, Step, Used};
 use crate::standing::Standing;
 
@@ -68,11 +69,12 @@ impl<R: Record> Inner<R> {
         &self,
         uid: u32,
         errand: StaffErrand,
+        login: Option<Strengthened>,
         now: UtcMillis,
     ) -> Result<StaffAnswer, Refused> {
         let wish = errand.wish.ok_or_else(|| malformed("wish is missing"))?;
         let mut staff = self.staff.lock().await;
-        let standing = Standing::of(&self.people, staff.state(), uid, now);
+        let standing = self.standing(staff.state(), uid, login.as_ref(), now);
         let (wish, signed) = match wish {
             Wish::Signed(encoded) => match self.signed_wish(&encoded, staff.state(), &standing, now) {
                 Ok(wish) => (wish, true),
@@ -117,7 +119,11 @@ impl<R: Record> Inner<R> {
             _ => None,
         };
         let emergency = matches!(doing.step, Step::Glass(_));
+        let left = if let Step::Left(name) = &doing.step { Some(name.clone()) } else { None };
         write(&mut staff, &standing.name, doing.step, now)?;
+        if let Some(name) = left {
+            self.desk.forget(&name).await?;
+        }
         if emergency {
             self.counters.add("alarm.emergency-access", 1);
             self.counters.note(format!("`{}` took it: {}", standing.name, doing.done));

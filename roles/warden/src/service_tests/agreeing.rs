@@ -105,6 +105,7 @@ async fn a_role_on_shift_opens_in_a_shift_alone_and_a_grant_ends_with_it() {
     errand(&warden, OWNER, Wish::AddPerson(eve)).await.unwrap();
     let role = RoleOf { person: "eve".into(), role: "technician".into() };
     errand(&warden, OWNER, Wish::GiveRole(role)).await.unwrap();
+    super::signing_in::sign_in(&warden, OWNER, EVE).await;
 
     let health = GrantRequest {
         actions: vec!["read-health".to_owned()],

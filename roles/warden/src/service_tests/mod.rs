@@ -1,6 +1,7 @@
 //! The warden as its callers see it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use base::Secret;
 use grant::{Action, check_grant};
@@ -12,9 +13,12 @@ use recorder::NotRecorded;
 use recorder::memory::{Behaviour, MemoryLedger};
 use seal::mac;
 use wire::Room;
-use wire::gateway::{EnrolBody, EnrolmentBody};
+use wire::gateway::{Done, Enrol, EnrolBody, Enrolment, EnrolmentBody};
+use wire::warden::{Collectors, CollectorsRequest, RevokeCollector, Token, TokenRequest};
 
 use super::*;
+use crate::collectors::RECORDED_REFUSALS;
+use crate::signing_in::{Address, LoginFile};
 use crate::tokens::TokenKey;
 
 const ANNA: Caller = Caller::Operator { uid: 1000 };
@@ -71,7 +75,10 @@ impl House {
         };
         let file = StateFile::new(Arc::new(self.disk.clone()), "/w/state".into());
         let staff = Staff::open(Arc::new(self.disk.clone()), Path::new("/w/staff")).unwrap();
-        Warden::new(people, self.signer(), self.ledger.clone(), office, (file, staff))
+        let logins = LoginFile::new(Arc::new(self.disk.clone()), "/w/sign-in".into(), Secret::new([8; 32]));
+        let address = Address { origin: signing_in::ORIGIN, title: "Example Water" };
+        let desk = Desk::open(logins, &address).unwrap();
+        Warden::new(people, self.signer(), self.ledger.clone(), office, (file, staff), desk)
     }
 
     fn warden(&self) -> Warden<Shared> {
@@ -93,7 +100,15 @@ async fn ask<Q: Message, A: Message + Default>(
     method: Method,
     question: &Q,
 ) -> Result<A, Refused> {
-    let answer = warden.call(caller, method, question.encode_to_vec().into()).await?;
+    let body = question.encode_to_vec();
+    // rooms have no session, nor has who did not sign in
+    let answer = match signing_in::session_of(caller) {
+        None => warden.call(caller, method, body.into()).await?,
+        Some(session) => {
+            let asked = signing_in::in_session(warden, caller, &session, method, body).encode_to_vec();
+            warden.call(caller, Method::WardenInSession, asked.into()).await?
+        }
+    };
     Ok(A::decode(answer).unwrap())
 }
 
@@ -112,6 +127,7 @@ fn wanted() -> GrantRequest {
 }
 
 mod agreeing;
+mod signing_in;
 mod staff;
 
 #[tokio::test]

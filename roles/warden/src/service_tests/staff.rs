@@ -1,7 +1,7 @@
 //! People with roles: what each gets, what each is denied, and that it stands in the log.
 
 use base::{Class, TenancyId};
-use grant::{Grant, Tenancies};
+use grant::{Grant, Purpose, Tenancies};
 use policy::Catalogue;
 use sha2::{Digest, Sha256};
 use wire::staff::{
@@ -9,6 +9,7 @@ use wire::staff::{
     StaffAnswer, StaffErrand, WhatAsked, WhyAsked, Wish,
 };
 
+use super::signing_in::{nobody_is_signed_in, session_of, sign_in};
 use super::*;
 
 pub(super) const OWNER: Caller = ANNA;
@@ -18,9 +19,11 @@ const MINE: TenancyId = TenancyId([1; 16]);
 const OTHER: TenancyId = TenancyId([2; 16]);
 
 impl House {
-    /// Bert answers customers, Carl runs the network, Dora watches over data protection.
+    /// Bert answers customers, Carl runs the network, Dora watches over data protection; all of them have just signed in.
     pub(super) async fn with_staff(&self) -> Warden<Shared> {
         let warden = self.warden();
+        nobody_is_signed_in();
+        sign_in(&warden, OWNER, OWNER).await;
         for (name, role) in
             [("bert", "customer-service"), ("carl", "operator"), ("dora", "data-protection-officer")]
         {
@@ -31,6 +34,9 @@ impl House {
         }
         let pin = KeyOf { person: "dora".to_owned(), key: dora().verifier().as_bytes().to_vec() };
         errand(&warden, OWNER, Wish::PinKey(pin)).await.unwrap();
+        for caller in [BERT, CARL, DORA] {
+            sign_in(&warden, OWNER, caller).await;
+        }
         warden
     }
 
@@ -40,7 +46,10 @@ impl House {
         caller: Caller,
         asked: &GrantRequest,
     ) -> Result<Grant, Refused> {
-        let granted: Granted = ask(warden, caller, Method::WardenGrant, asked).await?;
+        let key = session_of(caller).map(|session| session.verifier().as_bytes().to_vec());
+        let session_key = key.unwrap_or_else(|| asked.session_key.clone());
+        let asked = GrantRequest { session_key, ..asked.clone() };
+        let granted: Granted = ask(warden, caller, Method::WardenGrant, &asked).await?;
         let grant = check_grant(&granted.grant, &self.signer().verifier(), UtcMillis::now()).unwrap();
         Ok((*grant).clone())
     }
@@ -70,8 +79,13 @@ pub(super) fn signed(house: &House, wish: Wish) -> Wish {
     signed_by(house, "dora", &dora(), wish, UtcMillis::now())
 }
 
-pub(super) fn code<T: std::fmt::Debug>(answer: Result<T, Refused>) -> String {
-    answer.unwrap_err().code.to_owned()
+/// Why it was not done; answers with secrets in them do not print.
+pub(super) fn no<T>(answer: Result<T, Refused>) -> Refused {
+    answer.err().unwrap_or_else(|| panic!("it was done"))
+}
+
+pub(super) fn code<T>(answer: Result<T, Refused>) -> String {
+    no(answer).code.to_owned()
 }
 
 pub(super) fn reads(purpose: &str, class: Class, case: u32, tenancies: &[TenancyId]) -> GrantRequest {
@@ -203,11 +217,16 @@ async fn the_owner_of_a_house_with_staff_looks_after_people_and_reads_nothing() 
         code(ask::<_, Token>(&warden, CARL, Method::WardenCollectorToken, &token).await),
         "other-role"
     );
+    let root = Caller::Operator { uid: 0 };
+    sign_in(&warden, OWNER, root).await;
     // and gives themselves nothing
     let anna = NewPerson { name: "anna".into(), title: String::new(), user: "anna".into() };
     errand(&warden, OWNER, Wish::AddPerson(anna)).await.unwrap();
     let role = |role: &str| Wish::GiveRole(RoleOf { person: "anna".into(), role: role.into() });
-    errand(&warden, Caller::Operator { uid: 0 }, role("administrator")).await.unwrap();
+    let give = StaffErrand { wish: Some(role("administrator")) }.encode_to_vec();
+    let outside = warden.call(root, Method::WardenStaff, give.into()).await;
+    assert_eq!(code(outside), "needs", "root signs in as others do");
+    errand(&warden, root, role("administrator")).await.unwrap();
     assert_eq!(code(errand(&warden, OWNER, role("billing")).await), "two-duties");
     assert_eq!(code(errand(&warden, OWNER, role("auditor")).await), "same-person");
     assert_eq!(code(errand(&warden, OWNER, Wish::Leave("anna".into())).await), "same-person");
@@ -241,7 +260,9 @@ async fn who_leaves_is_out_at_once() {
     let daily = reads("bill-question", Class::Daily, case, &[]);
     assert!(house.grant(&warden, BERT, &daily).await.is_ok());
     errand(&warden, OWNER, Wish::Leave("bert".into())).await.unwrap();
-    assert_eq!(code(house.grant(&warden, BERT, &daily).await), "no-role");
+    assert_eq!(code(house.grant(&warden, BERT, &daily).await), "no-session");
+    let outside = warden.call(BERT, Method::WardenGrant, daily.encode_to_vec().into()).await;
+    assert_eq!(code(outside), "no-role");
     let again = NewPerson { name: "bert".into(), title: String::new(), user: "x".into() };
     assert_eq!(code(errand(&warden, OWNER, Wish::AddPerson(again)).await), "bad-name");
 }

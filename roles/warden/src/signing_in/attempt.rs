@@ -1,0 +1,254 @@
+//! Somebody signs in, or shows anew who they are.
+
+use base::{SecretBytes, UtcMillis};
+use grant::{Event, Outcome};
+use login::password::Standard;
+use login::session::ABSOLUTE;
+use login::{
+    Account, Attempt, Challenge, Change, Claimant, Factor, Proven, Refusal, RelyingParty, Session, Step,
+    Ticket,
+};
+use recorder::Record;
+use wire::Refused;
+use wire::login::{By, LoginAnswer, Proof, Prove};
+
+use super::{Begun, Desk, copy, key, malformed, place_of, refused, strength};
+use crate::service::{ACTOR, Inner};
+use crate::standing::Standing;
+
+/// Passwords with more bytes are none.
+const MAX_PASSWORD: usize = 4096;
+
+/// What was proved, what that used up, and the ticket of the attempt.
+struct Shown {
+    result: Result<(Proven, Ticket), Refusal>,
+    changes: Vec<Change>,
+}
+
+impl<R: Record> Inner<R> {
+    /// Begins a sign-in for the session key that the client made. Says the same to everybody.
+    pub(super) async fn begin_sign_in(
+        &self,
+        standing: &Standing,
+        session_key: &[u8],
+        now: UtcMillis,
+    ) -> Result<LoginAnswer, Refused> {
+        let name = super::ways::name_of(standing)?;
+        let house = *self.house.first_chunk().unwrap_or(&[0; 16]);
+        let challenge = Challenge::begin(house, name, key(session_key)?, now).map_err(machine)?;
+        let asked = self.desk.party.as_ref().map(|party| party.ask(&challenge)).transpose();
+        let (passkey, question) = asked.map_err(machine)?.unzip();
+        let (nonce, to_sign) = (challenge.nonce().to_vec(), challenge.to_sign());
+        self.desk.held.lock().await.begin(Begun { challenge, question }, now);
+        Ok(LoginAnswer { nonce, to_sign, passkey: passkey.unwrap_or_default(), ..LoginAnswer::default() })
+    }
+
+    /// Takes the proofs. Whoever asks, the attempt is counted on the disk before it is checked.
+    pub(super) async fn prove_sign_in(
+        &self,
+        uid: u32,
+        standing: &Standing,
+        asked: Prove,
+        now: UtcMillis,
+    ) -> Result<LoginAnswer, Refused> {
+        let event = Event::new(now, ACTOR, "sign-in", Outcome::Allowed);
+        let event = Event { detail: format!("user {uid}"), ..event };
+        let nonce: [u8; 32] =
+            asked.nonce.as_slice().try_into().map_err(|_| malformed("nonce has not 32 bytes"))?;
+        let one_at_a_time = self.desk.proving.lock().await;
+        let (begun, account, ticket, device) = {
+            let mut held = self.desk.held.lock().await;
+            let begun = held.begun.remove(&nonce).filter(|b| b.challenge.name().as_str() == standing.name);
+            let Some(begun) = begun else {
+                drop(held);
+                return Err(self.refuse_sign_in(standing, event, Refusal::NotThisSession).await);
+            };
+            let name = begun.challenge.name();
+            let account = held.accounts.get(name).and_then(copy);
+            let device = account.as_ref().and_then(|a| a.devices.recognise(&asked.device, now));
+            let attempt = Attempt { name, exists: account.is_some(), source: place_of(uid), device };
+            match held.throttle.admit(&attempt, now) {
+                Ok(ticket) => {
+                    self.desk.keep(&mut held).await?;
+                    (begun, account, ticket, device)
+                }
+                Err(throttled) => {
+                    drop(held);
+                    let why = format!("too many tries; there is no use in trying before {}", throttled.until);
+                    let event =
+                        Event { detail: format!("{}, until {}", event.detail, throttled.until), ..event };
+                    return Err(self.deny(&standing.name, event, Refused::new("throttled", why)).await);
+                }
+            }
+        };
+        let party = self.desk.party.clone();
+        let work = move || check(begun, account, ticket, asked.proofs, party.as_deref(), now);
+        let shown = tokio::task::spawn_blocking(work).await.map_err(|_| refused())?;
+        let answer = self.let_in(standing, event, shown, device, now).await;
+        drop(one_at_a_time);
+        answer
+    }
+
+    /// Writes down what the proofs used up, in any case, and opens the session.
+    async fn let_in(
+        &self,
+        standing: &Standing,
+        event: Event,
+        shown: Shown,
+        device: Option<login::DeviceId>,
+        now: UtcMillis,
+    ) -> Result<LoginAnswer, Refused> {
+        let mut held = self.desk.held.lock().await;
+        let name = super::ways::name_of(standing)?;
+        // a way to sign in that was taken away meanwhile proves nothing
+        let taken = held.accounts.get_mut(&name).is_some_and(|account| {
+            // all of them, also after one that found nothing to change
+            let lost = shown.changes.iter().filter(|change| !account.apply(change));
+            lost.count() == 0
+        });
+        let result = shown.result.and_then(|shown| if taken { Ok(shown) } else { Err(Refusal::NotEnrolled) });
+        let (proven, ticket) = match result {
+            Ok(proven) => proven,
+            Err(refusal) => {
+                self.desk.keep(&mut held).await?;
+                drop(held);
+                return Err(self.refuse_sign_in(standing, event, refusal).await);
+            }
+        };
+        let factors: Vec<&str> = proven.factors().iter().copied().map(Factor::as_str).collect();
+        let session_key = proven.session();
+        let again = held.sessions.by_key(&session_key, now).is_some();
+        let (session, ended) = if let Some(session) = held.sessions.by_key_mut(&session_key, now) {
+            match session.step_up(&proven, now) {
+                Ok(()) => (session.clone(), Vec::new()),
+                Err(refusal) => {
+                    drop(held);
+                    return Err(self.refuse_sign_in(standing, event, refusal).await);
+                }
+            }
+        } else {
+            let session = Session::open(proven).map_err(machine)?;
+            match held.sessions.add(session.clone(), now) {
+                Ok(ended) => (session, ended),
+                Err(refusal) => {
+                    drop(held);
+                    return Err(self.refuse_sign_in(standing, event, refusal).await);
+                }
+            }
+        };
+        held.throttle.succeeded(ticket);
+        let token = match (device, held.accounts.get_mut(&name)) {
+            (Some(device), Some(account)) => {
+                account.devices.used(device, now);
+                Vec::new()
+            }
+            (None, Some(account)) => account.devices.remember(now).map_err(machine)?.expose().to_vec(),
+            (_, None) => return Err(refused()),
+        };
+        let how = if again { "anew, " } else { "" };
+        let mut detail = format!("{how}session {} by {}, {}", session.id(), factors.join(" "), event.detail);
+        for old in &ended {
+            detail.push_str(&format!(", session {} ends", old.id()));
+        }
+        let recorded = self.record(Event { on_behalf: standing.name.clone(), detail, ..event }).await;
+        if let Err(refused) = recorded {
+            // a step-up that is not in the log does not count either
+            held.sessions.end(session.id());
+            return Err(refused);
+        }
+        self.desk.keep(&mut held).await?;
+        self.counters.add(if again { "sign-ins.anew" } else { "sign-ins" }, 1);
+        Ok(LoginAnswer {
+            done: format!("`{}` is signed in", standing.name),
+            session: session.id().0.to_vec(),
+            strength: session.strength(now).as_str().to_owned(),
+            until_ms: session.created().plus(ABSOLUTE).0,
+            device: token,
+            ..LoginAnswer::default()
+        })
+    }
+
+    /// The log gets the reason, and who asks only that it is refused.
+    pub(super) async fn refuse_sign_in(
+        &self,
+        standing: &Standing,
+        event: Event,
+        refusal: Refusal,
+    ) -> Refused {
+        let coded = Refused::new(refusal.reason(), refusal.to_string());
+        let told = self.deny(&standing.name, event, coded).await;
+        if refusal == Refusal::ClonedAuthenticator {
+            self.counters.add("alarm.cloned-passkey", 1);
+            self.counters.note(format!("somebody has a copy of a passkey of `{}`", standing.name));
+        }
+        if told.code == refusal.reason() { refused() } else { told }
+    }
+}
+
+fn machine(refusal: Refusal) -> Refused {
+    Refused::new("no-randomness", refusal.to_string())
+}
+
+/// Checks one or two proofs of one challenge. Nothing here is said to anybody before the changes are on the disk.
+fn check(
+    begun: Begun,
+    account: Option<Account>,
+    ticket: Ticket,
+    proofs: Vec<Proof>,
+    party: Option<&RelyingParty>,
+    now: UtcMillis,
+) -> Shown {
+    let (mut changes, account) = (Vec::new(), account.as_ref());
+    let Begun { challenge, mut question } = begun;
+    let mut proofs = proofs.into_iter();
+    let (first, second) = (proofs.next().and_then(|p| p.by), proofs.next().map(|p| p.by));
+    let mut prove = |by: Option<By>, challenge: &Challenge, ticket: Ticket| {
+        let claimant = Claimant::new(account, challenge, ticket)?;
+        let outcome = match by.ok_or(Refusal::Malformed)? {
+            By::Password(password) if password.len() <= MAX_PASSWORD => {
+                claimant.password::<Standard>(&SecretBytes::new(password), now)
+            }
+            By::Password(_) => return Err(Refusal::WrongPassword),
+            By::Code(code) => claimant.code(&code, now),
+            By::Recovery(code) => claimant.recovery(&code, now),
+            By::Key(signature) => claimant.key(&signature, now),
+            By::Passkey(answer) => match (party, question.take()) {
+                (Some(party), Some(question)) => claimant.passkey(party, question, &answer, now),
+                _ => return Err(Refusal::NotEnrolled),
+            },
+        };
+        let kept = outcome.after(|found| {
+            changes.extend_from_slice(found);
+            Ok::<(), std::convert::Infallible>(())
+        });
+        kept.unwrap_or(Err(Refusal::Machine))
+    };
+    let run = || {
+        let shown = prove(first, &challenge, ticket)?;
+        let Some(second) = second else {
+            return match challenge.answer(shown.proof, now)? {
+                Step::Done(proven) => Ok((proven, shown.ticket)),
+                // one of two: outside that is no other answer than a wrong one
+                Step::More(_) => Err(Refusal::SameFactor),
+            };
+        };
+        let pending = challenge.answer_first(shown.proof, now)?;
+        let shown = prove(second, pending.challenge(), shown.ticket)?;
+        Ok((pending.answer(shown.proof, now)?, shown.ticket))
+    };
+    let result = run();
+    Shown { result, changes }
+}
+
+impl Desk {
+    /// How well somebody is signed in with that key, and whose session it is.
+    pub(crate) async fn session(
+        &self,
+        of: &seal::sign::Verifier,
+        now: UtcMillis,
+    ) -> Option<(Session, policy::Strength)> {
+        let held = self.held.lock().await;
+        let session = held.sessions.by_key(of, now)?;
+        Some((session.clone(), strength(session.strength(now))))
+    }
+}

@@ -1,0 +1,100 @@
+//! Calls of who is signed in: each is signed by the session's key, counts once, and only from the session's own user.
+
+use std::sync::PoisonError;
+
+use base::UtcMillis;
+use grant::{Event, Outcome, check_call};
+use login::SessionId;
+use recorder::Record;
+use seal::sign::Verifier;
+use wire::login::{InSession, SessionCall};
+use wire::{Message as _, Method, Refused};
+
+use super::key;
+use crate::service::{ACTOR, Inner};
+
+/// A use of a session that is noted in memory only: after a restart so much of the idle time may be lost.
+const NOTED_MS: i64 = 60_000;
+
+/// A call that came in a session.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Strengthened {
+    /// The session.
+    pub(crate) session: SessionId,
+    /// Its key.
+    pub(crate) key: Verifier,
+    /// How well its person showed who they are, as of now.
+    pub(crate) strength: policy::Strength,
+}
+
+/// The methods that people call.
+const fn is_a_persons(method: Method) -> bool {
+    matches!(
+        method,
+        Method::WardenGrant
+            | Method::WardenCollectorToken
+            | Method::WardenRevokeCollector
+            | Method::WardenStaff
+            | Method::WardenLogin
+    )
+}
+
+impl<R: Record> Inner<R> {
+    /// What is called, and with which login.
+    pub(crate) async fn open_call(
+        &self,
+        uid: u32,
+        asked: &InSession,
+        now: UtcMillis,
+    ) -> Result<(Method, Vec<u8>, Strengthened), Refused> {
+        let person = {
+            let staff = self.staff.lock().await;
+            self.standing(staff.state(), uid, None, now).name
+        };
+        match self.opened(&person, asked, now).await {
+            Ok(opened) => Ok(opened),
+            Err(refused) => {
+                let event = Event::new(now, ACTOR, "session", Outcome::Refused);
+                Err(self.deny(&person, event, refused).await)
+            }
+        }
+    }
+
+    async fn opened(
+        &self,
+        person: &str,
+        asked: &InSession,
+        now: UtcMillis,
+    ) -> Result<(Method, Vec<u8>, Strengthened), Refused> {
+        let over = || {
+            let why = "your session is over, or none of this house and user; sign in with `meterkeep login`";
+            Refused::new("no-session", why)
+        };
+        let key = key(&asked.session_key)?;
+        let (session, strength) = self.desk.session(&key, now).await.ok_or_else(over)?;
+        if session.name().as_str() != person {
+            return Err(over());
+        }
+        let wrong = |why: String| Refused::new("session-call", why);
+        let call =
+            check_call(&asked.call, person, &key, &self.house, now).map_err(|e| wrong(e.to_string()))?;
+        if call.at < self.since {
+            return Err(wrong("the call was signed before the warden started; sign it again".to_owned()));
+        }
+        let taken = self.calls.lock().unwrap_or_else(PoisonError::into_inner).take_call(&call, now);
+        taken.map_err(|replayed| Refused::new(replayed.code(), replayed.to_string()))?;
+        let inner =
+            SessionCall::decode(call.body.as_slice()).map_err(|_| super::malformed("call is none"))?;
+        let method = Method::from_number(inner.method).filter(|method| is_a_persons(*method));
+        let method = method.ok_or_else(|| super::malformed("method is none that people call"))?;
+        let mut held = self.desk.held.lock().await;
+        if let Some(session) = held.sessions.by_key_mut(&key, now) {
+            let noted = session.used();
+            session.touch(now).map_err(|_| over())?;
+            if now.since(noted) >= NOTED_MS {
+                self.desk.keep(&mut held).await?;
+            }
+        }
+        Ok((method, inner.body, Strengthened { session: session.id(), key, strength }))
+    }
+}
