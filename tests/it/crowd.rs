@@ -25,6 +25,10 @@ pub(crate) const USERS: [&str; 15] = [
     "list", "irc", "sync",
 ];
 const GROUP: &str = "nogroup";
+/// Set by `cargo xtask day`: then each command is shown with what it said.
+const TELL: &str = "METERKEEP_TELL";
+/// Lines that are shown of an answer.
+const TOLD_LINES: usize = 6;
 const RELAY_OF: &str = "METERKEEP_TEST_RELAY_OF";
 
 /// The methods that people call in their sessions.
@@ -46,6 +50,8 @@ pub(crate) struct Crowd {
     /// By user.
     sessions: RefCell<BTreeMap<String, Session>>,
     open: bool,
+    /// Who each user is.
+    names: RefCell<BTreeMap<String, String>>,
 }
 
 /// Whether this test can act as several users. Says so where it cannot.
@@ -87,8 +93,8 @@ impl Crowd {
         scene.house.stop(Room::Warden);
         scene.house.start(Room::Warden);
         scene.house.wait_until_ready();
-        let (named, sessions) = (RefCell::default(), RefCell::default());
-        Self { scene, command, relay, named, sessions, open: false }
+        let (named, sessions, names) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { scene, command, relay, named, sessions, open: false, names }
     }
 
     /// Where a user's command keeps its session.
@@ -100,7 +106,35 @@ impl Crowd {
     pub(crate) fn owner(&self, command: &str, arguments: &[&str]) -> Said {
         let mut call = self.scene.house.command(command).args(arguments);
         call.0.env("METERKEEP_SESSION", self.session_file("root"));
-        call.said()
+        self.told("the owner", command, arguments, call.said())
+    }
+
+    /// A sentence of the story, for `cargo xtask day`.
+    pub(crate) fn tell(sentence: &str) {
+        if std::env::var_os(TELL).is_some() {
+            println!("\n# {sentence}");
+        }
+    }
+
+    /// A command and what it said, for whoever wants to see the day.
+    fn told(&self, who: &str, command: &str, arguments: &[&str], said: Said) -> Said {
+        if std::env::var_os(TELL).is_none() {
+            return said;
+        }
+        let folder = self.scene.house.outside("").display().to_string();
+        let quoted =
+            arguments.iter().map(|a| if a.contains(' ') { format!("\"{a}\"") } else { (*a).to_owned() });
+        let line = quoted.fold(format!("meterkeep {command}"), |line, argument| line + " " + &argument);
+        println!("\n{who} $ {}", line.replace(&folder, "~/"));
+        let lines: Vec<&str> =
+            said.out.lines().chain(said.err.lines()).filter(|line| !line.trim().is_empty()).collect();
+        for line in lines.iter().take(TOLD_LINES) {
+            println!("  {}", line.chars().take(160).collect::<String>());
+        }
+        if lines.len() > TOLD_LINES {
+            println!("  .. and {} lines more", lines.len() - TOLD_LINES);
+        }
+        said
     }
 
     /// Makes somebody one of the house's people, with a role. They sign in as soon as they can reach the house.
@@ -111,6 +145,7 @@ impl Crowd {
         let _ = self.owner("people add", &[person, "--user", user]).good();
         let _ = self.owner("people give", &[person, role]).good();
         self.named.borrow_mut().push((person.to_owned(), user.to_owned()));
+        self.names.borrow_mut().insert(user.to_owned(), person.to_owned());
         if self.open {
             self.all_sign_in();
         }
@@ -189,7 +224,9 @@ impl Crowd {
         let mut call = Self::as_user(&self.command, user);
         call.env("METERKEEP_SESSION", self.session_file(user));
         call.args(command.split(' ')).arg("--house").arg(self.scene.house.root()).args(arguments);
-        Meterkeep(call).said()
+        let named = self.names.borrow();
+        let who = named.get(user).map_or("a stranger", String::as_str);
+        self.told(who, command, arguments, Meterkeep(call).said())
     }
 
     pub(crate) fn refused(&self, user: &str, command: &str, arguments: &[&str], because: &str) {

@@ -25,6 +25,26 @@ pub(crate) fn test(root: &Path, rest: &[String]) -> Outcome {
     run(test.env("METERKEEP_TEST_PROGRAMS", programs()?))
 }
 
+/// A day at a utility: the test that plays it, with each command and what it said.
+pub(crate) fn day(root: &Path) -> Outcome {
+    build_programs(root)?;
+    let mut test = cargo(root);
+    test.args([
+        "test",
+        "--release",
+        "--workspace",
+        "--locked",
+        "--quiet",
+        "--test",
+        "it",
+        "--",
+        "--nocapture",
+        "--exact",
+    ]);
+    test.arg("flow::staff::each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log");
+    run(test.env("METERKEEP_TEST_PROGRAMS", programs()?).env("METERKEEP_TELL", "1"))
+}
+
 /// All programs at once, always in the same way: cargo chooses a dependency's features by what is built together,
 /// so that every other selection would compile much of it once more.
 fn build_programs(root: &Path) -> Outcome {

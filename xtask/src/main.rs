@@ -17,6 +17,7 @@ const HELP: &str = "\
 cargo xtask <errand>
 
   demo [..]              build the house and start it with simulated meters; what follows goes to `meterkeep demo`
+  day                    a day at a utility, told: each person's command and what it said (as root, who can be several users)
   test [..]              build the house and run all tests; what follows goes to `cargo test`
   check                  format, lints, dependency directions, file sizes, plain checks
   format | lint | graph | files | doc
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let root = root();
     let outcome = match errand.as_str() {
         "demo" => errands::demo(&root, &rest),
+        "day" => errands::day(&root),
         "test" => errands::test(&root, &rest),
         "check" => errands::check(&root),
         "format" => errands::format(&root),

@@ -25,6 +25,9 @@ fn each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log() {
     let tenancy = tenancies[0]["tenancy"].as_str().unwrap().to_owned();
     assert!(day.owner("readings --class fine --format json", &[]).good().out.lines().count() >= 8);
 
+    Crowd::tell(
+        "The owner, who did everything alone until now, signs in and names staff, each with one role.",
+    );
     for (name, user, role) in [
         ("bert", SERVICE, "customer-service"),
         ("carl", OPERATOR, "operator"),
@@ -42,12 +45,16 @@ fn each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log() {
     let alone = day.owner("readings --latest", &[]);
     assert!(alone.code == Some(1) && words(&alone.err).contains("no role of theirs"), "{alone:?}");
 
+    Crowd::tell(
+        "The house's doors are opened to a group; everybody uses their invitation for a passkey and signs in.",
+    );
     assert_ne!(day.by(SERVICE, "people list", &[]).code, Some(0), "the socket is not for others yet");
     day.open_doors();
     let mode = |room| std::fs::metadata(day.scene.house.layout.socket(room)).unwrap().mode() & 0o777;
     assert_eq!((mode(Room::Warden), mode(Room::Archive), mode(Room::Vault)), (0o660, 0o660, 0o600));
     day.refused(STRANGER, "readings", &["--latest"], "has no role in this house");
 
+    Crowd::tell("Tom, a technician, sees how meters are; not what they measured and not whose they are.");
     // a technician sees how meters are, not what they measured and not whose they are
     let health = day.by(TECHNICIAN, "meters health --format json", &[]).good();
     assert!(health.out.lines().count() == 2 && health.out.contains("\"heard\":\"20"), "{health:?}");
@@ -56,6 +63,9 @@ fn each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log() {
     day.refused(TECHNICIAN, "readings", &["--latest"], "no role of theirs has the purpose `operations`");
     day.refused(TECHNICIAN, "meters list", &[], "no role of theirs has the purpose `register`");
 
+    Crowd::tell(
+        "Bert, customer service, answers a question on a bill: with a case, the days of that customer alone.",
+    );
     let question = ["--purpose", "bill-question"];
     day.refused(SERVICE, "readings", &question, "name an open case");
     day.refused(SERVICE, "readings", &[], "no role of theirs has the purpose `operations`");
@@ -66,6 +76,9 @@ fn each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log() {
     assert_eq!(seen.len(), 1, "the days of this customer alone: {seen:?}");
     assert_eq!(day.meters(OPERATOR, &[]).len(), 2);
 
+    Crowd::tell(
+        "Hours are refused with the way to ask; Carl, a colleague, sees just what is asked for and agrees for four hours.",
+    );
     let fine = [&of_case[..], &["--class", "fine"]].concat();
     day.refused(SERVICE, "readings", &fine, "ask for access in time");
     let _ = day.by(SERVICE, "access ask", &["--case", "1", "--reason", "high use at night"]).good();
@@ -84,6 +97,9 @@ fn each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log() {
     let _ = day.by(OPERATOR, "access end", &["1", "--reason", "the question is answered"]).good();
     day.refused(SERVICE, "readings", &fine, "ask for access in time");
 
+    Crowd::tell(
+        "A pipe bursts: Carl takes emergency access, which raises an alarm, and Dora, data protection, signs what she makes of it.",
+    );
     let urgent = ["--purpose", "emergency", "--class", "fine"];
     day.refused(OPERATOR, "readings", &urgent, "take emergency access");
     let _ = day.by(OPERATOR, "access emergency", &["--reason", "burst pipe"]).good();
@@ -110,6 +126,7 @@ fn each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log() {
     let _ = day.by(OFFICER, "approve", &[&approve[..], &["--yes"], &signing].concat()).good();
     day.refused(OPERATOR, "readings", &urgent, "take emergency access");
 
+    Crowd::tell("Who is not signed in is a user of the machine and no more; who leaves is out at once.");
     // who is not signed in is a user of the machine, and no more
     day.signs_out(OPERATOR);
     day.refused(OPERATOR, "readings", &["--latest"], "sign in with two factors (`meterkeep login`)");
