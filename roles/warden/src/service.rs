@@ -11,7 +11,7 @@ use house::Counters;
 use link::{Caller, Service, answer};
 use policy::{Catalogue, Policies};
 use recorder::{Entry, Record};
-use seal::sign::Signer;
+use seal::sign::{Signer, Verifier};
 use tokio::sync::{Mutex, watch};
 use wire::gateway::{Done, Enrol, Enrolment};
 use wire::health::{Health, HealthRequest};
@@ -47,6 +47,7 @@ pub(crate) struct Inner<R> {
     pub(crate) people: People,
     signer: Signer,
     recorder: R,
+    pub(crate) ledger: Verifier,
     office: Office,
     file: Arc<StateFile>,
     pub(crate) staff: Mutex<Staff>,
@@ -73,7 +74,7 @@ impl<R: Record> Warden<R> {
     pub(crate) fn new(
         people: People,
         signer: Signer,
-        recorder: R,
+        (recorder, ledger): (R, Verifier),
         office: Office,
         (file, staff): (StateFile, Staff),
     ) -> Result<Self, StateError> {
@@ -86,6 +87,7 @@ impl<R: Record> Warden<R> {
             since: UtcMillis::now(),
             signer,
             recorder,
+            ledger,
             office,
             file: Arc::new(file),
             staff: Mutex::new(staff),
@@ -179,7 +181,11 @@ impl<R: Record> Inner<R> {
         self.record(event).await?;
         self.note_use(&grant.person, &grant.role, now).await;
         self.counters.add("grants", 1);
-        Ok(Granted { grant: grant.sign(&self.signer) })
+        Ok(self.signed(&grant))
+    }
+
+    pub(crate) fn signed(&self, grant: &grant::Grant) -> Granted {
+        Granted { grant: grant.sign(&self.signer) }
     }
 
     /// Who may look after collectors: those whose role has that purpose.
@@ -372,6 +378,9 @@ impl<R: Record> Service for Warden<R> {
             }
             (Method::WardenStaff, Caller::Operator { uid }) => {
                 answer(body, |q| self.whole(move |w| async move { w.errand(uid, q, now).await })).await
+            }
+            (Method::WardenMachineGrant, Caller::Room(_)) => {
+                answer(body, |q| self.whole(move |w| async move { w.machine_grant(q, now).await })).await
             }
             (Method::WardenEnrolCollector, _) => {
                 answer(body, |q| self.whole(move |w| async move { w.enrol(q, now).await })).await

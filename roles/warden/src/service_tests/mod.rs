@@ -71,7 +71,8 @@ impl House {
         };
         let file = StateFile::new(Arc::new(self.disk.clone()), "/w/state".into());
         let staff = Staff::open(Arc::new(self.disk.clone()), Path::new("/w/staff")).unwrap();
-        Warden::new(people, self.signer(), self.ledger.clone(), office, (file, staff))
+        let log = (self.ledger.clone(), self.ledger.0.verifier());
+        Warden::new(people, self.signer(), log, office, (file, staff))
     }
 
     fn warden(&self) -> Warden<Shared> {
@@ -112,6 +113,7 @@ fn wanted() -> GrantRequest {
 }
 
 mod agreeing;
+mod machine;
 mod staff;
 
 #[tokio::test]
