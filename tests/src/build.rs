@@ -15,6 +15,7 @@ const PACKAGES: &[&str] = &[
     "meterkeep-powercut",
     "meterkeep-reader",
     "meterkeep-sim",
+    "meterkeep-steward",
     "meterkeep-vault",
     "meterkeep-warden",
 ];

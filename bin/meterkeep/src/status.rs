@@ -9,7 +9,7 @@ use wire::health::Health;
 
 use crate::launcher;
 use crate::operator::Operator;
-use crate::output::{Format, FormatArg, ago, print, print_json, shown, table};
+use crate::output::{Format, FormatArg, ago, count, print, print_json, shown, table};
 use crate::place::HouseArg;
 use crate::problem::Problem;
 
@@ -233,8 +233,25 @@ fn human(status: &Status, all: bool) -> String {
     if any {
         text.push_str(&format!("{others}\n\n"));
     }
+    if let Some(jobs) = open_jobs(status) {
+        text.push_str(&format!("{jobs}\n\n"));
+    }
     text.push_str(&format!("the house: {}\n", status.level));
     text
+}
+
+/// What the steward has to do, as the archive's register says.
+fn open_jobs(status: &Status) -> Option<String> {
+    let archive = status.rooms.iter().find(|room| room.room == Room::Archive.name())?;
+    let counted = |name: &str| archive.counters.get(name).copied().unwrap_or(0);
+    let (open, failing) = (counted("late-moves.open"), counted("late-moves.failing"));
+    if open == 0 {
+        return None;
+    }
+    let moves = count(open, "move");
+    let failed =
+        if failing == 0 { String::new() } else { format!("; {failing} failed and will be tried again") };
+    Some(format!("{moves} reported late: readings are being sealed anew{failed}"))
 }
 
 #[cfg(test)]
@@ -255,6 +272,22 @@ mod tests {
         );
         assert_eq!(level_of(Some(&health(&[("alarm.vault-put-back", 1)]))), Level::Attention);
         assert_eq!(level_of(None), Level::Critical);
+    }
+
+    #[test]
+    fn open_jobs_are_told_as_long_as_there_are_any() {
+        let said = |open, failing| {
+            let counters = [("late-moves.open", open), ("late-moves.failing", failing)];
+            let rooms = vec![room_status(Room::Archive, Some(health(&counters)), 0)];
+            human(&Status { level: Level::Well.word(), rooms, telegrams: None }, false)
+        };
+        assert!(!said(0, 0).contains("late"));
+        assert!(
+            said(1, 0).contains("1 move reported late: readings are being sealed anew\n"),
+            "{}",
+            said(1, 0)
+        );
+        assert!(said(3, 2).contains("2 failed and will be tried again"));
     }
 
     #[test]

@@ -37,11 +37,13 @@ pub enum Action {
     ApproveRoles,
     /// See who has which role, case and access, and try what a person may.
     ReadAccess,
+    /// Seal stored readings anew for whom they belong to. The steward's, never a person's.
+    Reseal,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ReadReadings,
         Self::ReadHeld,
         Self::ReadHealth,
@@ -59,6 +61,7 @@ impl Action {
         Self::ManageRoles,
         Self::ApproveRoles,
         Self::ReadAccess,
+        Self::Reseal,
     ];
 
     /// Its name.
@@ -82,6 +85,7 @@ impl Action {
             Self::ManageRoles => "manage-roles",
             Self::ApproveRoles => "approve-roles",
             Self::ReadAccess => "read-access",
+            Self::Reseal => "reseal",
         }
     }
 
@@ -103,6 +107,7 @@ impl Action {
                 | Self::ImportKeys
                 | Self::ChangeRegister
                 | Self::KeepKeys
+                | Self::Reseal
         )
     }
 
@@ -165,11 +170,13 @@ pub enum Purpose {
     DataProtection,
     /// Checking that all of this is kept to.
     Audit,
+    /// Jobs of the steward on stored readings. No person acts for it.
+    Stewardship,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Operations,
         Self::FieldService,
         Self::LegalClaim,
@@ -186,6 +193,7 @@ impl Purpose {
         Self::Administration,
         Self::DataProtection,
         Self::Audit,
+        Self::Stewardship,
     ];
 
     /// Its name.
@@ -208,6 +216,7 @@ impl Purpose {
             Self::Administration => "administration",
             Self::DataProtection => "data-protection",
             Self::Audit => "audit",
+            Self::Stewardship => "stewardship",
         }
     }
 
@@ -237,7 +246,14 @@ impl Purpose {
             Self::Administration => &[Action::ManagePeople, Action::ManageRoles, Action::ReadAccess],
             Self::DataProtection => &[Action::ReviewBreakGlass, Action::ApproveRoles, Action::ReadAccess],
             Self::Audit => &[Action::ReadAccess],
+            Self::Stewardship => &[Action::Reseal],
         }
+    }
+
+    /// Whether machines alone act for it: no role of people has it.
+    #[must_use]
+    pub const fn is_for_machines(self) -> bool {
+        matches!(self, Self::Stewardship)
     }
 
     /// Whether it covers an action.

@@ -118,6 +118,10 @@ pub struct VaultConfig {
     pub archive_keys: u64,
     /// Different meters whose data keys the archive gets in an hour.
     pub archive_meters: u64,
+    /// Data keys that jobs of the steward open in an hour.
+    pub steward_keys: u64,
+    /// Different meters whose data keys jobs of the steward open in an hour.
+    pub steward_meters: u64,
     /// Data keys that intake gets in an hour, to seal what is heard.
     pub intake_keys: u64,
     /// No meter of this house sends more often than so many seconds apart, in the long run. At least 1.
@@ -136,6 +140,8 @@ impl Default for VaultConfig {
             grant_meters: 100_000,
             archive_keys: 2_000_000,
             archive_meters: 250_000,
+            steward_keys: 50_000,
+            steward_meters: 2_000,
             intake_keys: 4_000_000,
             fastest_interval_s: 1,
             catch_up: 30,

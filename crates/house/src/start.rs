@@ -210,6 +210,8 @@ fn profile(layout: &Layout, config: &Config, room: Room) -> Result<jail::Profile
         // Write, because a reader of a write-ahead log takes its locks in the shared-memory file; that the
         // archive never writes rows is held by opening the database read-only.
         Room::Archive => profile.write.push(layout.store()),
+        // Where it adds newer versions; that it removes nothing is held by what it is built with, and by the database.
+        Room::Steward => profile.write.push(layout.store()),
         // The names of the operating system's users.
         Room::Warden => {
             profile.read.extend(["/etc/passwd", "/etc/nsswitch.conf", "/etc/group"].map(PathBuf::from));

@@ -149,6 +149,14 @@ pub enum CatalogueError {
     /// Nothing in it.
     #[error("the role `{0}` has no purpose")]
     Empty(String),
+    /// A purpose that no person acts for.
+    #[error("the role `{role}` has the purpose `{purpose}`, which is the house's own jobs'; leave it out")]
+    Machines {
+        /// The role.
+        role: String,
+        /// The purpose.
+        purpose: Purpose,
+    },
     /// Too many.
     #[error("there are {0} roles; a house has at most {MAX_ROLES}")]
     TooMany(usize),
@@ -333,7 +341,10 @@ impl FileRole {
             let undescribed = || CatalogueError::Undescribed { role: short(), purpose: text.clone() };
             if known.contains_key(&purpose) { Ok(purpose) } else { Err(undescribed()) }
         };
-        let purposes = self.purposes.iter().map(described).collect::<Result<_, _>>()?;
+        let purposes: BTreeSet<Purpose> = self.purposes.iter().map(described).collect::<Result<_, _>>()?;
+        if let Some(purpose) = purposes.iter().find(|purpose| purpose.is_for_machines()) {
+            return Err(CatalogueError::Machines { role: short(), purpose: *purpose });
+        }
         let (title, privileged) = (self.title, self.privileged);
         let (single_handed, on_shift) = (self.single_handed, self.on_shift);
         Ok(Role { title, purposes, privileged, single_handed, on_shift })

@@ -58,6 +58,14 @@ pub enum StoreError {
     /// A batch of the commit is committed already. Nothing was written.
     #[error("a batch of this commit is committed already; nothing was written")]
     PositionTaken,
+    /// Readings that were sealed by a register that is too old: a tenancy has ended since. Nothing was written.
+    #[error("readings were sealed by version {found} of the register, and {due} is due; nothing was written")]
+    Outdated {
+        /// The version.
+        found: u64,
+        /// The oldest that is taken.
+        due: u64,
+    },
     /// A reading's place is taken already. Nothing was written.
     #[error("a reading of this commit has a place that is taken already; nothing was written")]
     PlaceTaken,

@@ -1,9 +1,10 @@
 //! Sealed readings, the register and the account of every telegram, behind one interface.
 //!
-//! Three databases, each with one writer:
+//! Three databases:
 //!
 //! * [`ReadingStore`]: sealed readings, the account of every batch, and what intake must remember. Intake
-//!   writes it; the archive reads it through a [`ReadingView`].
+//!   writes it; the archive reads it through a [`ReadingView`], and the steward adds newer versions through
+//!   [`Resealing`].
 //! * [`Register`]: meters, places, tenancies. The archive's own.
 //! * [`RawRing`]: telegrams as heard, sealed, for a while. Intake's own.
 //!
@@ -18,6 +19,7 @@ mod intake_state;
 mod raw;
 mod readings;
 pub mod register;
+mod resealing;
 mod spans;
 mod sqlite;
 mod store;
@@ -28,6 +30,7 @@ pub use intake_state::{Outgoing, UnknownCount, Wanted};
 pub use raw::{RawKind, RawPiece, RawRing};
 pub use readings::{Ask, DailyKept, Facts, NewReadings, Quality, SealedReading, Source};
 pub use register::Register;
+pub use resealing::{Resealed, Resealing};
 pub use spans::Spans;
 pub use store::{Commit, Positions, ReadingStore, ReadingView};
 

@@ -16,17 +16,23 @@ use crate::account::{self, Account, CommittedBatch};
 use crate::convert::{bits_in, bits_out, unsigned};
 use crate::intake_state::{self, Outgoing, UnknownCount, Wanted};
 use crate::readings::{self, Ask, DailyKept, NewReadings, SealedReading};
+use crate::resealing;
 use crate::spans::Spans;
 use crate::sqlite::{self, Layout, Writer};
 
-const LAYOUT: Layout =
-    Layout { kind: "readings", scripts: &[include_str!("sql/readings-1.sql")], relaxed: false };
+pub(crate) const LAYOUT: Layout = Layout {
+    kind: "readings",
+    scripts: &[include_str!("sql/readings-1.sql"), include_str!("sql/readings-2.sql")],
+    relaxed: false,
+};
 
 /// All that one transaction writes. Everything in it is durable afterwards, or nothing.
 #[derive(Debug, Default)]
 pub struct Commit {
     /// Sealed readings.
     pub readings: NewReadings,
+    /// The oldest version of the register that they were sealed by.
+    pub register: u64,
     /// The accounts of the batches that they came from, in the order of commits.
     pub accounts: Vec<Account>,
     /// Meter states that changed.
@@ -88,6 +94,14 @@ impl ReadingView {
         readings::newest_first(&mut *self.readers.acquire().await?, ask).await
     }
 
+    /// How many there are of one meter and month; the question's limit does not count.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count(&self, ask: &Ask) -> Result<u64, StoreError> {
+        readings::count(&mut *self.readers.acquire().await?, ask).await
+    }
+
     /// The newest reading of each meter of a month, by meter, for meters in a range of ids. A meter whose
     /// tenancy changed on that day has one a tenancy.
     ///
@@ -131,8 +145,8 @@ impl ReadingStore {
     /// caller goes away, so that what is known in memory never lags behind what is durable.
     ///
     /// # Errors
-    /// [`StoreError::Unbalanced`], [`StoreError::PositionTaken`], [`StoreError::PlaceTaken`], or when the
-    /// database fails. Nothing was written then.
+    /// [`StoreError::Unbalanced`], [`StoreError::PositionTaken`], [`StoreError::PlaceTaken`], [`StoreError::Outdated`], or
+    /// when the database fails. Nothing was written then.
     pub async fn commit(&self, commit: Commit) -> Result<Vec<i64>, StoreError> {
         let inner = Arc::clone(&self.inner);
         tokio::spawn(async move { inner.commit(&commit).await })
@@ -326,6 +340,13 @@ impl Inner {
         let positions = self.positions_after(&commit.accounts)?;
         let Backend::Sqlite { writer, .. } = &self.backend;
         let mut guard = writer.begin().await?;
+        if !commit.readings.is_empty() {
+            let due = resealing::floor(&mut guard).await?;
+            if commit.register < due {
+                guard.roll_back().await?;
+                return Err(StoreError::Outdated { found: commit.register, due });
+            }
+        }
         let made = readings::insert(&mut guard, &commit.readings, &tenancies).await?;
         let mut ids = Vec::with_capacity(commit.accounts.len());
         for account in &commit.accounts {

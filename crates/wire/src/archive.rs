@@ -196,6 +196,12 @@ pub struct RegisterAnswer {
     /// There are more after the last one.
     #[prost(bool, tag = "6")]
     pub more: bool,
+    /// Moves that came late, so that readings are sealed anew.
+    #[prost(uint32, tag = "7")]
+    pub late: u32,
+    /// Stored readings that such a move may concern: those from its day on.
+    #[prost(uint64, tag = "8")]
+    pub readings: u64,
 }
 
 /// Body of a key import.

@@ -42,7 +42,7 @@ pub type Grantees = &'static [CallerKind];
 #[must_use]
 pub const fn callers_of(method: Method) -> Grantees {
     use CallerKind::{Collector, Operator, Room as R, Stranger};
-    use Room::{Archive, Intake, Warden};
+    use Room::{Archive, Intake, Steward, Warden};
     match method {
         Method::Health => &[Operator],
         Method::GatewayEnrol | Method::GatewayEnrolment => &[Stranger],
@@ -63,7 +63,8 @@ pub const fn callers_of(method: Method) -> Grantees {
         | Method::VaultMark
         | Method::VaultAlarms
         | Method::VaultErasures => &[R(Archive)],
-        Method::LedgerAppend => &[R(Intake), R(Archive), R(Warden)],
+        Method::VaultResealKeys | Method::WardenMachineGrant | Method::ArchiveJobs => &[R(Steward)],
+        Method::LedgerAppend => &[R(Intake), R(Archive), R(Warden), R(Steward)],
         Method::LedgerHead => &[R(Archive), R(Warden), Operator],
         Method::WardenGrant
         | Method::WardenCollectorToken
@@ -115,12 +116,15 @@ mod tests {
     }
 
     #[test]
-    fn only_intake_may_have_telegrams_decrypted_and_only_the_archive_may_ask_for_reading_keys() {
+    fn telegrams_are_for_intake_reading_keys_for_the_archive_and_jobs_for_the_steward() {
         for caller in CallerKind::all() {
             let intake = caller == CallerKind::Room(Room::Intake);
             let archive = caller == CallerKind::Room(Room::Archive);
             assert_eq!(permits(caller, Method::VaultDecryptFrames), intake);
             assert_eq!(permits(caller, Method::VaultReleaseKeys), archive);
+            let steward = caller == CallerKind::Room(Room::Steward);
+            assert_eq!(permits(caller, Method::VaultResealKeys), steward);
+            assert_eq!(permits(caller, Method::WardenMachineGrant), steward);
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod mark;
 mod method;
 mod room;
 pub mod staff;
+pub mod stewardship;
 pub mod vault;
 pub mod warden;
 

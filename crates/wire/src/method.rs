@@ -80,6 +80,8 @@ methods! {
     VaultMark = 38, Vault, "vault.mark";
     /// Erasures that officers decided: those that a restored vault forgot are done again, those that are new come back.
     VaultErasures = 47, Vault, "vault.erasures";
+    /// Data keys of a job of the steward, to seal readings anew, against grant and receipt.
+    VaultResealKeys = 48, Vault, "vault.reseal_keys";
     /// The alarms that are not in the log yet.
     VaultAlarms = 39, Vault, "vault.alarms";
 
@@ -104,6 +106,8 @@ methods! {
     WardenLogin = 66, Warden, "warden.login";
     /// Any call of a person to the warden, signed by the key of their session.
     WardenInSession = 67, Warden, "warden.in_session";
+    /// The steward asks for the grant of a job that the archive has open.
+    WardenMachineGrant = 68, Warden, "warden.machine_grant";
 
     /// Readings, against a signed request under a grant.
     ArchiveReadings = 70, Archive, "archive.readings";
@@ -115,6 +119,8 @@ methods! {
     ArchiveMeters = 73, Archive, "archive.meters";
     /// An errand of key custody: recorded, and relayed to the vault, under a grant.
     ArchiveCustody = 74, Archive, "archive.custody";
+    /// The steward tells what became of a job, and gets the next one.
+    ArchiveJobs = 78, Archive, "archive.jobs";
 }
 
 impl Method {

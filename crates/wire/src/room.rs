@@ -15,19 +15,22 @@ pub enum Room {
     Warden,
     /// The log.
     Ledger,
+    /// Named jobs on stored readings, each under a grant of its own.
+    Steward,
     /// Hears meters; many of them, outside the core.
     Collector,
 }
 
 impl Room {
     /// All rooms, in the order in which the launcher starts them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ledger,
         Self::Vault,
         Self::Warden,
         Self::Archive,
         Self::Gateway,
         Self::Intake,
+        Self::Steward,
         Self::Collector,
     ];
 
@@ -41,6 +44,7 @@ impl Room {
             Self::Vault => "vault",
             Self::Warden => "warden",
             Self::Ledger => "ledger",
+            Self::Steward => "steward",
             Self::Collector => "collector",
         }
     }

@@ -9,6 +9,7 @@ mod alarms;
 mod custody;
 mod erasures;
 mod gate;
+mod jobs;
 mod marks;
 mod masking;
 mod opening;

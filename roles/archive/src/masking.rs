@@ -43,7 +43,7 @@ pub(crate) fn mask(action: Action, readings: &mut Vec<MeterReading>, silent: Vec
         return;
     }
     readings.iter_mut().filter_map(|item| item.reading.as_mut()).for_each(mask_one);
-    let unheard = |Shown { address, place }| MeterReading { address, place, ..MeterReading::default() };
+    let unheard = |Shown { address, place, .. }| MeterReading { address, place, ..MeterReading::default() };
     readings.extend(silent.into_iter().map(unheard));
 }
 
@@ -81,7 +81,7 @@ mod tests {
             ..Default::default()
         };
         let mut items = vec![MeterReading { reading: Some(reading), ..Default::default() }];
-        let silent = || vec![Shown { address: vec![1; 8], place: "4711-1".to_owned() }];
+        let silent = || vec![Shown { address: vec![1; 8], place: "4711-1".to_owned(), spans: Vec::new() }];
         mask(Action::ReadReadings, &mut items, silent());
         assert_eq!(items.len(), 1);
         let all = items[0].reading.as_ref().unwrap().records.len();

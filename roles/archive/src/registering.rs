@@ -1,17 +1,18 @@
 //! Changes to the register, and key imports, which register meters too. The vault hears of tenancies before the
 //! change is made, so that no meter is ever listed whose readings nobody could seal.
 
-use base::{MeterId, Resolution, TenancyId, UtcMillis};
+use base::{Class, MeterId, Month, Resolution, TenancyId, UtcMillis};
 use grant::is_word;
 use prost::Message;
 use recorder::Record;
-use store::StoreError;
-use store::register::{Change, NewMeter, Register, RegisterAddress, Span};
+use store::register::{Change, Moved, NewMeter, Register, RegisterAddress, Span};
+use store::{Ask, StoreError};
 use wire::Refused;
 use wire::archive::{ImportKeys, ListMeters, RegisterAnswer, RegisterChange, RegisteredMeter};
 use wire::vault::{self, ImportReport, Tenancy};
 
 use crate::gate::{Gate, Passed};
+use crate::service::ReadingsFile;
 use crate::subjects::SubjectKey;
 use crate::vaults::{Vault, span};
 
@@ -27,6 +28,12 @@ const MAX_SEALED: usize = 256 * 1024;
 const SPANS: usize = 1000;
 /// Meters in one list, at most.
 const LISTED: u32 = 5000;
+/// A move that is so little ahead is a job of the steward, too: what is on its way to the store may be sealed without it.
+const AHEAD_MS: i64 = 3_600_000;
+/// Of more moves in one change it is not counted how many readings they may concern.
+const COUNTED_MOVES: usize = 100;
+/// A move is called late when it was reported so long after, in milliseconds.
+const LATE_MS: i64 = 60_000;
 /// What a place is called while nobody said where a meter hangs: one place a meter, so that a later move of
 /// one is no move of all.
 const UNPLACED: &str = "unplaced";
@@ -36,6 +43,7 @@ pub(crate) struct Desk<'a, R, V> {
     pub(crate) gate: &'a Gate<R>,
     pub(crate) register: &'a Register,
     pub(crate) vault: &'a V,
+    pub(crate) readings: &'a ReadingsFile,
     pub(crate) subjects: &'a SubjectKey,
     pub(crate) default_resolution: Resolution,
 }
@@ -71,9 +79,20 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
         }
         for item in &asked.moves {
             match change.move_at(&item.place, UtcMillis(item.at_ms), item.vacant).await {
-                Ok(of_place) => {
+                Ok(moved) => {
                     answer.tenancies = answer.tenancies.saturating_add(1);
-                    spans.extend(of_place);
+                    if now.plus(AHEAD_MS) >= UtcMillis(item.at_ms) {
+                        let person = &request.grant.person;
+                        change.note_late(&moved, person, now).await.map_err(stored)?;
+                    }
+                    if now.since(UtcMillis(item.at_ms)) >= LATE_MS {
+                        answer.late = answer.late.saturating_add(1);
+                        // a long list is not worth the wait
+                        let few = asked.moves.len() <= COUNTED_MOVES;
+                        let concerned = if few { self.concerned(&moved, now).await } else { 0 };
+                        answer.readings = answer.readings.saturating_add(concerned);
+                    }
+                    spans.extend(moved.spans);
                 }
                 Err(error) => answer.refused.push(item_refused(error)?),
             }
@@ -85,10 +104,11 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
             }
         }
         let detail = format!(
-            "{} meters new, {} there, {} moves, {} policies, {} refused, {}",
+            "{} meters new, {} there, {} moves ({} late), {} policies, {} refused, {}",
             answer.added,
             answer.unchanged,
             answer.tenancies,
+            answer.late,
             asked.policies.len(),
             answer.refused.len(),
             if asked.list.is_some() { "listed" } else { "not listed" }
@@ -100,6 +120,32 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
             (answer.meters, answer.more) = self.list(list).await?;
         }
         Ok(answer)
+    }
+
+    /// How many stored readings of who moved out a late move may concern: those from its day on.
+    async fn concerned(&self, moved: &Moved, now: UtcMillis) -> u64 {
+        // a store that does not answer keeps nobody from moving
+        let Ok(Some(view)) = self.readings.view().await else { return 0 };
+        let mut concerned = 0u64;
+        for span in &moved.spans {
+            let Some(until) = span.until else { continue };
+            for month in (until.month().number()..=now.month().number()).map(Month::from_number) {
+                let first = if month == until.month() { until.day().of_month() } else { 1 };
+                for class in Class::ALL {
+                    let ask = Ask {
+                        meter: span.meter,
+                        class,
+                        month,
+                        days: first..=31,
+                        tenancy: Some(span.tenancy),
+                        superseded: false,
+                        limit: u32::MAX,
+                    };
+                    concerned = concerned.saturating_add(view.count(&ask).await.unwrap_or(0));
+                }
+            }
+        }
+        concerned
     }
 
     async fn list(&self, asked: &ListMeters) -> Result<(Vec<RegisteredMeter>, bool), Refused> {

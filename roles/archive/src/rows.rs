@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{MeterId, Month, TenancyId};
+use base::{MeterId, Month, TenancyId, UtcMillis};
 use grant::{Scope, Tenancies};
-use store::register::{Register, RegisteredMeter};
+use store::register::{Register, RegisteredMeter, Span};
 use store::{Ask, ReadingView, SealedReading, StoreError};
 use wire::Refused;
 
@@ -25,6 +25,20 @@ const CUT_DAY_ROWS: u32 = 512;
 pub(crate) struct Shown {
     pub(crate) address: Vec<u8>,
     pub(crate) place: String,
+    /// Who holds the meter when.
+    pub(crate) spans: Vec<Span>,
+}
+
+impl Shown {
+    fn of(meter: &RegisteredMeter) -> Self {
+        Self { address: meter.address.to_vec(), place: meter.place.clone(), spans: meter.tenancies.clone() }
+    }
+
+    /// Whether a tenancy held the meter at that moment.
+    pub(crate) fn held(&self, tenancy: TenancyId, at: UtcMillis) -> bool {
+        let held = |span: &Span| span.from <= at && span.until.is_none_or(|until| at < until);
+        self.spans.iter().any(|span| span.tenancy == tenancy && held(span))
+    }
 }
 
 /// The rows of an answer, still sealed.
@@ -54,9 +68,7 @@ impl Found {
                 return;
             }
             self.subjects.insert(row.facts.tenancy);
-            self.meters
-                .entry(row.facts.meter)
-                .or_insert_with(|| Shown { address: meter.address.to_vec(), place: meter.place.clone() });
+            self.meters.entry(row.facts.meter).or_insert_with(|| Shown::of(meter));
             self.rows.push(row);
         }
     }
@@ -70,7 +82,7 @@ impl Found {
                 self.more = true;
                 return;
             }
-            self.silent.push(Shown { address: meter.address.to_vec(), place: meter.place.clone() });
+            self.silent.push(Shown::of(meter));
         }
     }
 }

@@ -77,7 +77,7 @@ impl ReadingsFile {
     }
 
     /// The view of the file that is there now; `None` before intake has made one.
-    async fn view(&self) -> Result<Option<Arc<ReadingView>>, Refused> {
+    pub(crate) async fn view(&self) -> Result<Option<Arc<ReadingView>>, Refused> {
         let Ok(meta) = std::fs::metadata(&self.path) else { return Ok(None) };
         let id = (meta.dev(), meta.ino());
         if let Some((_, view)) = self.open.read().await.as_ref().filter(|(of, _)| *of == id) {
@@ -150,6 +150,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
             gate: &self.gate,
             register: &self.register,
             vault: &self.vault,
+            readings: &self.readings,
             subjects: &self.subjects,
             default_resolution: self.default_resolution,
         }
@@ -270,6 +271,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
             self.counters.set("register.places", size.places);
             self.counters.set("register.tenancies", size.tenancies);
         }
+        self.gauge_jobs().await;
         self.counters.health("ready")
     }
 }
@@ -288,6 +290,7 @@ impl<R: Record, V: Vault> Service for Archive<R, V> {
             Method::ArchiveCustody => {
                 answer(body, |q| self.whole(move |a| async move { a.custody(caller, q, now).await })).await
             }
+            Method::ArchiveJobs => answer(body, |q| self.0.jobs(q, now)).await,
             Method::ArchiveMeters => answer(body, |q| self.0.meters(q, now)).await,
             Method::Health => answer(body, |_: HealthRequest| async { Ok(self.0.health().await) }).await,
             method => Err(Refused::new("not-here", format!("the archive does not answer `{method}`"))),

@@ -79,8 +79,10 @@ struct Group {
 
 impl Group {
     fn add(&mut self, shared: &Shared, sealed: Sealed) {
-        let Sealed { account, readings, decided } = sealed;
+        let Sealed { account, readings, register, decided } = sealed;
         let commit = &mut self.commit;
+        let first = commit.accounts.is_empty();
+        commit.register = if first { register } else { commit.register.min(register) };
         commit.accounts.push(account);
         if commit.readings.is_empty() {
             commit.readings = readings;

@@ -22,6 +22,8 @@ pub struct Sealed {
     pub account: Account,
     /// Its sealed readings.
     pub readings: NewReadings,
+    /// The version of the register that they were sealed by.
+    pub register: u64,
     /// Everything else that its commit writes.
     pub decided: Decided,
 }
@@ -135,7 +137,7 @@ impl Worker {
             committed: self.shared.now(),
             is_final: false,
         };
-        Ok(Sealed { account, readings, decided })
+        Ok(Sealed { account, readings, register: table.version(), decided })
     }
 
     async fn fetch_keys(&mut self, decided: &Decided) -> Result<(), RunEnd> {

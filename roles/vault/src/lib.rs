@@ -42,6 +42,7 @@ mod report;
 mod root;
 mod service;
 mod signing;
+mod stewardship;
 mod table;
 mod term;
 #[cfg(test)]

@@ -258,7 +258,11 @@ impl Vault {
 fn callers_need_a_mark(method: Method) -> bool {
     matches!(
         method,
-        Method::VaultReleaseKeys | Method::VaultImportKeys | Method::VaultTenancy | Method::VaultCustody
+        Method::VaultReleaseKeys
+            | Method::VaultResealKeys
+            | Method::VaultImportKeys
+            | Method::VaultTenancy
+            | Method::VaultCustody
     )
 }
 

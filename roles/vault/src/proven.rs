@@ -23,7 +23,7 @@ const MAX_SPANS: usize = 20_000;
 /// Keys in one import, at most.
 const MAX_KEYS: usize = 1000;
 /// The generation of the roots that data keys are derived from.
-const TERM: u32 = 1;
+pub(crate) const TERM: u32 = 1;
 /// Late telegrams are taken for 14 days; their month may have ended.
 const LATE_MS: i64 = 15 * 24 * 3_600_000;
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -65,7 +65,7 @@ impl Vault {
     }
 
     /// Tells of a ceiling that was reached, once an hour.
-    fn ceiling_reached(&self, reached: &Reached, now: UtcMillis) -> Result<(), Failure> {
+    pub(crate) fn ceiling_reached(&self, reached: &Reached, now: UtcMillis) -> Result<(), Failure> {
         self.counters.add("refused.ceiling", 1);
         if reached.first {
             self.alarms.raise("ceiling", &reached.whose, &reached.to_string(), now)?;
@@ -264,13 +264,25 @@ impl Vault {
         Ok(())
     }
 
-    /// Grant, request, receipt, and that the log has one face.
+    /// Grant, request, receipt by the archive, and that the log has one face.
     pub(crate) fn recorded(
         &self,
         request: &[u8],
         due: &[Action],
         event: &[u8],
         receipt: &[u8],
+        now: UtcMillis,
+    ) -> Result<Verified<Recorded>, Failure> {
+        self.recorded_by(Room::Archive, request, due, (event, receipt), now)
+    }
+
+    /// The same, of a room that may ask.
+    pub(crate) fn recorded_by(
+        &self,
+        room: Room,
+        request: &[u8],
+        due: &[Action],
+        (event, receipt): (&[u8], &[u8]),
         now: UtcMillis,
     ) -> Result<Verified<Recorded>, Failure> {
         let refuse = |code: &'static str, message: String| {
@@ -290,7 +302,7 @@ impl Vault {
         })?;
         let recorded = check_receipt(&request, event, receipt, &self.pinned.ledger, now)
             .map_err(|error| refuse(error.code(), error.to_string()))?;
-        if recorded.event.actor != Room::Archive.name() {
+        if recorded.event.actor != room.name() {
             let message = format!("the event was recorded by `{}`, not by who asks", recorded.event.actor);
             return Err(refuse("event-of-another-actor", message));
         }
@@ -311,11 +323,12 @@ struct How {
     now: UtcMillis,
 }
 
-struct OneSeries {
-    meter: MeterId,
-    tenancy: TenancyId,
-    class: Class,
-    month: Month,
+/// A series that is asked for.
+pub(crate) struct OneSeries {
+    pub(crate) meter: MeterId,
+    pub(crate) tenancy: TenancyId,
+    pub(crate) class: Class,
+    pub(crate) month: Month,
 }
 
 /// How a meter is, the newest daily reading tells: whoever asks for that gets no key of another class or of a month
@@ -326,7 +339,7 @@ fn beyond_health(recorded: &Recorded, series: &OneSeries, now: UtcMillis) -> &'s
     if recorded.request.action == Action::ReadHealth && !fits { "not-health" } else { "" }
 }
 
-fn all_series(series: &[Series]) -> Result<Vec<OneSeries>, Failure> {
+pub(crate) fn all_series(series: &[Series]) -> Result<Vec<OneSeries>, Failure> {
     if series.len() > MAX_SERIES {
         return Err(malformed(format!("at most {MAX_SERIES} series are asked for at once")));
     }

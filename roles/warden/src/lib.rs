@@ -10,6 +10,7 @@ mod collectors;
 mod enrolment;
 mod errands;
 mod in_force;
+mod machine;
 mod minting;
 mod people;
 mod service;
@@ -63,12 +64,14 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     let HouseConfig { name, address, .. } = &context.config.house;
     let desk = Desk::open(file, &Address { origin: address, title: name })
         .map_err(|e| StartError::during("cannot read who signs in")(&e))?;
-    let recorder = LedgerRecorder::new(context.client(Room::Ledger)?, layout.verifier(Room::Ledger)?);
+    let ledger = layout.verifier(Room::Ledger)?;
+    let recorder = LedgerRecorder::new(context.client(Room::Ledger)?, ledger);
     let people = People::new(context.config.house.owner_uid);
     let staff = Staff::open(Arc::clone(&disk), &folder.join("staff"))
         .map_err(|e| StartError::during("cannot read who works here")(&e))?;
     let file = StateFile::new(disk, folder.join("state"));
-    let warden = Warden::new(people, layout.signer(Room::Warden)?, recorder, office, (file, staff), desk)
+    let log = (recorder, ledger);
+    let warden = Warden::new(people, layout.signer(Room::Warden)?, log, office, (file, staff), desk)
         .map_err(|e| StartError::during("cannot read the warden's state")(&e))?;
     let door = context.door()?;
     link::serve(door, Room::Warden, Arc::new(warden), context.shutdown).await;

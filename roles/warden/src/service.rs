@@ -40,6 +40,7 @@ pub(crate) struct Inner<R> {
     pub(crate) people: People,
     signer: Signer,
     recorder: R,
+    pub(crate) ledger: Verifier,
     pub(crate) office: Office,
     pub(crate) file: Arc<StateFile>,
     pub(crate) staff: Mutex<Staff>,
@@ -69,7 +70,7 @@ impl<R: Record> Warden<R> {
     pub(crate) fn new(
         people: People,
         signer: Signer,
-        recorder: R,
+        (recorder, ledger): (R, Verifier),
         office: Office,
         (file, staff): (StateFile, Staff),
         desk: Desk,
@@ -85,6 +86,7 @@ impl<R: Record> Warden<R> {
             since: UtcMillis::now(),
             signer,
             recorder,
+            ledger,
             office,
             file: Arc::new(file),
             staff: Mutex::new(staff),
@@ -198,7 +200,11 @@ impl<R: Record> Inner<R> {
         self.record(event).await?;
         self.note_use(&grant.person, &grant.role, now).await;
         self.counters.add("grants", 1);
-        Ok(Granted { grant: grant.sign(&self.signer) })
+        Ok(self.signed(&grant))
+    }
+
+    pub(crate) fn signed(&self, grant: &grant::Grant) -> Granted {
+        Granted { grant: grant.sign(&self.signer) }
     }
 
     async fn health(&self) -> Health {
@@ -250,6 +256,9 @@ impl<R: Record> Service for Warden<R> {
     async fn call(&self, caller: Caller, method: Method, body: Bytes) -> Result<Bytes, Refused> {
         let now = UtcMillis::now();
         match (method, caller) {
+            (Method::WardenMachineGrant, Caller::Room(_)) => {
+                answer(body, |q| self.whole(move |w| async move { w.machine_grant(q, now).await })).await
+            }
             (Method::WardenEnrolCollector, _) => {
                 answer(body, |q| self.whole(move |w| async move { w.enrol(q, now).await })).await
             }

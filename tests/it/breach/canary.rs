@@ -133,7 +133,7 @@ fn planted_keys_and_values_lie_only_where_they_belong() {
             let hits = memory(&passphrase, house.pid(room));
             assert!(hits.is_empty(), "the passphrase in the memory of the {room}: {}", report(&hits));
         }
-        for room in [Room::Warden, Room::Ledger] {
+        for room in [Room::Warden, Room::Ledger, Room::Steward] {
             let hits = memory(&values, house.pid(room));
             assert!(hits.is_empty(), "values in the memory of the {room}: {}", report(&hits));
         }

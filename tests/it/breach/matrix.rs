@@ -205,7 +205,7 @@ impl Cast {
         self.made += 1;
         let name = format!("new-{}", self.made);
         let wish = match action {
-            Action::ImportKeys | Action::ChangeRegister | Action::KeepKeys => {
+            Action::ImportKeys | Action::ChangeRegister | Action::KeepKeys | Action::Reseal => {
                 return self.under_a_grant(role, (purpose, action), None, 0);
             }
             Action::EnrolCollector => {

@@ -33,9 +33,9 @@ fn rooms_killed_under_load_lose_nothing_and_repeat_nothing() {
         let victims: Vec<_> = match rng.below(12) {
             0 => rooms().collect(),
             1 | 2 => rooms().filter(|_| rng.below(2) == 0).collect(),
-            _ => rooms().nth(rng.index(7)).into_iter().collect(),
+            _ => rooms().nth(rng.index(8)).into_iter().collect(),
         };
-        // The seventh is the collector.
+        // The eighth is the collector.
         if victims.is_empty() {
             collector.kill();
             collector.run(["--listen", &listen]);

@@ -106,7 +106,7 @@ async fn raise_heads(connection: &mut SqliteConnection, readings: &NewReadings) 
     Ok(())
 }
 
-async fn tenancy_ref(connection: &mut SqliteConnection, id: TenancyId) -> Result<i64, StoreError> {
+pub(crate) async fn tenancy_ref(connection: &mut SqliteConnection, id: TenancyId) -> Result<i64, StoreError> {
     sqlx::query("INSERT INTO tenancy (id) VALUES (?) ON CONFLICT DO NOTHING")
         .bind(id.0.to_vec())
         .execute(&mut *connection)

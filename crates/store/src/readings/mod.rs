@@ -5,9 +5,9 @@ mod query;
 
 use base::{Class, MeterId, Month, TenancyId};
 
-pub(crate) use insert::insert;
+pub(crate) use insert::{insert, tenancy_ref};
 pub use query::{Ask, DailyKept};
-pub(crate) use query::{daily_kept, heads, latest, newest_first};
+pub(crate) use query::{count, daily_kept, heads, latest, newest_first};
 
 /// Where a reading came from. The codes stand in stored rows and never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,11 +20,13 @@ pub enum Source {
     Estimate,
     /// Typed in by a person.
     Manual,
+    /// Sealed anew by the steward for whom it belongs to; it says what the version before it said.
+    Resealed,
 }
 
 impl Source {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Radio, Self::Import, Self::Estimate, Self::Manual];
+    pub const ALL: [Self; 5] = [Self::Radio, Self::Import, Self::Estimate, Self::Manual, Self::Resealed];
 
     /// The number in stored rows.
     #[must_use]
@@ -34,6 +36,7 @@ impl Source {
             Self::Import => 2,
             Self::Estimate => 3,
             Self::Manual => 4,
+            Self::Resealed => 5,
         }
     }
 
@@ -51,6 +54,7 @@ impl Source {
             Self::Import => "import",
             Self::Estimate => "estimate",
             Self::Manual => "manual",
+            Self::Resealed => "resealed",
         }
     }
 }

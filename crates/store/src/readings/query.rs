@@ -49,18 +49,7 @@ pub(crate) async fn newest_first(
     connection: &mut SqliteConnection,
     ask: &Ask,
 ) -> Result<Vec<SealedReading>, StoreError> {
-    let (top, bottom): (i64, i64) = match ask.class {
-        Class::Daily => (i64::from(*ask.days.end()), i64::from(*ask.days.start())),
-        Class::Fine | Class::Billing => {
-            let next: Option<i64> =
-                sqlx::query_scalar("SELECT next FROM fine_head WHERE month = ? AND meter = ?")
-                    .bind(i64::from(ask.month.number()))
-                    .bind(i64::from(ask.meter.0))
-                    .fetch_optional(&mut *connection)
-                    .await?;
-            (if ask.class == Class::Fine { next.unwrap_or(0) - 1 } else { 31 }, 0)
-        }
-    };
+    let (top, bottom) = numbers(connection, ask).await?;
     if top < bottom {
         return Ok(Vec::new());
     }
@@ -89,6 +78,49 @@ pub(crate) async fn newest_first(
     let mut readings: Vec<SealedReading> = rows.iter().map(reading_of).collect::<Result<_, _>>()?;
     readings.sort_by_key(|r| std::cmp::Reverse((r.facts.sequence, r.facts.version)));
     Ok(readings)
+}
+
+/// The highest and the lowest number that a reading of a month can have.
+async fn numbers(connection: &mut SqliteConnection, ask: &Ask) -> Result<(i64, i64), StoreError> {
+    Ok(match ask.class {
+        Class::Daily => (i64::from(*ask.days.end()), i64::from(*ask.days.start())),
+        Class::Billing => (31, 0),
+        Class::Fine => {
+            let next: Option<i64> =
+                sqlx::query_scalar("SELECT next FROM fine_head WHERE month = ? AND meter = ?")
+                    .bind(i64::from(ask.month.number()))
+                    .bind(i64::from(ask.meter.0))
+                    .fetch_optional(connection)
+                    .await?;
+            (next.unwrap_or(0) - 1, 0)
+        }
+    })
+}
+
+/// How many readings a question finds, without reading them.
+pub(crate) async fn count(connection: &mut SqliteConnection, ask: &Ask) -> Result<u64, StoreError> {
+    let (top, bottom) = numbers(connection, ask).await?;
+    if top < bottom {
+        return Ok(0);
+    }
+    let count: i64 = sqlx::query_scalar(
+        "WITH RECURSIVE s (n) AS (VALUES (?1) UNION ALL SELECT n - 1 FROM s WHERE n > ?2)
+         SELECT count(*) FROM s CROSS JOIN reading r CROSS JOIN tenancy t ON t.ref = r.tenancy
+         WHERE r.class = ?3 AND r.month = ?4 AND r.sequence = s.n AND r.meter = ?5
+           AND r.day BETWEEN ?6 AND ?7 AND (?8 OR r.superseded_by IS NULL) AND (?9 IS NULL OR t.id = ?9)",
+    )
+    .bind(top)
+    .bind(bottom)
+    .bind(i64::from(ask.class.code()))
+    .bind(i64::from(ask.month.number()))
+    .bind(i64::from(ask.meter.0))
+    .bind(i64::from(*ask.days.start()))
+    .bind(i64::from(*ask.days.end()))
+    .bind(ask.superseded)
+    .bind(ask.tenancy.map(|t| t.0.to_vec()))
+    .fetch_one(connection)
+    .await?;
+    unsigned(count, "count")
 }
 
 /// The newest reading of each meter in a month (the highest number; of that, the newest version), for meters
@@ -128,14 +160,15 @@ pub(crate) async fn latest(
         .collect()
 }
 
-/// The days of a month that have their daily reading.
+/// The days of a month whose daily reading is taken: also those whose reading belongs to another tenancy by now, because
+/// their place is taken, and those that the steward gave one.
 pub(crate) async fn daily_kept(
     connection: &mut SqliteConnection,
     month: Month,
 ) -> Result<Vec<DailyKept>, StoreError> {
     let rows: Vec<(i64, Vec<u8>, i64)> = sqlx::query_as(
-        "SELECT r.meter, t.id, r.sequence FROM reading r JOIN tenancy t ON t.ref = r.tenancy
-         WHERE r.class = 2 AND r.month = ? AND r.version = 1",
+        "SELECT DISTINCT r.meter, t.id, r.sequence FROM reading r JOIN tenancy t ON t.ref = r.tenancy
+         WHERE r.class = 2 AND r.month = ?",
     )
     .bind(i64::from(month.number()))
     .fetch_all(connection)

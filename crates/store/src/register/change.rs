@@ -6,14 +6,14 @@ use sqlx::sqlite::SqliteConnection;
 use super::query::span_of;
 use super::{Backend, NewMeter, Register, RegisterAddress, Span};
 use crate::StoreError;
-use crate::convert::unsigned;
+use crate::convert::{id16, unsigned};
 use crate::sqlite::Guard;
 
 /// A change under way. An item that the rules forbid is refused with [`StoreError::Rule`] and leaves the rest
 /// of the change as it is; any other error means that the change must be dropped.
 pub struct Change<'a> {
     register: &'a Register,
-    guard: Guard<'a>,
+    pub(super) guard: Guard<'a>,
     next_id: u32,
     ids_end: u32,
     touched: bool,
@@ -29,6 +29,17 @@ pub struct Added {
     /// The tenancies of its place as they hold this meter, for the vault; for a meter that was there already
     /// too, since the vault may not have heard of them.
     pub spans: Vec<Span>,
+}
+
+/// What a move did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// For each meter of the place, the span that ended and the one that began.
+    pub spans: Vec<Span>,
+    pub(super) place: i64,
+    pub(super) ended: TenancyId,
+    pub(super) begun: TenancyId,
+    pub(super) at: UtcMillis,
 }
 
 impl<'a> Change<'a> {
@@ -93,18 +104,12 @@ impl<'a> Change<'a> {
         Ok(Added { id, new: true, spans })
     }
 
-    /// A new tenancy begins at a place: someone moves in, or out (`vacant`). Returns, for each meter of the
-    /// place, the span that ended and the one that began.
+    /// A new tenancy begins at a place: someone moves in, or out (`vacant`).
     ///
     /// # Errors
     /// [`StoreError::Rule`] when the place is unknown or has no meter, or `at` is not after the beginning of
     /// the tenancy that holds it now.
-    pub async fn move_at(
-        &mut self,
-        place: &str,
-        at: UtcMillis,
-        vacant: bool,
-    ) -> Result<Vec<Span>, StoreError> {
+    pub async fn move_at(&mut self, place: &str, at: UtcMillis, vacant: bool) -> Result<Moved, StoreError> {
         let Some(id) = place_id(&mut self.guard, place).await? else {
             return Err(StoreError::Rule(format!(
                 "the place `{place}` is not in the register; add a meter there first"
@@ -123,10 +128,10 @@ impl<'a> Change<'a> {
         }
         sqlx::query("UPDATE tenancy SET until_ms = ? WHERE id = ?")
             .bind(at.0)
-            .bind(open)
+            .bind(&open)
             .execute(&mut *self.guard)
             .await?;
-        begin_tenancy(&mut self.guard, id, at, vacant).await?;
+        let begun = begin_tenancy(&mut self.guard, id, at, vacant).await?;
         self.touched = true;
         let meters: Vec<i64> = sqlx::query_scalar("SELECT id FROM meter WHERE place = ? ORDER BY id")
             .bind(id)
@@ -137,7 +142,8 @@ impl<'a> Change<'a> {
             let all = self.spans_of_place(id, MeterId(unsigned(meter, "meter id")?)).await?;
             spans.extend(all.into_iter().rev().take(2).rev());
         }
-        Ok(spans)
+        let ended = TenancyId(id16(&open, "tenancy id")?);
+        Ok(Moved { spans, place: id, ended, begun, at })
     }
 
     /// Sets a meter's policy; `None` for the house's default.

@@ -6,6 +6,7 @@
 
 mod address;
 mod change;
+mod late;
 mod query;
 
 use std::path::Path;
@@ -15,13 +16,17 @@ use sqlx::sqlite::SqlitePool;
 use tokio::sync::watch;
 
 pub use address::RegisterAddress;
-pub use change::{Added, Change};
+pub use change::{Added, Change, Moved};
+pub use late::{Attempt, LateMove, OpenMoves};
 
 use crate::StoreError;
 use crate::sqlite::{self, Layout, Writer};
 
-const LAYOUT: Layout =
-    Layout { kind: "register", scripts: &[include_str!("../sql/register-1.sql")], relaxed: false };
+const LAYOUT: Layout = Layout {
+    kind: "register",
+    scripts: &[include_str!("../sql/register-1.sql"), include_str!("../sql/register-2.sql")],
+    relaxed: false,
+};
 
 /// A meter to add.
 #[derive(Debug, Clone, PartialEq, Eq)]

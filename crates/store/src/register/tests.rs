@@ -64,7 +64,7 @@ async fn moves_make_a_chain_without_overlaps_or_holes() {
     let mut change = register.begin(2).await.unwrap();
     change.add_meter(&new("KAM-00000001-1B-16", "p"), NOW).await.unwrap();
     change.add_meter(&new("KAM-00000002-1B-04", "p"), NOW).await.unwrap();
-    let spans = change.move_at("p", UtcMillis(1000), false).await.unwrap();
+    let spans = change.move_at("p", UtcMillis(1000), false).await.unwrap().spans;
     assert_eq!(spans.len(), 4);
     assert_eq!(
         (spans[0].until, spans[1].from, spans[1].vacant),

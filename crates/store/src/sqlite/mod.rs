@@ -67,6 +67,19 @@ pub(crate) async fn open_writer(path: &Path, layout: &Layout) -> Result<Writer, 
     Ok(Writer::new(connection, options))
 }
 
+/// Opens a second writer's connection to a database that another process keeps up to date.
+pub(crate) async fn join_writer(path: &Path, layout: &Layout) -> Result<Writer, StoreError> {
+    let options = write_options(path, layout).create_if_missing(false);
+    let mut connection = options.connect().await?;
+    match found_layout(&mut connection, layout).await? {
+        Some(found) if found < layout.newest() => {
+            Err(StoreError::Older { kind: layout.kind, found, known: layout.newest() })
+        }
+        Some(_) => Ok(Writer::new(connection, options)),
+        None => Err(StoreError::Absent { kind: layout.kind, path: path.to_owned() }),
+    }
+}
+
 /// Opens a small pool that can only read. A file that is not there is [`StoreError::Absent`].
 pub(crate) async fn open_readers(path: &Path, layout: &Layout, most: u32) -> Result<SqlitePool, StoreError> {
     if !path.exists() {

@@ -60,6 +60,7 @@ pub(crate) struct Hour {
     persons: HashMap<String, Opened>,
     grants: HashMap<[u8; 16], Opened>,
     archive: Opened,
+    steward: Opened,
     intake: u64,
     late: HashMap<(MeterId, Month), u64>,
     /// How far the decryption of this hour was reserved.
@@ -82,6 +83,7 @@ impl Hour {
             persons: HashMap::new(),
             grants: HashMap::new(),
             archive: Opened::default(),
+            steward: Opened::default(),
             intake: 0,
             late: HashMap::new(),
             decrypting: 0,
@@ -110,14 +112,26 @@ impl Hour {
                     *self.late.entry((*meter, *month)).or_default() += 1;
                 }
             }
+            By::Resealing => self.steward.add(taken.keys, &taken.meters),
             By::Decrypting => self.decrypting = self.decrypting.max(taken.keys),
         }
     }
 
-    /// Whether a question's keys fit under the ceilings of its person, its grant and the archive: all or none.
+    /// Whether a question's keys fit under the ceilings of its person, its grant and the archive, or under the steward's: all
+    /// or none.
     pub(crate) fn fits(&mut self, taken: &Taken) -> Result<(), Reached> {
         self.begin(taken.at);
-        let By::Reading { person, grant } = &taken.by else { return Ok(()) };
+        let (person, grant) = match &taken.by {
+            By::Reading { person, grant } => (person, grant),
+            By::Resealing => {
+                let over = self.steward.over(self.caps.steward, taken.keys, &taken.meters);
+                let Some((what, most)) = over else { return Ok(()) };
+                let whose = "the steward".to_owned();
+                let first = self.reached.insert(whose.clone());
+                return Err(Reached { whose, what, most, first });
+            }
+            By::Sealing { .. } | By::Decrypting => return Ok(()),
+        };
         let none = Opened::default();
         let of_person = self.persons.get(person).unwrap_or(&none);
         let of_grant = self.grants.get(grant).unwrap_or(&none);
@@ -188,7 +202,14 @@ mod tests {
 
     fn caps() -> Caps {
         let cap = |keys, meters| Cap { keys, meters };
-        Caps { person: cap(10, 3), grant: cap(8, 3), archive: cap(15, 5), intake_keys: 20, ..Caps::default() }
+        Caps {
+            person: cap(10, 3),
+            grant: cap(8, 3),
+            archive: cap(15, 5),
+            steward: cap(6, 2),
+            intake_keys: 20,
+            ..Caps::default()
+        }
     }
 
     fn taken(person: &str, grant: u8, keys: u64, meters: &[u32], at: UtcMillis) -> Taken {
@@ -223,6 +244,17 @@ mod tests {
         assert_eq!(ask(&mut hour, &taken("bo", 3, 5, &[5, 6], NOW)), "");
         assert_eq!(ask(&mut hour, &taken("carl", 4, 1, &[1], NOW)), "the archive data keys");
         assert_eq!(ask(&mut hour, &taken("carl", 4, 1, &[1], NOW.plus(HOUR))), "");
+    }
+
+    #[test]
+    fn the_steward_has_a_ceiling_of_its_own_and_takes_nothing_from_people() {
+        let mut hour = Hour::new(caps());
+        let job = |keys, meters: &[u32], at| Taken { at, by: By::Resealing, keys, meters: meters.to_vec() };
+        assert_eq!(ask(&mut hour, &job(6, &[1], NOW)), "");
+        assert_eq!(ask(&mut hour, &job(1, &[1], NOW)), "the steward data keys");
+        assert_eq!(ask(&mut hour, &taken("anna", 1, 8, &[1, 2], NOW)), "");
+        assert_eq!(ask(&mut hour, &job(3, &[2, 3, 4], NOW.plus(HOUR))), "the steward meters");
+        assert_eq!(ask(&mut hour, &job(3, &[2, 3], NOW.plus(HOUR))), "");
     }
 
     #[test]

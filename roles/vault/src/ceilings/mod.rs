@@ -55,6 +55,8 @@ pub struct Caps {
     pub grant: Cap,
     /// Of the archive, for all people together.
     pub archive: Cap,
+    /// Of the steward's jobs.
+    pub steward: Cap,
     /// Data keys that intake gets to seal with.
     pub intake_keys: u64,
     /// No meter sends more often than so many seconds apart.
@@ -69,6 +71,7 @@ impl From<&house::VaultConfig> for Caps {
             person: Cap { keys: settings.person_keys, meters: settings.person_meters },
             grant: Cap { keys: settings.grant_keys, meters: settings.grant_meters },
             archive: Cap { keys: settings.archive_keys, meters: settings.archive_meters },
+            steward: Cap { keys: settings.steward_keys, meters: settings.steward_meters },
             intake_keys: settings.intake_keys,
             fastest_interval_s: settings.fastest_interval_s.max(1),
             catch_up: settings.catch_up,

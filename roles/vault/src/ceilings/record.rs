@@ -11,6 +11,8 @@ pub(crate) enum By {
     Reading { person: String, grant: [u8; 16] },
     /// Intake's sealing; the series of past months one by one.
     Sealing { late: Vec<(MeterId, Month)> },
+    /// A job of the steward.
+    Resealing,
     /// Decryption, reserved ahead: `keys` is how far, in tenths of a second of what meters send.
     Decrypting,
 }
@@ -31,6 +33,7 @@ impl Taken {
             By::Reading { .. } => 1,
             By::Sealing { .. } => 2,
             By::Decrypting => 3,
+            By::Resealing => 4,
         });
         into.extend_from_slice(&self.at.0.to_le_bytes());
         put_varint(into, self.keys);
@@ -46,7 +49,7 @@ impl Taken {
                     put_varint(into, u64::from(month.number()));
                 }
             }
-            By::Decrypting => {}
+            By::Decrypting | By::Resealing => {}
         }
         put_varint(into, self.meters.len() as u64);
         let mut before = 0;
@@ -73,6 +76,7 @@ impl Taken {
                 By::Sealing { late: (0..count).map(one).collect::<Result<_, _>>()? }
             }
             3 => By::Decrypting,
+            4 => By::Resealing,
             _ => return Err(Malformed),
         };
         let count = fields.count(1)?;
@@ -95,7 +99,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_taken_comes_back(
-            at: i64, keys: u64, kind in 0u8..3, person: String, grant: [u8; 16],
+            at: i64, keys: u64, kind in 0u8..4, person: String, grant: [u8; 16],
             late: Vec<(u32, u16)>, meters: Vec<u32>,
         ) {
             let by = match kind {
@@ -103,6 +107,7 @@ mod tests {
                 1 => By::Sealing {
                     late: late.into_iter().map(|(m, n)| (MeterId(m), Month::from_number(n.into()))).collect(),
                 },
+                2 => By::Resealing,
                 _ => By::Decrypting,
             };
             let taken = Taken { at: UtcMillis(at), by, keys, meters };

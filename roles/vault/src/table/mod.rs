@@ -449,6 +449,28 @@ impl Content {
         Ok(derive::data_key(tenancy_root, period_root, meter, tenancy, class, month))
     }
 
+    /// The data key of a series, also of a month that the tenancy does not touch: for readings that were sealed before a move
+    /// was known. Who asks for it is held against the move first.
+    pub(crate) fn key_of_any_month(
+        &self,
+        meter: MeterId,
+        tenancy: TenancyId,
+        class: Class,
+        month: Month,
+    ) -> Result<Secret<32>, NoKey> {
+        if self.erased.has_tenancy(tenancy) || self.erased.has_period(class, month) {
+            return Err(NoKey::Erased);
+        }
+        let tenancy_root = self.tenancies.root(tenancy).ok_or(NoKey::Tenancy(NoTenancy::Unknown))?;
+        let period_root = self.periods.get(&(class, month)).ok_or(NoKey::NoPeriod)?;
+        Ok(derive::data_key(tenancy_root, period_root, meter, tenancy, class, month))
+    }
+
+    /// Whether one tenancy followed another at a meter at this moment.
+    pub(crate) fn follows(&self, meter: MeterId, ended: TenancyId, begun: TenancyId, at: UtcMillis) -> bool {
+        self.tenancies.follows(meter, ended, begun, at)
+    }
+
     pub(crate) fn tenancy_count(&self) -> usize {
         self.tenancies.len()
     }

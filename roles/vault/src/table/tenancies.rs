@@ -163,6 +163,15 @@ impl Tenancies {
         if held { Ok(root) } else { Err(NoTenancy::Outside) }
     }
 
+    /// Whether one tenancy ended at a meter at this moment and another began: nothing lies between, and neither is the mark of
+    /// a span that was never lived in, which are not kept.
+    pub(crate) fn follows(&self, meter: MeterId, ended: TenancyId, begun: TenancyId, at: UtcMillis) -> bool {
+        let spans = self.meters.get(&meter).map_or(&[][..], Vec::as_slice);
+        let ends = spans.iter().any(|(id, span)| *id == ended && span.until == Some(at));
+        let begins = spans.iter().any(|(id, span)| *id == begun && span.from == at);
+        ended != begun && ends && begins
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.roots.len()
     }

@@ -9,6 +9,7 @@ mod importing;
 mod life;
 mod marking;
 mod releasing;
+mod resealing;
 mod room;
 mod terms;
 mod units;

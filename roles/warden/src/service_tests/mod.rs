@@ -78,7 +78,8 @@ impl House {
         let logins = LoginFile::new(Arc::new(self.disk.clone()), "/w/sign-in".into(), Secret::new([8; 32]));
         let address = Address { origin: signing_in::ORIGIN, title: "Example Water" };
         let desk = Desk::open(logins, &address).unwrap();
-        Warden::new(people, self.signer(), self.ledger.clone(), office, (file, staff), desk)
+        let log = (self.ledger.clone(), self.ledger.0.verifier());
+        Warden::new(people, self.signer(), log, office, (file, staff), desk)
     }
 
     fn warden(&self) -> Warden<Shared> {
@@ -127,6 +128,7 @@ fn wanted() -> GrantRequest {
 }
 
 mod agreeing;
+mod machine;
 mod signing_in;
 mod staff;
 
