@@ -93,7 +93,11 @@ impl Resealing {
     pub async fn add(&self, versions: &[Resealed]) -> Result<(), StoreError> {
         let mut guard = self.writer.begin().await?;
         for version in versions {
-            add(&mut guard, version).await?;
+            if let Err(error) = add(&mut guard, version).await {
+                // at once: intake waits for its turn
+                guard.roll_back().await?;
+                return Err(error);
+            }
         }
         guard.commit().await
     }

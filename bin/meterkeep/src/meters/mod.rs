@@ -167,7 +167,7 @@ fn change(house: &HouseArg, body: &RegisterChange) -> Result<ExitCode, Problem> 
     if !done.is_empty() {
         print(&format!("{}\n", done.join(", ")))?;
     }
-    if answer.late > 0 {
+    if answer.late > 0 && answer.readings > 0 {
         let (moves, readings) = (count(u64::from(answer.late), "move"), count(answer.readings, "reading"));
         print(&format!(
             "{moves} reported late: the steward seals up to {readings} anew, for whom they belong to by now; `meterkeep status` \

@@ -37,7 +37,7 @@ BEGIN SELECT RAISE(ABORT, 'readings are not deleted'); END;
 -- A day that the steward gave its reading has one: what is heard of that day later, and intake keeps because it does
 -- not know of the steward's work, steps behind.
 CREATE TRIGGER reading_of_a_day AFTER INSERT ON reading
-WHEN NEW.class = 2 AND NEW.version = 1 AND EXISTS (
+WHEN NEW.class = 2 AND NEW.version = 1 AND NEW.superseded_by IS NULL AND EXISTS (
     SELECT 1 FROM reading WHERE class = 2 AND month = NEW.month AND sequence = NEW.sequence
        AND meter = NEW.meter AND tenancy = NEW.tenancy AND version > 1)
 BEGIN

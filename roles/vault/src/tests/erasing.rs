@@ -19,7 +19,7 @@ fn then() -> UtcMillis {
 }
 
 /// A lived at meter 1 until the 10th of November, B lives there since; both have readings of October and November.
-fn lived() -> (House, Officers) {
+pub(super) fn lived() -> (House, Officers) {
     let (house, officers) = House::with_officers();
     house.tell(&[span(B, 1, "2026-11-10", None), span(A, 1, "2026-01-01", Some("2026-11-10"))]).unwrap();
     let of = |class, m| series(A, 1, class, m);
@@ -30,7 +30,7 @@ fn lived() -> (House, Officers) {
     (house, officers)
 }
 
-fn of_a() -> RequestErasure {
+pub(super) fn of_a() -> RequestErasure {
     let tenancies = vec![A.0.to_vec()];
     RequestErasure { tenancies, reason: "asked for, case 12".to_owned(), ..RequestErasure::default() }
 }
@@ -40,7 +40,7 @@ fn period(class: Class, m: &str) -> ErasePeriod {
 }
 
 impl House {
-    fn erase(&self, officers: &Officers, wish: &RequestErasure) -> Result<ErrandAnswer, Failure> {
+    pub(super) fn erase(&self, officers: &Officers, wish: &RequestErasure) -> Result<ErrandAnswer, Failure> {
         let erasure = self.act("anna", &officers.anna, Deed::Erase(wish.clone()))?.number;
         let deed = Deed::ApproveErasure(ApproveErasure { erasure, digest: wish.digest().to_vec() });
         self.act("bo", &officers.bo, deed)

@@ -160,7 +160,7 @@ fn without_receipt_with_anothers_grant_or_by_another_room_there_is_no_key() {
 }
 
 #[test]
-fn jobs_have_a_ceiling_and_what_was_erased_is_not_opened_for_them() {
+fn jobs_have_a_ceiling_that_a_restart_does_not_refill() {
     let mut house = moved_late();
     house.caps = Caps { steward: Cap { keys: 3, meters: 1 }, ..Caps::default() };
     house.restart();
@@ -176,4 +176,15 @@ fn jobs_have_a_ceiling_and_what_was_erased_is_not_opened_for_them() {
     );
     assert!(release(&house, &[daily(B, 1, "2026-11")]).refused[0].is_empty(), "people's are their own");
     assert!(house.vault().table.read().follows(MeterId(1), A, B, UtcMillis(at(MOVED))));
+}
+
+#[test]
+fn what_was_erased_is_not_opened_for_a_job() {
+    let (house, officers) = erasing::lived();
+    let job = Job { at_ms: at("2026-11-10"), ..job() };
+    let both = [daily(A, 1, "2026-11"), daily(B, 1, "2026-11")];
+    assert_eq!(house.reseal(&job, &both).unwrap().refused, ["", ""]);
+    house.erase(&officers, &erasing::of_a()).unwrap();
+    let given = house.reseal(&job, &both).unwrap();
+    assert_eq!((given.refused.as_slice(), given.keys.len()), (&["erased", ""].map(String::from)[..], 32));
 }
