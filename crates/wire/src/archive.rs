@@ -130,6 +130,9 @@ pub struct RegisteredMeter {
     /// All its tenancies, oldest first, where they were asked for.
     #[prost(message, repeated, tag = "8")]
     pub tenancies: Vec<crate::vault::TenancySpan>,
+    /// The area of its place; empty where it has none.
+    #[prost(string, tag = "9")]
+    pub area: String,
 }
 
 /// A meter to register.
@@ -148,6 +151,9 @@ pub struct NewMeter {
     /// True for a meter that is known to send in clear and has no key.
     #[prost(bool, tag = "4")]
     pub clear: bool,
+    /// The area of its place, one word; empty leaves it as it is. Also for a meter that is there already.
+    #[prost(string, tag = "5")]
+    pub area: String,
 }
 
 /// Someone moves in (a new tenancy begins) or out (the vacant tenancy begins).

@@ -119,6 +119,7 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
                 vacant: present.is_some_and(|t| t.vacant),
                 tenancies: if asked.tenancies { m.tenancies.iter().map(span).collect() } else { Vec::new() },
                 place: m.place,
+                area: m.area.unwrap_or_default(),
             }
         });
         Ok((shown.collect(), more))
@@ -267,7 +268,9 @@ async fn add(
         }
         place => place.to_owned(),
     };
-    let meter = NewMeter { address, place, resolution: resolution(item.resolution)?, clear: item.clear };
+    let area = Some(item.area.trim().to_owned()).filter(|area| !area.is_empty());
+    let resolution = resolution(item.resolution)?;
+    let meter = NewMeter { address, place, area, resolution, clear: item.clear };
     let added = change.add_meter(&meter, now).await?;
     Ok((added.new, (added.id.0, added.spans)))
 }

@@ -274,7 +274,7 @@ fn seal(vault: &PublicKey, part: &[Keyed<'_>], plan: &Plan<'_>) -> Result<Import
             address,
             place: plan.place.to_owned(),
             resolution: plan.resolution.map_or(0, |r| u32::from(r.code())),
-            clear: false,
+            ..NewMeter::default()
         });
         list.items.push(KeyItem {
             manufacturer: device.manufacturer.clone(),

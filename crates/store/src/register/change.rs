@@ -4,7 +4,7 @@ use base::{MeterId, Resolution, TenancyId, UtcMillis};
 use sqlx::sqlite::SqliteConnection;
 
 use super::query::span_of;
-use super::{Backend, NewMeter, Register, RegisterAddress, Span};
+use super::{Backend, NewMeter, Register, RegisterAddress, Span, is_area};
 use crate::StoreError;
 use crate::convert::unsigned;
 use crate::sqlite::Guard;
@@ -49,14 +49,22 @@ impl<'a> Change<'a> {
         Ok(Self { register, guard, next_id, ids_end, touched: false })
     }
 
-    /// Adds a meter at a place. An address that is there already is left as it is.
+    /// Adds a meter at a place. An address that is there already is left as it is, but for the area of its place.
     ///
     /// # Errors
     /// [`StoreError::Rule`] when the address is ambiguous (several meters have its number, and it has no
-    /// version and type), when the place's reference is empty or longer than 200 characters, or when more
-    /// meters are added than were announced to [`Register::begin`].
+    /// version and type), when the place's reference is empty or longer than 200 characters, when the area is no
+    /// word, or when more meters are added than were announced to [`Register::begin`].
     pub async fn add_meter(&mut self, meter: &NewMeter, now: UtcMillis) -> Result<Added, StoreError> {
+        if let Some(area) = meter.area.as_deref().filter(|area| !is_area(area)) {
+            return Err(StoreError::Rule(format!(
+                "the area `{}` of {} must be one word of letters, digits, `-`, `_` and `.`",
+                area.chars().take(40).filter(|c| !c.is_control()).collect::<String>(),
+                meter.address
+            )));
+        }
         if let Some((id, place)) = self.known(&meter.address).await? {
+            self.set_area(place, meter.area.as_deref()).await?;
             let spans = self.spans_of_place(place, id).await?;
             return Ok(Added { id, new: false, spans });
         }
@@ -75,6 +83,7 @@ impl<'a> Change<'a> {
         }
         let id = MeterId(self.next_id);
         let place = self.place_made(&meter.place).await?;
+        self.set_area(place, meter.area.as_deref()).await?;
         sqlx::query(
             "INSERT INTO meter (id, number, kind, resolution, clear, place, added_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
@@ -196,6 +205,18 @@ impl<'a> Change<'a> {
         self.guard.commit().await?;
         self.register.version.send_replace(version);
         Ok(version)
+    }
+
+    /// Sets a place's area; `None` leaves it as it is.
+    async fn set_area(&mut self, place: i64, area: Option<&str>) -> Result<(), StoreError> {
+        let Some(area) = area else { return Ok(()) };
+        let done = sqlx::query("UPDATE place SET area = ?1 WHERE id = ?2 AND area IS NOT ?1")
+            .bind(area)
+            .bind(place)
+            .execute(&mut *self.guard)
+            .await?;
+        self.touched |= done.rows_affected() > 0;
+        Ok(())
     }
 
     /// The meter that an address names, and its place.

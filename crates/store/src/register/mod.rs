@@ -20,8 +20,21 @@ pub use change::{Added, Change};
 use crate::StoreError;
 use crate::sqlite::{self, Layout, Writer};
 
-const LAYOUT: Layout =
-    Layout { kind: "register", scripts: &[include_str!("../sql/register-1.sql")], relaxed: false };
+const LAYOUT: Layout = Layout {
+    kind: "register",
+    scripts: &[include_str!("../sql/register-1.sql"), include_str!("../sql/register-2.sql")],
+    relaxed: false,
+};
+
+/// Characters of an area's name, at most.
+pub const MAX_AREA: usize = 40;
+
+/// Whether a text can name an area: one word of letters, digits, `-`, `_` and `.`, so that reports and rules can name it.
+#[must_use]
+pub fn is_area(text: &str) -> bool {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=MAX_AREA).contains(&text.chars().count()) && text.chars().all(fits)
+}
 
 /// A meter to add.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +43,8 @@ pub struct NewMeter {
     pub address: RegisterAddress,
     /// The place's reference; made when it is not there yet, with a vacant tenancy from the beginning of time.
     pub place: String,
+    /// The area of its place, where it is to be set; a place that has another one gets this one.
+    pub area: Option<String>,
     /// `None` for the house's default.
     pub resolution: Option<Resolution>,
     /// It is known to send in clear and has no key.
@@ -45,6 +60,8 @@ pub struct RegisteredMeter {
     pub address: RegisterAddress,
     /// The place's reference.
     pub place: String,
+    /// The area of its place, where it has one.
+    pub area: Option<String>,
     /// `None` for the house's default.
     pub resolution: Option<Resolution>,
     /// It sends in clear and has no key.

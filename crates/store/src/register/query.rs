@@ -32,7 +32,7 @@ pub(super) async fn meters(
     let mut transaction = readers.begin().await?;
     let version = version_of(&mut transaction).await?;
     let rows = sqlx::query(
-        "SELECT m.id, m.number, m.kind, m.resolution, m.clear, m.place, p.reference
+        "SELECT m.id, m.number, m.kind, m.resolution, m.clear, m.place, p.reference, p.area
          FROM meter m JOIN place p ON p.id = m.place WHERE m.id > ? ORDER BY m.id LIMIT ?",
     )
     .bind(i64::from(after.0))
@@ -77,6 +77,7 @@ fn meter_of(row: &SqliteRow) -> Result<RegisteredMeter, StoreError> {
         id: MeterId(unsigned(row.try_get("id")?, "meter id")?),
         address: RegisterAddress::from_bytes(&bytes).ok_or(StoreError::Damaged("meter address"))?,
         place: row.try_get("reference")?,
+        area: row.try_get("area")?,
         resolution: match resolution {
             None => None,
             Some(code) => Some(

@@ -292,7 +292,7 @@ impl House {
 }
 
 fn new_meter(address: &str, place: &str) -> NewMeter {
-    NewMeter { address: address.to_owned(), place: place.to_owned(), resolution: 0, clear: false }
+    NewMeter { address: address.to_owned(), place: place.to_owned(), ..NewMeter::default() }
 }
 
 fn import(addresses: &[&str]) -> ImportKeys {
