@@ -28,6 +28,7 @@ mod private_file;
 mod problem;
 mod reader;
 mod readings;
+mod register;
 mod roles;
 mod secret;
 mod status;
@@ -61,6 +62,7 @@ enum Command {
     Erasure(erasure::Args),
     Backup(backup::Args),
     Meters(meters::Args),
+    Register(register::Args),
     People(people::Args),
     Access(access::Args),
     Roles(roles::Args),
@@ -94,6 +96,7 @@ fn main() -> ExitCode {
         Command::Erasure(args) => erasure::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Meters(args) => meters::run(&args),
+        Command::Register(args) => register::run(&args),
         Command::People(args) => people::run(&args),
         Command::Access(args) => access::run(&args),
         Command::Roles(args) => roles::run(&args),

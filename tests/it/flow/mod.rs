@@ -10,6 +10,7 @@ mod key_files;
 mod key_life;
 mod key_lists;
 mod moves;
+mod register;
 mod restart;
 mod staff;
 mod telegrams;

@@ -235,7 +235,14 @@ fn list(args: &List) -> Result<ExitCode, Problem> {
         let keeps =
             if m.clear { format!("{}, sends in clear", resolution(m)) } else { resolution(m).to_owned() };
         let since = UtcMillis(m.tenancy_since_ms).day().to_string();
-        rows.add_row([meter_name(&m.address), shown(&m.place), shown(&m.area), keeps, tenancy.to_owned(), since]);
+        rows.add_row([
+            meter_name(&m.address),
+            shown(&m.place),
+            shown(&m.area),
+            keeps,
+            tenancy.to_owned(),
+            since,
+        ]);
     }
     print(&format!("{rows}\n{}\n", count(meters.len() as u64, "meter")))?;
     Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@
 
 mod address;
 mod change;
+mod import;
 mod query;
 
 use std::path::Path;
@@ -16,16 +17,25 @@ use tokio::sync::watch;
 
 pub use address::RegisterAddress;
 pub use change::{Added, Change};
+pub use import::{BadRow, Did, Entry, Imported, Rows, UNPLACED};
 
 use crate::StoreError;
 use crate::sqlite::{self, Layout, Writer};
 
 const LAYOUT: Layout = Layout {
     kind: "register",
-    scripts: &[include_str!("../sql/register-1.sql"), include_str!("../sql/register-2.sql")],
+    scripts: &[
+        include_str!("../sql/register-1.sql"),
+        include_str!("../sql/register-2.sql"),
+        include_str!("../sql/register-3.sql"),
+    ],
     relaxed: false,
 };
 
+/// Characters of a place's reference, at most.
+pub const MAX_PLACE: usize = 200;
+/// Characters of a customer's reference, at most.
+pub const MAX_CUSTOMER: usize = 100;
 /// Characters of an area's name, at most.
 pub const MAX_AREA: usize = 40;
 
@@ -66,7 +76,7 @@ pub struct RegisteredMeter {
     pub resolution: Option<Resolution>,
     /// It sends in clear and has no key.
     pub clear: bool,
-    /// Tenancies of its place, ascending.
+    /// Tenancies that hold it, ascending: those of its places, while it was there.
     pub tenancies: Vec<Span>,
 }
 
@@ -94,6 +104,8 @@ pub struct RegisterSize {
     pub places: u64,
     /// Tenancies, past and present.
     pub tenancies: u64,
+    /// Customers.
+    pub customers: u64,
 }
 
 /// The register.

@@ -26,6 +26,7 @@ use super::*;
 
 mod alarms;
 mod custody;
+mod lists;
 mod marks;
 mod questions;
 mod registering;
