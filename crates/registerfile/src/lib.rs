@@ -27,7 +27,8 @@ pub const MAX_ROWS: usize = 500_000;
 /// How a list is to be read.
 #[derive(Debug, Clone)]
 pub struct How {
-    named: Named,
+    /// Columns that the caller names; [`Self::column`] fills it.
+    pub named: Named,
     /// The maker of all meters for which the list names none.
     pub manufacturer: Option<String>,
     /// Of a workbook, the sheet.
