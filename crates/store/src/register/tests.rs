@@ -108,9 +108,9 @@ async fn the_database_itself_forbids_what_the_rules_forbid() {
         ("DELETE FROM tenancy", "never deleted"),
         ("DELETE FROM meter", "never deleted"),
         ("UPDATE meter SET id = 77", "keeps its id"),
-        ("INSERT INTO meter SELECT 9, number, kind, NULL, 0, 1, 0 FROM meter", "UNIQUE"),
-        ("INSERT INTO meter SELECT 9, number, NULL, NULL, 0, 1, 0 FROM meter", "without version"),
-        ("INSERT INTO meter VALUES (9, x'0102', NULL, NULL, 0, 1, 0)", "CHECK"),
+        ("INSERT INTO meter SELECT 9, number, kind, NULL, 0, 1, 0, 0 FROM meter", "UNIQUE"),
+        ("INSERT INTO meter SELECT 9, number, NULL, NULL, 0, 1, 0, 0 FROM meter", "without version"),
+        ("INSERT INTO meter VALUES (9, x'0102', NULL, NULL, 0, 1, 0, 0)", "CHECK"),
     ] {
         let error = raw(&register, sql).await.expect_err(sql);
         assert!(error.contains(why), "{sql}: {error}");
