@@ -29,6 +29,7 @@ mod private_file;
 mod problem;
 mod reader;
 mod readings;
+mod register;
 mod roles;
 mod secret;
 mod status;
@@ -64,6 +65,7 @@ enum Command {
     Meters(meters::Args),
     Login(login::Args),
     Logout(login::LogoutArgs),
+    Register(register::Args),
     People(people::Args),
     Access(access::Args),
     Roles(roles::Args),
@@ -99,6 +101,7 @@ fn main() -> ExitCode {
         Command::Meters(args) => meters::run(&args),
         Command::Login(args) => login::run(&args),
         Command::Logout(args) => login::logout(&args),
+        Command::Register(args) => register::run(&args),
         Command::People(args) => people::run(&args),
         Command::Access(args) => access::run(&args),
         Command::Roles(args) => roles::run(&args),

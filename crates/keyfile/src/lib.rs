@@ -1,4 +1,5 @@
-//! Meter key files as suppliers send them: Kamstrup KEM and KEM2, and lists in plain text.
+//! Meter key files as suppliers send them: Kamstrup KEM and KEM2, and lists in plain text; and the reader of tables that
+//! lists and registers have in common.
 //!
 //! A key file is a zip archive (or its one data member) with an XML document, encrypted under a password that is
 //! the key itself. File and password together are as good as clear text: read them where the keys are kept, wrap
@@ -33,7 +34,10 @@ use base::SecretBytes;
 pub use certificate::{Certificate, CertificateError, MAX_CERTIFICATE, pem_part};
 pub use device::{Device, DeviceError, Key, KeyBytes, KeyRole, RefusedDevice};
 pub use error::{KeyFileError, Part};
-pub use list::{ListError, MAX_LINES, Mapping, MappingError, is_list, read_list};
+pub use list::{
+    Header, ListError, MAX_LINES, Mapping, MappingError, Named, Names, Row, is_list, is_workbook, read_list,
+    read_rows,
+};
 pub use merge::SharedKey;
 pub use signature::Signature;
 pub use signer::{Signer, Trust};

@@ -75,9 +75,6 @@ pub enum StoreError {
     /// What is stored cannot be what was written.
     #[error("stored data is damaged: {0}")]
     Damaged(&'static str),
-    /// No randomness to draw an id from.
-    #[error("the operating system has no randomness to give: {0}")]
-    Random(String),
     /// The database itself failed.
     #[error("database: {0}")]
     Database(sqlx::Error),

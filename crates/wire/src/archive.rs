@@ -90,6 +90,107 @@ pub struct RegisterChange {
     /// Also list the register's meters as they are after the change (a change with nothing in it only lists).
     #[prost(message, optional, tag = "4")]
     pub list: Option<ListMeters>,
+    /// Rows of a utility's own list. A change with rows has nothing else in it.
+    #[prost(message, optional, tag = "5")]
+    pub rows: Option<RegisterRows>,
+}
+
+/// What becomes of the good rows of a list: only told, taken if none is bad, or taken.
+pub const ROWS_TRY: u32 = 0;
+/// See [`ROWS_TRY`].
+pub const ROWS_WHOLE: u32 = 1;
+/// See [`ROWS_TRY`].
+pub const ROWS_SKIP_BAD: u32 = 2;
+
+/// Rows of a utility's own list of meters, places and customers; at most 10,000.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RegisterRows {
+    /// The rows; each is judged after those before it.
+    #[prost(message, repeated, tag = "1")]
+    pub rows: Vec<RegisterRow>,
+    /// [`ROWS_TRY`], [`ROWS_WHOLE`] or [`ROWS_SKIP_BAD`].
+    #[prost(uint32, tag = "2")]
+    pub mode: u32,
+    /// Where they come from, for the log: the file's name, without folders.
+    #[prost(string, tag = "3")]
+    pub source: String,
+}
+
+/// One row. What it leaves out stays as it is.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RegisterRow {
+    /// As in [`NewMeter::address`].
+    #[prost(string, tag = "1")]
+    pub address: String,
+    /// The place's reference.
+    #[prost(string, tag = "2")]
+    pub place: String,
+    /// The place's area; empty for none said.
+    #[prost(string, tag = "3")]
+    pub area: String,
+    /// The utility's number of who lives there; empty for none said. Never a name.
+    #[prost(string, tag = "4")]
+    pub customer: String,
+    /// Since when they do, UTC milliseconds.
+    #[prost(sint64, optional, tag = "5")]
+    pub from_ms: Option<i64>,
+    /// Until when they did, exclusive.
+    #[prost(sint64, optional, tag = "6")]
+    pub until_ms: Option<i64>,
+    /// Resolution code; 0 for none said.
+    #[prost(uint32, tag = "7")]
+    pub resolution: u32,
+    /// Whether the meter is known to send in clear and has no key.
+    #[prost(bool, optional, tag = "8")]
+    pub clear: Option<bool>,
+}
+
+/// What a row did, or would do, as bits.
+pub mod did {
+    /// The meter is new.
+    pub const METER: u32 = 1;
+    /// A meter that had no place has it now.
+    pub const PLACED: u32 = 1 << 1;
+    /// The place is new.
+    pub const PLACE: u32 = 1 << 2;
+    /// The place's area is set.
+    pub const AREA: u32 = 1 << 3;
+    /// The meter's policy is set.
+    pub const RESOLUTION: u32 = 1 << 4;
+    /// A tenancy begins.
+    pub const BEGAN: u32 = 1 << 5;
+    /// A tenancy ends, with nobody after.
+    pub const ENDED: u32 = 1 << 6;
+    /// A tenancy that was there gets its customer.
+    pub const CUSTOMER: u32 = 1 << 7;
+}
+
+/// What became of rows.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RowsAnswer {
+    /// Row by row, the bits of [`did`]: what it did, or would do; 0 for nothing, or for a bad row.
+    #[prost(uint32, repeated, tag = "1")]
+    pub did: Vec<u32>,
+    /// The bad rows, by their index.
+    #[prost(message, repeated, tag = "2")]
+    pub bad: Vec<BadRow>,
+    /// The rows were taken: what was said is done. False after a trial, and when a bad row held all back.
+    #[prost(bool, tag = "3")]
+    pub done: bool,
+}
+
+/// A row that is not taken.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct BadRow {
+    /// Which, from 0.
+    #[prost(uint32, tag = "1")]
+    pub row: u32,
+    /// The column that is wrong.
+    #[prost(string, tag = "2")]
+    pub column: String,
+    /// What is wrong with it, and the way out.
+    #[prost(string, tag = "3")]
+    pub why: String,
 }
 
 /// Asks for meters of the register, for people.
@@ -130,6 +231,9 @@ pub struct RegisteredMeter {
     /// All its tenancies, oldest first, where they were asked for.
     #[prost(message, repeated, tag = "8")]
     pub tenancies: Vec<crate::vault::TenancySpan>,
+    /// The area of its place; empty where it has none.
+    #[prost(string, tag = "9")]
+    pub area: String,
 }
 
 /// A meter to register.
@@ -148,6 +252,9 @@ pub struct NewMeter {
     /// True for a meter that is known to send in clear and has no key.
     #[prost(bool, tag = "4")]
     pub clear: bool,
+    /// The area of its place, one word; empty leaves it as it is. Also for a meter that is there already.
+    #[prost(string, tag = "5")]
+    pub area: String,
 }
 
 /// Someone moves in (a new tenancy begins) or out (the vacant tenancy begins).
@@ -202,6 +309,9 @@ pub struct RegisterAnswer {
     /// Stored readings that such a move may concern: those from its day on.
     #[prost(uint64, tag = "8")]
     pub readings: u64,
+    /// What became of rows, where there were any.
+    #[prost(message, optional, tag = "9")]
+    pub rows: Option<RowsAnswer>,
 }
 
 /// Body of a key import.

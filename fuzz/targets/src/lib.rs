@@ -13,6 +13,7 @@ mod logins;
 mod messages;
 mod mutate;
 mod receivers;
+mod registers;
 mod telegrams;
 
 pub use mutate::Mutator;
@@ -63,6 +64,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "key_file", run: keys::file, seeds: keys::files },
     Target { name: "key_list", run: keys::list, seeds: keys::lists },
     Target { name: "key_workbook", run: keys::workbook, seeds: keys::workbooks },
+    Target { name: "register_list", run: registers::list, seeds: registers::lists },
     Target { name: "key_document", run: keys::document, seeds: keys::documents },
     Target { name: "envelope_cms", run: envelopes::cms, seeds: envelopes::cms_containers },
     Target { name: "envelope_age", run: envelopes::age, seeds: envelopes::age_containers },

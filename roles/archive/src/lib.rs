@@ -16,6 +16,7 @@ mod opening;
 mod question;
 mod registering;
 mod rows;
+mod rows_of_lists;
 mod service;
 mod subjects;
 mod vaults;

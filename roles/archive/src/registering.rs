@@ -5,7 +5,7 @@ use base::{Class, MeterId, Month, Resolution, TenancyId, UtcMillis};
 use grant::is_word;
 use prost::Message;
 use recorder::Record;
-use store::register::{Change, Moved, NewMeter, Register, RegisterAddress, Span};
+use store::register::{Change, Moved, NewMeter, Register, RegisterAddress, Span, UNPLACED};
 use store::{Ask, StoreError};
 use wire::Refused;
 use wire::archive::{ImportKeys, ListMeters, RegisterAnswer, RegisterChange, RegisteredMeter};
@@ -17,7 +17,7 @@ use crate::subjects::SubjectKey;
 use crate::vaults::{Vault, span};
 
 /// Items of a change, at most.
-const MAX_ITEMS: usize = 10_000;
+pub(crate) const MAX_ITEMS: usize = 10_000;
 /// Keys of an import, at most.
 const MAX_KEYS: usize = 1000;
 /// Characters of the reason for an import in plain text, at most.
@@ -25,18 +25,15 @@ const MAX_REASON: usize = 200;
 /// Bytes of a sealed list of keys, at most.
 const MAX_SEALED: usize = 256 * 1024;
 /// Spans in one call to the vault.
-const SPANS: usize = 1000;
+const SPANS: usize = 10_000;
 /// Meters in one list, at most.
 const LISTED: u32 = 5000;
 /// A move that is so little ahead is a job of the steward, too: what is on its way to the store may be sealed without it.
-const AHEAD_MS: i64 = 3_600_000;
+pub(crate) const AHEAD_MS: i64 = 3_600_000;
 /// Of more moves in one change it is not counted how many readings they may concern.
 const COUNTED_MOVES: usize = 100;
 /// A move is called late when it was reported so long after, in milliseconds.
 const LATE_MS: i64 = 60_000;
-/// What a place is called while nobody said where a meter hangs: one place a meter, so that a later move of
-/// one is no move of all.
-const UNPLACED: &str = "unplaced";
 
 /// What both need.
 pub(crate) struct Desk<'a, R, V> {
@@ -59,11 +56,17 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
         let asked = RegisterChange::decode(request.body.as_slice())
             .map_err(|_| Refused::new("malformed", "the change's content cannot be read"))?;
         let items = asked.add.len().saturating_add(asked.moves.len()).saturating_add(asked.policies.len());
-        if items > MAX_ITEMS || (items == 0 && asked.list.is_none()) {
+        if items > MAX_ITEMS || (items == 0 && asked.list.is_none() && asked.rows.is_none()) {
             return Err(Refused::new(
                 "malformed",
                 format!("a change has 1 to {MAX_ITEMS} items, not {items}"),
             ));
+        }
+        if let Some(rows) = &asked.rows {
+            if items > 0 || asked.list.is_some() {
+                return Err(Refused::new("malformed", "a change with rows of a list has nothing else in it"));
+            }
+            return self.rows(encoded, rows, request, now).await;
         }
         let mut change = self.begin(asked.add.len()).await?;
         let (mut answer, mut spans) = (RegisterAnswer::default(), Vec::new());
@@ -165,6 +168,7 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
                 vacant: present.is_some_and(|t| t.vacant),
                 tenancies: if asked.tenancies { m.tenancies.iter().map(span).collect() } else { Vec::new() },
                 place: m.place,
+                area: m.area.unwrap_or_default(),
             }
         });
         Ok((shown.collect(), more))
@@ -210,8 +214,6 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
             ids.push(id);
             spans.extend(of_meter);
         }
-        let short =
-            |text: &str, most| text.chars().filter(|c| !c.is_control()).take(most).collect::<String>();
         let source = short(&asked.source, 80);
         let mut detail = format!("{} keys, {new} meters new, from `{source}`", ids.len());
         if !asked.plain_because.is_empty() {
@@ -244,11 +246,11 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
         self.vault.import(vault::ImportKeys { request, event, receipt, meters }).await
     }
 
-    async fn begin(&self, new: usize) -> Result<Change<'_>, Refused> {
+    pub(crate) async fn begin(&self, new: usize) -> Result<Change<'_>, Refused> {
         self.register.begin(u32::try_from(new).unwrap_or(u32::MAX)).await.map_err(stored)
     }
 
-    async fn pass(
+    pub(crate) async fn pass(
         &self,
         request: &grant::Verified<grant::Request>,
         spans: &[Span],
@@ -263,7 +265,7 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
     }
 
     /// Tells the vault of tenancies.
-    async fn tell(&self, encoded: &[u8], passed: &Passed, spans: &[Span]) -> Result<(), Refused> {
+    pub(crate) async fn tell(&self, encoded: &[u8], passed: &Passed, spans: &[Span]) -> Result<(), Refused> {
         for chunk in spans.chunks(SPANS) {
             let change = Tenancy {
                 request: encoded.to_vec(),
@@ -285,7 +287,7 @@ pub(crate) fn refused_file(body: &[u8]) -> Option<String> {
         .then_some(asked.refused)
 }
 
-fn stored(error: StoreError) -> Refused {
+pub(crate) fn stored(error: StoreError) -> Refused {
     tracing::error!(%error, "the register");
     Refused::new("register", format!("the register does not take the change: {error}"))
 }
@@ -298,6 +300,11 @@ fn item_refused(error: StoreError) -> Result<String, Refused> {
     }
 }
 
+/// A text of a caller's as the log holds it.
+pub(crate) fn short(text: &str, most: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(most).collect()
+}
+
 type OfMeter = (u32, Vec<Span>);
 
 async fn add(
@@ -306,6 +313,7 @@ async fn add(
     now: UtcMillis,
 ) -> Result<(bool, OfMeter), StoreError> {
     let address: RegisterAddress = address(&item.address)?;
+    // one place a meter, so that a later move of one is no move of all
     let place = match item.place.trim() {
         "" | UNPLACED => format!("{UNPLACED} {address}"),
         place if place.chars().any(char::is_control) => {
@@ -313,7 +321,9 @@ async fn add(
         }
         place => place.to_owned(),
     };
-    let meter = NewMeter { address, place, resolution: resolution(item.resolution)?, clear: item.clear };
+    let area = Some(item.area.trim().to_owned()).filter(|area| !area.is_empty());
+    let resolution = resolution(item.resolution)?;
+    let meter = NewMeter { address, place, area, resolution, clear: item.clear };
     let added = change.add_meter(&meter, now).await?;
     Ok((added.new, (added.id.0, added.spans)))
 }
@@ -322,14 +332,14 @@ async fn policy(change: &mut Change<'_>, text: &str, code: u32) -> Result<(), St
     change.set_resolution(&address(text)?, resolution(code)?).await.map(drop)
 }
 
-fn address(text: &str) -> Result<RegisterAddress, StoreError> {
+pub(crate) fn address(text: &str) -> Result<RegisterAddress, StoreError> {
     if text.len() > 64 {
         return Err(StoreError::Rule("an address is longer than 64 letters".to_owned()));
     }
     text.parse().map_err(|e: base::AddressError| StoreError::Rule(e.to_string()))
 }
 
-fn resolution(code: u32) -> Result<Option<Resolution>, StoreError> {
+pub(crate) fn resolution(code: u32) -> Result<Option<Resolution>, StoreError> {
     if code == 0 {
         return Ok(None);
     }

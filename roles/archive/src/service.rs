@@ -270,6 +270,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
             self.counters.set("register.meters", size.meters);
             self.counters.set("register.places", size.places);
             self.counters.set("register.tenancies", size.tenancies);
+            self.counters.set("register.customers", size.customers);
         }
         self.gauge_jobs().await;
         self.counters.health("ready")

@@ -11,6 +11,7 @@ mod key_life;
 mod key_lists;
 mod login;
 mod moves;
+mod register;
 mod restart;
 mod staff;
 mod telegrams;

@@ -164,7 +164,7 @@ fn run_import(args: &Import) -> Result<ExitCode, Problem> {
 }
 
 /// The name that the log gets: without folders, which may name people.
-fn source_name(file: &Path) -> String {
+pub(crate) fn source_name(file: &Path) -> String {
     shown(&file.file_name().unwrap_or_default().to_string_lossy())
 }
 
@@ -216,7 +216,8 @@ pub(crate) async fn import(
     let vault = vault_key(layout)?;
     let keyed = keyed(devices);
     let mut outcomes = Vec::with_capacity(keyed.len());
-    let progress = progress(keyed.len(), if plan.try_only { "keys tried" } else { "keys imported" });
+    let progress =
+        progress(keyed.len(), KEYS_A_CALL, if plan.try_only { "keys tried" } else { "keys imported" });
     for part in keyed.chunks(KEYS_A_CALL) {
         let body = seal(&vault, part, plan)?;
         let purpose = (Purpose::KeyImport, Action::ImportKeys);
@@ -236,11 +237,11 @@ pub(crate) async fn import(
 }
 
 /// A bar on a terminal, where there is more than one call to wait for.
-fn progress(keys: usize, what: &'static str) -> ProgressBar {
-    if keys <= KEYS_A_CALL {
+pub(crate) fn progress(items: usize, a_call: usize, what: &'static str) -> ProgressBar {
+    if items <= a_call {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new(keys as u64).with_message(what);
+    let bar = ProgressBar::new(items as u64).with_message(what);
     let style = ProgressStyle::with_template("{bar:30} {human_pos} of {human_len} {msg}, {eta} to go");
     style.map(|style| bar.clone().with_style(style)).unwrap_or(bar)
 }
@@ -274,7 +275,7 @@ fn seal(vault: &PublicKey, part: &[Keyed<'_>], plan: &Plan<'_>) -> Result<Import
             address,
             place: plan.place.to_owned(),
             resolution: plan.resolution.map_or(0, |r| u32::from(r.code())),
-            clear: false,
+            ..NewMeter::default()
         });
         list.items.push(KeyItem {
             manufacturer: device.manufacturer.clone(),

@@ -48,7 +48,7 @@ struct List {
 
 /// Add meters without keys: those that send in clear, or whose keys come later.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  meterkeep meters add KAM-12345678 --place 4711-1\n  \
+#[command(after_help = "Examples:\n  meterkeep meters add KAM-12345678 --place 4711-1 --area Nord\n  \
                         meterkeep meters add APA-00112233 --clear --resolution all --house ./house")]
 struct Add {
     #[command(flatten)]
@@ -59,6 +59,9 @@ struct Add {
     /// Where they are: an installation number or the like, never a name or a street.
     #[arg(long, value_name = "REFERENCE", default_value = "unplaced")]
     place: String,
+    /// The area of that place, for reports: one word. A place that has another one gets this one.
+    #[arg(long, value_name = "WORD")]
+    area: Option<String>,
     /// What their policy keeps; the house's default where this is left out.
     #[arg(long, value_parser = ["daily", "all"])]
     resolution: Option<String>,
@@ -124,6 +127,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
                 place: args.place.clone(),
                 resolution: resolution.map_or(0, |r| u32::from(r.code())),
                 clear: args.clear,
+                area: args.area.clone().unwrap_or_default(),
             });
             change(&args.house, &RegisterChange { add: add.collect(), ..RegisterChange::default() })
         }
@@ -203,6 +207,7 @@ struct JsonMeter<'a> {
     id: u32,
     meter: String,
     place: &'a str,
+    area: Option<&'a str>,
     resolution: &'static str,
     clear: bool,
     tenancy_since: String,
@@ -222,6 +227,7 @@ fn list(args: &List) -> Result<ExitCode, Problem> {
                 id: m.id,
                 meter: meter_name(&m.address),
                 place: &m.place,
+                area: Some(m.area.as_str()).filter(|area| !area.is_empty()),
                 resolution: resolution(m),
                 clear: m.clear,
                 tenancy_since: UtcMillis(m.tenancy_since_ms).to_string(),
@@ -230,13 +236,20 @@ fn list(args: &List) -> Result<ExitCode, Problem> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let mut rows = table(["meter", "place", "keeps", "tenancy", "since"]);
+    let mut rows = table(["meter", "place", "area", "keeps", "tenancy", "since"]);
     for m in &meters {
         let tenancy = if m.vacant { "vacant" } else { "let" };
         let keeps =
             if m.clear { format!("{}, sends in clear", resolution(m)) } else { resolution(m).to_owned() };
         let since = UtcMillis(m.tenancy_since_ms).day().to_string();
-        rows.add_row([meter_name(&m.address), shown(&m.place), keeps, tenancy.to_owned(), since]);
+        rows.add_row([
+            meter_name(&m.address),
+            shown(&m.place),
+            shown(&m.area),
+            keeps,
+            tenancy.to_owned(),
+            since,
+        ]);
     }
     print(&format!("{rows}\n{}\n", count(meters.len() as u64, "meter")))?;
     Ok(ExitCode::SUCCESS)

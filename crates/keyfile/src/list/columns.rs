@@ -1,7 +1,7 @@
 //! Which column of a list is which: by its header, by the caller's word, or by the order `maker;serial;key`.
 
+use super::header::{Header, Named, Names, plain};
 use crate::device::KeyRole;
-use crate::error::shown;
 
 /// What a column holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Role {
 }
 
 /// Headers in use, without spaces, dots and dashes: English, Danish, German.
-const NAMES: &[(&str, &[&str])] = &[
+const NAMES: &Names = &[
     (
         "manufacturer",
         &["manufacturer", "maker", "mfr", "mfct", "vendor", "producent", "fabrikat", "hersteller"],
@@ -72,14 +72,10 @@ fn role(what: &str) -> Option<Role> {
     })
 }
 
-fn plain(header: &str) -> String {
-    header.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
 /// What the caller knows about a list.
 #[derive(Debug, Clone, Default)]
 pub struct Mapping {
-    columns: Vec<(Role, String)>,
+    columns: Named,
     /// The maker of all meters that the list names none for.
     pub(super) manufacturer: Option<String>,
     /// The sheet of a workbook.
@@ -90,10 +86,8 @@ pub struct Mapping {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MappingError {
     /// Not `what=header`.
-    #[error(
-        "`{0}` maps no column; write manufacturer, serial, key, gpk60, gpk61 or kek, `=`, and the column's header"
-    )]
-    Form(String),
+    #[error("`{0}` maps no column; write one of {1}, then `=` and the column's header")]
+    Form(String, String),
     /// A header that the list does not have.
     #[error("the list has no column `{0}`; it has: {1}")]
     NoHeader(String, String),
@@ -109,7 +103,7 @@ impl Mapping {
     /// Knows nothing about the columns, and perhaps who made the meters for which the list does not say it.
     #[must_use]
     pub fn new(manufacturer: Option<&str>) -> Self {
-        Self { columns: Vec::new(), manufacturer: manufacturer.map(str::to_owned), sheet: None }
+        Self { columns: Named::default(), manufacturer: manufacturer.map(str::to_owned), sheet: None }
     }
 
     /// Of a workbook, reads this sheet.
@@ -122,8 +116,8 @@ impl Mapping {
     /// Whether a name in a document means the serial number, here or as a rule.
     pub(super) fn means_serial(&self, name: &str) -> bool {
         let name = plain(name);
-        match self.columns.iter().find(|(role, _)| *role == Role::Serial) {
-            Some((_, ours)) => *ours == name,
+        match self.columns.of("serial") {
+            Some(ours) => ours == name,
             None => NAMES.iter().any(|(what, names)| *what == "serial" && names.contains(&name.as_str())),
         }
     }
@@ -133,15 +127,7 @@ impl Mapping {
     /// # Errors
     /// [`MappingError::Form`].
     pub fn column(&mut self, text: &str) -> Result<(), MappingError> {
-        let form = || MappingError::Form(shown(text));
-        let (what, header) = text.split_once('=').ok_or_else(form)?;
-        let role = role(what.trim()).ok_or_else(form)?;
-        if plain(header).is_empty() {
-            return Err(form());
-        }
-        self.columns.retain(|(r, _)| *r != role);
-        self.columns.push((role, plain(header)));
-        Ok(())
+        self.columns.take(text, NAMES)
     }
 }
 
@@ -151,11 +137,9 @@ pub(super) struct Columns(Vec<(Role, usize)>);
 impl Columns {
     /// Finds them in the first line, and says whether that is a header.
     pub(super) fn find(first: &[&str], mapping: &Mapping) -> Result<(Self, bool), MappingError> {
-        let headers: Vec<String> = first.iter().map(|c| plain(c)).collect();
-        let named = |names: &[&str]| headers.iter().any(|h| names.contains(&h.as_str()));
-        let is_header = !mapping.columns.is_empty() || NAMES.iter().any(|(_, names)| named(names));
-        let columns =
-            if is_header { Self::by_header(&headers, mapping)? } else { Self::by_order(first.len()) };
+        let header = Header::find(first, NAMES, &mapping.columns)?;
+        let is_header = header.is_some();
+        let columns = header.map_or_else(|| Self::by_order(first.len()), |header| Self::by_header(&header));
         let has = |wanted: fn(&Role) -> bool| columns.0.iter().any(|(role, _)| wanted(role));
         if !has(|r| *r == Role::Serial) {
             return Err(MappingError::Missing("serial"));
@@ -178,24 +162,9 @@ impl Columns {
         })
     }
 
-    fn by_header(headers: &[String], mapping: &Mapping) -> Result<Self, MappingError> {
-        let mut columns = Vec::new();
-        for (what, names) in NAMES {
-            let Some(role) = role(what) else { continue };
-            if let Some((_, wanted)) = mapping.columns.iter().find(|(r, _)| *r == role) {
-                let at = headers.iter().position(|h| h == wanted);
-                let missing = || MappingError::NoHeader(wanted.clone(), shown(&headers.join(", ")));
-                columns.push((role, at.ok_or_else(missing)?));
-                continue;
-            }
-            let mut found = headers.iter().enumerate().filter(|(_, h)| names.contains(&h.as_str()));
-            match (found.next(), found.next()) {
-                (Some((at, _)), None) => columns.push((role, at)),
-                (Some(_), Some(_)) => return Err(MappingError::Twice(what)),
-                _ => {}
-            }
-        }
-        Ok(Self(columns))
+    fn by_header(header: &Header) -> Self {
+        let found = NAMES.iter().filter_map(|(what, _)| Some((role(what)?, header.at(what)?)));
+        Self(found.collect())
     }
 
     pub(super) fn at(&self, role: &Role) -> Option<usize> {

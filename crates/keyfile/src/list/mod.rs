@@ -1,3 +1,6 @@
+//! Tables that others send: the rows of text in columns and of workbooks (XLSX); and lists of keys, which come as such or
+//! as XML.
+//!
 //! Lists of keys in plain text, as portals and suppliers send them: a meter a line, in columns that a header names, or
 //! without a header as `maker;serial;key`. Three forms: text in columns, a workbook (XLSX), and XML.
 //!
@@ -6,12 +9,14 @@
 
 mod columns;
 mod document;
+mod header;
 mod text;
 mod workbook;
 
 use zeroize::Zeroizing;
 
 pub use columns::{Mapping, MappingError};
+pub use header::{Header, Named, Names};
 
 use crate::device::{Device, DeviceError, Key, KeyBytes, RefusedDevice};
 use crate::error::{KeyFileError, shown};
@@ -40,7 +45,9 @@ pub enum ListError {
     #[error("the list has more than {MAX_LINES} lines; split it")]
     TooManyLines,
     /// A line that no list of keys has.
-    #[error("line {0} has more than {MAX_LINE} bytes or {MAX_COLUMNS} columns; is it a list of keys?")]
+    #[error(
+        "line {0} has more than {MAX_LINE} bytes or {MAX_COLUMNS} columns; is it a list with a line a meter?"
+    )]
     LongLine(usize),
     /// Another encoding.
     #[error("line {0} is not UTF-8; save the list as UTF-8")]
@@ -48,6 +55,9 @@ pub enum ListError {
     /// No line at all.
     #[error("the list is empty")]
     Empty,
+    /// Something else than a table.
+    #[error("the file is neither text in columns (comma, semicolon or tab) nor a workbook (XLSX)")]
+    NoTable,
     /// Which column is which is unclear.
     #[error(transparent)]
     Columns(#[from] MappingError),
@@ -75,6 +85,7 @@ impl ListError {
             Self::LongLine(_) => "keyfile-list-line",
             Self::Encoding(_) => "keyfile-list-encoding",
             Self::Empty => "keyfile-list-empty",
+            Self::NoTable => "keyfile-list-form",
             Self::Columns(_) => "keyfile-list-columns",
             Self::Document(error) => error.name(),
             Self::Workbook(_) => "keyfile-list-workbook",
@@ -106,6 +117,34 @@ pub fn is_list(file: &[u8]) -> bool {
     form(file).is_some()
 }
 
+/// What takes a table's rows: each with its number as people count, from 1, and its cells without space around them.
+pub type Row<'r> = dyn FnMut(usize, &[&str]) -> Result<(), ListError> + 'r;
+
+/// Whether a file is a workbook (XLSX). In its cells a date is a number: days since the last day of 1899.
+#[must_use]
+pub fn is_workbook(file: &[u8]) -> bool {
+    matches!(form(file), Some(Form::Workbook))
+}
+
+/// Reads the rows of text in columns or of a workbook; comments (`#`) and empty lines are left out. Text may have
+/// `most` bytes; workbooks are bounded by [`MAX_FILE`] and [`crate::MAX_UNPACKED`].
+///
+/// # Errors
+/// [`ListError`] when the table as a whole is refused, and what `row` gives.
+pub fn read_rows(file: &[u8], sheet: Option<&str>, most: usize, row: &mut Row<'_>) -> Result<(), ListError> {
+    let form =
+        form(file).ok_or(if file.trim_ascii().is_empty() { ListError::Empty } else { ListError::NoTable })?;
+    let limit = if matches!(form, Form::Workbook) { MAX_FILE } else { most };
+    if file.len() > limit {
+        return Err(ListError::TooLarge { bytes: file.len(), limit });
+    }
+    match form {
+        Form::Text => text::read(file, row),
+        Form::Workbook => workbook::read(file, sheet, true, row),
+        Form::Xml => Err(ListError::NoTable),
+    }
+}
+
 /// Reads a list. Time and memory are bounded by [`MAX_DOCUMENT`], [`crate::MAX_UNPACKED`] and [`MAX_LINES`]; a copy of the
 /// keys lies nowhere but in what it gives.
 ///
@@ -120,8 +159,11 @@ pub fn read_list(file: &[u8], mapping: &Mapping) -> Result<KeyFile, ListError> {
     }
     let mut found = Found::new(mapping);
     match form {
-        Form::Text => text::read(file, &mut found)?,
-        Form::Workbook => workbook::read(file, &mut found)?,
+        Form::Text => text::read(file, &mut |number, cells| found.line(number, cells))?,
+        Form::Workbook => {
+            let sheet = mapping.sheet.as_deref();
+            workbook::read(file, sheet, false, &mut |number, cells| found.line(number, cells))?;
+        }
         Form::Xml => document::read(file, &mut found)?,
     }
     found.finish()

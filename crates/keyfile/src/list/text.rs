@@ -3,7 +3,7 @@
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use zeroize::Zeroizing;
 
-use super::{Found, ListError, MAX_COLUMNS, MAX_LINE};
+use super::{ListError, MAX_COLUMNS, MAX_LINE, Row};
 
 /// Whether the first line has columns.
 pub(super) fn is_list(file: &[u8]) -> bool {
@@ -12,12 +12,12 @@ pub(super) fn is_list(file: &[u8]) -> bool {
 }
 
 /// Reads every line.
-pub(super) fn read(file: &[u8], found: &mut Found<'_>) -> Result<(), ListError> {
+pub(super) fn read(file: &[u8], row: &mut Row<'_>) -> Result<(), ListError> {
     let text = without_mark(file);
     let delimiter = delimiter(first_line(text)).ok_or(ListError::Empty)?;
     let mut lines = Lines::new(text, delimiter);
     while let Some((number, cells)) = lines.next_line()? {
-        found.line(number, &cells)?;
+        row(number, &cells)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::{Found, ListError, MAX_COLUMNS, MAX_LINE, shown};
+use super::{ListError, MAX_COLUMNS, MAX_LINE, Row, shown};
 use crate::archive::Parts;
 use crate::error::Part;
 use crate::xml::{self, Element, Limits};
@@ -19,13 +19,24 @@ const MAX_ROW: usize = 1 << 20;
 const NO_TEXT: &str = "(no text)";
 const SHEET: Limits = Limits { attributes: 64, ..INNER };
 
-/// Reads every row of the named sheet, or of the only one that has cells.
-pub(super) fn read(file: &[u8], found: &mut Found<'_>) -> Result<(), ListError> {
+/// Reads every row of the named sheet, or of the only one that has cells. With `dates`, a workbook that counts its days
+/// from 1904 is refused: each of its dates would be read as one of four years before.
+pub(super) fn read(
+    file: &[u8],
+    sheet: Option<&str>,
+    dates: bool,
+    row_found: &mut Row<'_>,
+) -> Result<(), ListError> {
     let mut parts = Parts::open(file)?;
     let book = part(&mut parts, "xl/workbook.xml")?.ok_or_else(|| missing("workbook"))?;
+    let late = |properties: &Element| matches!(properties.attribute("date1904"), Some("1" | "true"));
+    if dates && book.all("workbookPr").any(late) {
+        let why = "it counts days from 1904, which is an option of the program that made it";
+        return Err(ListError::Workbook(why.to_owned()));
+    }
     let relations =
         part(&mut parts, "xl/_rels/workbook.xml.rels")?.ok_or_else(|| missing("list of parts"))?;
-    let sheet = match &found.mapping.sheet {
+    let sheet = match sheet {
         Some(wanted) => {
             let path = target(&relations, sheet_of(&book, wanted)?).ok_or_else(|| missing("sheet"))?;
             part(&mut parts, &path)?.ok_or_else(|| missing("sheet"))?
@@ -49,7 +60,7 @@ pub(super) fn read(file: &[u8], found: &mut Found<'_>) -> Result<(), ListError> 
         let cells: Vec<&str> = cells.iter().map(|c| c.as_str()).collect();
         let told = cells.first().is_some_and(|first| first.starts_with('#'));
         if !cells.is_empty() && !told {
-            found.line(number, &cells)?;
+            row_found(number, &cells)?;
         }
     }
     Ok(())

@@ -1,10 +1,11 @@
 //! Changes to the register, all or nothing.
 
 use base::{MeterId, Resolution, TenancyId, UtcMillis};
+use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::SqliteConnection;
 
 use super::query::span_of;
-use super::{Backend, NewMeter, Register, RegisterAddress, Span};
+use super::{Backend, MAX_PLACE, NewMeter, Register, RegisterAddress, Span, is_area};
 use crate::StoreError;
 use crate::convert::{id16, unsigned};
 use crate::sqlite::Guard;
@@ -16,7 +17,9 @@ pub struct Change<'a> {
     pub(super) guard: Guard<'a>,
     next_id: u32,
     ids_end: u32,
-    touched: bool,
+    pub(super) touched: bool,
+    /// What the ids of tenancies are made from.
+    pub(super) seed: [u8; 32],
 }
 
 /// What adding a meter did.
@@ -39,7 +42,8 @@ pub struct Moved {
     pub(super) place: i64,
     pub(super) ended: TenancyId,
     pub(super) begun: TenancyId,
-    pub(super) at: UtcMillis,
+    /// When.
+    pub at: UtcMillis,
 }
 
 impl<'a> Change<'a> {
@@ -54,38 +58,67 @@ impl<'a> Change<'a> {
         .await?;
         let ids_end: u32 =
             u32::try_from(next).map_err(|_| StoreError::Rule("no meter ids are left".into()))?;
+        let seed: Vec<u8> = sqlx::query_scalar("SELECT value FROM seed").fetch_one(&mut *guard).await?;
+        let seed = seed.try_into().map_err(|_| StoreError::Damaged("seed"))?;
         guard.commit().await?;
         let guard = writer.begin().await?;
         let next_id = ids_end.saturating_sub(new_meters);
-        Ok(Self { register, guard, next_id, ids_end, touched: false })
+        Ok(Self { register, guard, next_id, ids_end, touched: false, seed })
     }
 
-    /// Adds a meter at a place. An address that is there already is left as it is.
+    /// Adds a meter at a place. An address that is there already is left as it is, but for the area of its place.
     ///
     /// # Errors
     /// [`StoreError::Rule`] when the address is ambiguous (several meters have its number, and it has no
-    /// version and type), when the place's reference is empty or longer than 200 characters, or when more
-    /// meters are added than were announced to [`Register::begin`].
+    /// version and type), when the place's reference is empty or longer than 200 characters, when the area is no
+    /// word, or when more meters are added than were announced to [`Register::begin`].
     pub async fn add_meter(&mut self, meter: &NewMeter, now: UtcMillis) -> Result<Added, StoreError> {
+        if let Some(area) = meter.area.as_deref().filter(|area| !is_area(area)) {
+            return Err(StoreError::Rule(format!(
+                "the area `{}` of {} must be one word of letters, digits, `-`, `_` and `.`",
+                area.chars().take(40).filter(|c| !c.is_control()).collect::<String>(),
+                meter.address
+            )));
+        }
         if let Some((id, place)) = self.known(&meter.address).await? {
-            let spans = self.spans_of_place(place, id).await?;
+            self.set_area(place, meter.area.as_deref()).await?;
+            let spans = self.spans_of(id).await?;
             return Ok(Added { id, new: false, spans });
         }
-        if meter.place.is_empty() || meter.place.chars().count() > 200 {
+        if meter.place.is_empty() || meter.place.chars().count() > MAX_PLACE {
             return Err(StoreError::Rule(format!(
-                "the place `{}` of {} must have 1 to 200 characters",
+                "the place `{}` of {} must have 1 to {MAX_PLACE} characters",
                 meter.place.chars().take(40).collect::<String>(),
                 meter.address
             )));
         }
-        if self.next_id >= self.ids_end {
-            return Err(StoreError::Rule(format!(
-                "{} is one meter more than this change announced; begin it with the right number",
-                meter.address
-            )));
-        }
-        let id = MeterId(self.next_id);
+        self.check_ids(meter)?;
         let place = self.place_made(&meter.place).await?;
+        self.set_area(place, meter.area.as_deref()).await?;
+        let id = self.insert_meter(meter, place, now).await?;
+        let spans = self.spans_of(id).await?;
+        Ok(Added { id, new: true, spans })
+    }
+
+    fn check_ids(&self, meter: &NewMeter) -> Result<(), StoreError> {
+        if self.next_id < self.ids_end {
+            return Ok(());
+        }
+        Err(StoreError::Rule(format!(
+            "{} is one meter more than this change announced; begin it with the right number",
+            meter.address
+        )))
+    }
+
+    /// Adds a meter that is not there yet at a place that is.
+    pub(super) async fn insert_meter(
+        &mut self,
+        meter: &NewMeter,
+        place: i64,
+        now: UtcMillis,
+    ) -> Result<MeterId, StoreError> {
+        self.check_ids(meter)?;
+        let id = MeterId(self.next_id);
         sqlx::query(
             "INSERT INTO meter (id, number, kind, resolution, clear, place, added_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
@@ -100,8 +133,7 @@ impl<'a> Change<'a> {
         .await?;
         self.next_id = self.next_id.saturating_add(1);
         self.touched = true;
-        let spans = self.spans_of_place(place, id).await?;
-        Ok(Added { id, new: true, spans })
+        Ok(id)
     }
 
     /// A new tenancy begins at a place: someone moves in, or out (`vacant`).
@@ -131,7 +163,7 @@ impl<'a> Change<'a> {
             .bind(&open)
             .execute(&mut *self.guard)
             .await?;
-        let begun = begin_tenancy(&mut self.guard, id, at, vacant).await?;
+        let begun = begin_tenancy(&mut self.guard, &self.seed, id, at, vacant).await?;
         self.touched = true;
         let meters: Vec<i64> = sqlx::query_scalar("SELECT id FROM meter WHERE place = ? ORDER BY id")
             .bind(id)
@@ -139,7 +171,7 @@ impl<'a> Change<'a> {
             .await?;
         let mut spans = Vec::new();
         for meter in meters {
-            let all = self.spans_of_place(id, MeterId(unsigned(meter, "meter id")?)).await?;
+            let all = self.spans_of(MeterId(unsigned(meter, "meter id")?)).await?;
             spans.extend(all.into_iter().rev().take(2).rev());
         }
         let ended = TenancyId(id16(&open, "tenancy id")?);
@@ -158,13 +190,22 @@ impl<'a> Change<'a> {
         let Some((id, _)) = self.known(address).await? else {
             return Err(StoreError::Rule(format!("{address} is not in the register; add it first")));
         };
+        self.set_resolution_of(id, resolution).await?;
+        Ok(id)
+    }
+
+    pub(super) async fn set_resolution_of(
+        &mut self,
+        id: MeterId,
+        resolution: Option<Resolution>,
+    ) -> Result<(), StoreError> {
         sqlx::query("UPDATE meter SET resolution = ? WHERE id = ?")
             .bind(resolution.map(|r| i64::from(r.code())))
             .bind(i64::from(id.0))
             .execute(&mut *self.guard)
             .await?;
         self.touched = true;
-        Ok(id)
+        Ok(())
     }
 
     /// Completes a meter that was registered without version and type.
@@ -204,6 +245,18 @@ impl<'a> Change<'a> {
         Ok(version)
     }
 
+    /// Sets a place's area; `None` leaves it as it is.
+    pub(super) async fn set_area(&mut self, place: i64, area: Option<&str>) -> Result<(), StoreError> {
+        let Some(area) = area else { return Ok(()) };
+        let done = sqlx::query("UPDATE place SET area = ?1 WHERE id = ?2 AND area IS NOT ?1")
+            .bind(area)
+            .bind(place)
+            .execute(&mut *self.guard)
+            .await?;
+        self.touched |= done.rows_affected() > 0;
+        Ok(())
+    }
+
     /// The meter that an address names, and its place.
     async fn known(&mut self, address: &RegisterAddress) -> Result<Option<(MeterId, i64)>, StoreError> {
         let rows: Vec<(i64, i64)> = sqlx::query_as(
@@ -223,7 +276,7 @@ impl<'a> Change<'a> {
     }
 
     /// The place of a reference, made with a vacant tenancy when it is not there.
-    async fn place_made(&mut self, reference: &str) -> Result<i64, StoreError> {
+    pub(super) async fn place_made(&mut self, reference: &str) -> Result<i64, StoreError> {
         if let Some(id) = place_id(&mut self.guard, reference).await? {
             return Ok(id);
         }
@@ -231,13 +284,14 @@ impl<'a> Change<'a> {
             .bind(reference)
             .fetch_one(&mut *self.guard)
             .await?;
-        begin_tenancy(&mut self.guard, id, UtcMillis(0), true).await?;
+        begin_tenancy(&mut self.guard, &self.seed, id, UtcMillis(0), true).await?;
         Ok(id)
     }
 
-    async fn spans_of_place(&mut self, place: i64, meter: MeterId) -> Result<Vec<Span>, StoreError> {
-        sqlx::query("SELECT id, from_ms, until_ms, vacant FROM tenancy WHERE place = ? ORDER BY from_ms")
-            .bind(place)
+    /// The tenancies that hold a meter.
+    async fn spans_of(&mut self, meter: MeterId) -> Result<Vec<Span>, StoreError> {
+        sqlx::query("SELECT id, from_ms, until_ms, vacant FROM span WHERE meter = ? ORDER BY from_ms")
+            .bind(i64::from(meter.0))
             .fetch_all(&mut *self.guard)
             .await?
             .iter()
@@ -246,21 +300,31 @@ impl<'a> Change<'a> {
     }
 }
 
-async fn place_id(connection: &mut SqliteConnection, reference: &str) -> Result<Option<i64>, StoreError> {
+pub(super) async fn place_id(
+    connection: &mut SqliteConnection,
+    reference: &str,
+) -> Result<Option<i64>, StoreError> {
     Ok(sqlx::query_scalar("SELECT id FROM place WHERE reference = ?")
         .bind(reference)
         .fetch_optional(connection)
         .await?)
 }
 
-/// A random id, so that it says nothing about the person.
-async fn begin_tenancy(
+/// The next tenancy of a place. Its id says nothing about the person, and is the same when a change that was cut off is
+/// made again: the vault, which hears first, then knows it.
+pub(super) async fn begin_tenancy(
     connection: &mut SqliteConnection,
+    seed: &[u8; 32],
     place: i64,
     from: UtcMillis,
     vacant: bool,
 ) -> Result<TenancyId, StoreError> {
-    let id: [u8; 16] = base::random().map_err(|e| StoreError::Random(e.to_string()))?;
+    let mut digest = Sha256::new_with_prefix(seed);
+    digest.update(place.to_be_bytes());
+    digest.update(from.0.to_be_bytes());
+    digest.update([u8::from(vacant)]);
+    let digest: [u8; 32] = digest.finalize().into();
+    let (id, _) = digest.split_first_chunk::<16>().ok_or(StoreError::Damaged("tenancy id"))?;
     sqlx::query("INSERT INTO tenancy (id, place, from_ms, until_ms, vacant) VALUES (?, ?, ?, NULL, ?)")
         .bind(id.to_vec())
         .bind(place)
@@ -268,5 +332,5 @@ async fn begin_tenancy(
         .bind(i64::from(vacant))
         .execute(connection)
         .await?;
-    Ok(TenancyId(id))
+    Ok(TenancyId(*id))
 }

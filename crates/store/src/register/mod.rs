@@ -6,6 +6,7 @@
 
 mod address;
 mod change;
+mod import;
 mod late;
 mod query;
 
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 
 pub use address::RegisterAddress;
 pub use change::{Added, Change, Moved};
+pub use import::{BadRow, Did, Entry, Imported, Rows, UNPLACED};
 pub use late::{Attempt, LateMove, OpenMoves};
 
 use crate::StoreError;
@@ -24,9 +26,28 @@ use crate::sqlite::{self, Layout, Writer};
 
 const LAYOUT: Layout = Layout {
     kind: "register",
-    scripts: &[include_str!("../sql/register-1.sql"), include_str!("../sql/register-2.sql")],
+    scripts: &[
+        include_str!("../sql/register-1.sql"),
+        include_str!("../sql/register-2.sql"),
+        include_str!("../sql/register-3.sql"),
+        include_str!("../sql/register-4.sql"),
+    ],
     relaxed: false,
 };
+
+/// Characters of a place's reference, at most.
+pub const MAX_PLACE: usize = 200;
+/// Characters of a customer's reference, at most.
+pub const MAX_CUSTOMER: usize = 100;
+/// Characters of an area's name, at most.
+pub const MAX_AREA: usize = 40;
+
+/// Whether a text can name an area: one word of letters, digits, `-`, `_` and `.`, so that reports and rules can name it.
+#[must_use]
+pub fn is_area(text: &str) -> bool {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=MAX_AREA).contains(&text.chars().count()) && text.chars().all(fits)
+}
 
 /// A meter to add.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +56,8 @@ pub struct NewMeter {
     pub address: RegisterAddress,
     /// The place's reference; made when it is not there yet, with a vacant tenancy from the beginning of time.
     pub place: String,
+    /// The area of its place, where it is to be set; a place that has another one gets this one.
+    pub area: Option<String>,
     /// `None` for the house's default.
     pub resolution: Option<Resolution>,
     /// It is known to send in clear and has no key.
@@ -50,11 +73,13 @@ pub struct RegisteredMeter {
     pub address: RegisterAddress,
     /// The place's reference.
     pub place: String,
+    /// The area of its place, where it has one.
+    pub area: Option<String>,
     /// `None` for the house's default.
     pub resolution: Option<Resolution>,
     /// It sends in clear and has no key.
     pub clear: bool,
-    /// Tenancies of its place, ascending.
+    /// Tenancies that hold it, ascending: those of its places, while it was there.
     pub tenancies: Vec<Span>,
 }
 
@@ -82,6 +107,8 @@ pub struct RegisterSize {
     pub places: u64,
     /// Tenancies, past and present.
     pub tenancies: u64,
+    /// Customers.
+    pub customers: u64,
 }
 
 /// The register.

@@ -32,26 +32,21 @@ pub(super) async fn meters(
     let mut transaction = readers.begin().await?;
     let version = version_of(&mut transaction).await?;
     let rows = sqlx::query(
-        "SELECT m.id, m.number, m.kind, m.resolution, m.clear, m.place, p.reference
+        "SELECT m.id, m.number, m.kind, m.resolution, m.clear, p.reference, p.area
          FROM meter m JOIN place p ON p.id = m.place WHERE m.id > ? ORDER BY m.id LIMIT ?",
     )
     .bind(i64::from(after.0))
     .bind(i64::from(limit))
     .fetch_all(&mut *transaction)
     .await?;
-    let mut places: HashMap<i64, Vec<usize>> = HashMap::new();
-    let mut meters = Vec::with_capacity(rows.len());
-    for (index, row) in rows.iter().enumerate() {
-        places.entry(row.try_get("place")?).or_default().push(index);
-        meters.push(meter_of(row)?);
-    }
+    let mut meters = rows.iter().map(meter_of).collect::<Result<Vec<_>, _>>()?;
+    let at: HashMap<u32, usize> = meters.iter().enumerate().map(|(index, m)| (m.id.0, index)).collect();
     let (Some(first), Some(last)) = (meters.first(), meters.last()) else {
         return Ok((version, meters));
     };
     let spans = sqlx::query(
-        "SELECT id, place, from_ms, until_ms, vacant FROM tenancy
-         WHERE place IN (SELECT place FROM meter WHERE id BETWEEN ? AND ?)
-           AND (until_ms IS NULL OR until_ms > ?) ORDER BY place, from_ms",
+        "SELECT meter, id, from_ms, until_ms, vacant FROM span
+         WHERE meter BETWEEN ? AND ? AND (until_ms IS NULL OR until_ms > ?) ORDER BY meter, from_ms",
     )
     .bind(i64::from(first.id.0))
     .bind(i64::from(last.id.0))
@@ -59,11 +54,9 @@ pub(super) async fn meters(
     .fetch_all(&mut *transaction)
     .await?;
     for row in &spans {
-        let place: i64 = row.try_get("place")?;
-        for index in places.get(&place).into_iter().flatten() {
-            if let Some(meter) = meters.get_mut(*index) {
-                meter.tenancies.push(span_of(row, meter.id)?);
-            }
+        let id = unsigned(row.try_get("meter")?, "meter id")?;
+        if let Some(meter) = at.get(&id).and_then(|index| meters.get_mut(*index)) {
+            meter.tenancies.push(span_of(row, meter.id)?);
         }
     }
     Ok((version, meters))
@@ -77,6 +70,7 @@ fn meter_of(row: &SqliteRow) -> Result<RegisteredMeter, StoreError> {
         id: MeterId(unsigned(row.try_get("id")?, "meter id")?),
         address: RegisterAddress::from_bytes(&bytes).ok_or(StoreError::Damaged("meter address"))?,
         place: row.try_get("reference")?,
+        area: row.try_get("area")?,
         resolution: match resolution {
             None => None,
             Some(code) => Some(
@@ -127,8 +121,9 @@ pub(super) async fn find(backend: &Backend, text: &str) -> Result<Vec<MeterId>, 
 
 pub(super) async fn size(backend: &Backend) -> Result<RegisterSize, StoreError> {
     let Backend::Sqlite { readers, .. } = backend;
-    let (meters, places, tenancies): (i64, i64, i64) = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM meter), (SELECT count(*) FROM place), (SELECT count(*) FROM tenancy)",
+    let (meters, places, tenancies, customers): (i64, i64, i64, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM meter), (SELECT count(*) FROM place), (SELECT count(*) FROM tenancy),
+                (SELECT count(*) FROM customer)",
     )
     .fetch_one(readers)
     .await?;
@@ -136,5 +131,6 @@ pub(super) async fn size(backend: &Backend) -> Result<RegisterSize, StoreError> 
         meters: unsigned(meters, "count")?,
         places: unsigned(places, "count")?,
         tenancies: unsigned(tenancies, "count")?,
+        customers: unsigned(customers, "count")?,
     })
 }

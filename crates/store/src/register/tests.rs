@@ -7,7 +7,8 @@ async fn fresh() -> (tempfile::TempDir, Register) {
 }
 
 fn new(address: &str, place: &str) -> NewMeter {
-    NewMeter { address: address.parse().unwrap(), place: place.into(), resolution: None, clear: false }
+    let address = address.parse().unwrap();
+    NewMeter { address, place: place.into(), area: None, resolution: None, clear: false }
 }
 
 const NOW: UtcMillis = UtcMillis(1_795_000_000_000);
@@ -55,7 +56,10 @@ async fn a_dropped_change_is_undone_but_its_ids_stay_burnt() {
     let second = change.add_meter(&new("KAM-00000002-1B-16", "p"), NOW).await.unwrap().id;
     assert!(second > first);
     change.commit().await.unwrap();
-    assert_eq!(register.size().await.unwrap(), RegisterSize { meters: 1, places: 1, tenancies: 1 });
+    assert_eq!(
+        register.size().await.unwrap(),
+        RegisterSize { meters: 1, places: 1, tenancies: 1, customers: 0 }
+    );
 }
 
 #[tokio::test]
@@ -104,9 +108,9 @@ async fn the_database_itself_forbids_what_the_rules_forbid() {
         ("DELETE FROM tenancy", "never deleted"),
         ("DELETE FROM meter", "never deleted"),
         ("UPDATE meter SET id = 77", "keeps its id"),
-        ("INSERT INTO meter SELECT 9, number, kind, NULL, 0, 1, 0 FROM meter", "UNIQUE"),
-        ("INSERT INTO meter SELECT 9, number, NULL, NULL, 0, 1, 0 FROM meter", "without version"),
-        ("INSERT INTO meter VALUES (9, x'0102', NULL, NULL, 0, 1, 0)", "CHECK"),
+        ("INSERT INTO meter SELECT 9, number, kind, NULL, 0, 1, 0, 0 FROM meter", "UNIQUE"),
+        ("INSERT INTO meter SELECT 9, number, NULL, NULL, 0, 1, 0, 0 FROM meter", "without version"),
+        ("INSERT INTO meter VALUES (9, x'0102', NULL, NULL, 0, 1, 0, 0)", "CHECK"),
     ] {
         let error = raw(&register, sql).await.expect_err(sql);
         assert!(error.contains(why), "{sql}: {error}");
@@ -161,4 +165,57 @@ async fn long_registers_come_in_pages() {
         seen += page.len();
     }
     assert_eq!(seen, 250);
+}
+
+#[tokio::test]
+async fn a_place_has_the_area_that_was_said_last() {
+    let (_folder, register) = fresh().await;
+    let mut change = register.begin(3).await.unwrap();
+    let within = |address, place, area: &str| NewMeter { area: Some(area.to_owned()), ..new(address, place) };
+    change.add_meter(&within("KAM-00000001", "p", "Nord"), NOW).await.unwrap();
+    change.add_meter(&new("KAM-00000002", "p"), NOW).await.unwrap();
+    change.add_meter(&new("KAM-00000003", "q"), NOW).await.unwrap();
+    for area in ["", "Nord 3", "a/b", &"x".repeat(MAX_AREA + 1)] {
+        let refused = change.add_meter(&within("KAM-00000004", "p", area), NOW).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Rule(_)), "{refused}");
+    }
+    change.commit().await.unwrap();
+    let areas = async || -> Vec<Option<String>> {
+        register.meters(MeterId(0), 10, NOW).await.unwrap().1.into_iter().map(|m| m.area).collect()
+    };
+    assert_eq!(areas().await, [Some("Nord".to_owned()), Some("Nord".to_owned()), None]);
+    let mut change = register.begin(1).await.unwrap();
+    assert!(!change.add_meter(&within("KAM-00000002", "elsewhere", "Øst-2"), NOW).await.unwrap().new);
+    assert_eq!(change.commit().await.unwrap(), 3);
+    assert_eq!(areas().await, [Some("Øst-2".to_owned()), Some("Øst-2".to_owned()), None]);
+    // the same word again is no change
+    let mut change = register.begin(1).await.unwrap();
+    change.add_meter(&within("KAM-00000002", "p", "Øst-2"), NOW).await.unwrap();
+    assert_eq!(change.commit().await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_register_of_the_first_layout_is_brought_up_to_date_with_all_that_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("register.db");
+    let first = Layout { scripts: &[include_str!("../sql/register-1.sql")], ..LAYOUT };
+    let writer = sqlite::open_writer(&path, &first).await.unwrap();
+    let mut guard = writer.begin().await.unwrap();
+    let old = "INSERT INTO place VALUES (1, 'p');
+        INSERT INTO tenancy VALUES (x'00112233445566778899aabbccddeeff', 1, 0, NULL, 1);
+        INSERT INTO meter VALUES (7, x'2d2c78563412', NULL, NULL, 0, 1, 5);
+        UPDATE counter SET value = 8 WHERE name = 'next_meter'";
+    sqlx::raw_sql(old).execute(&mut *guard).await.unwrap();
+    guard.commit().await.unwrap();
+    drop(writer);
+    let register = Register::open(&path).await.unwrap();
+    let meter = register.find("KAM-12345678").await.unwrap().pop().unwrap();
+    assert_eq!((meter.id, meter.place.as_str(), meter.area), (MeterId(7), "p", None));
+    assert_eq!(meter.tenancies.len(), 1);
+    assert!(meter.tenancies[0].vacant && meter.tenancies[0].from == UtcMillis(0));
+    let mut change = register.begin(1).await.unwrap();
+    let placed = NewMeter { area: Some("Vest".to_owned()), ..new("KAM-12345678", "p") };
+    assert_eq!(change.add_meter(&placed, NOW).await.unwrap().id, MeterId(7));
+    change.commit().await.unwrap();
+    assert_eq!(register.find("KAM-12345678").await.unwrap()[0].area.as_deref(), Some("Vest"));
 }

@@ -27,6 +27,7 @@ use super::*;
 mod alarms;
 mod custody;
 mod jobs;
+mod lists;
 mod marks;
 mod questions;
 mod registering;
@@ -293,7 +294,7 @@ impl House {
 }
 
 fn new_meter(address: &str, place: &str) -> NewMeter {
-    NewMeter { address: address.to_owned(), place: place.to_owned(), resolution: 0, clear: false }
+    NewMeter { address: address.to_owned(), place: place.to_owned(), ..NewMeter::default() }
 }
 
 fn import(addresses: &[&str]) -> ImportKeys {

@@ -11,7 +11,12 @@ async fn the_register_takes_meters_moves_and_policies_and_the_vault_hears_of_ten
         new_meter("KAM-11111111-1B-16", "place-1"),
         new_meter("nonsense", "place-1"),
         new_meter("KAM-22222222", ""),
-        NewMeter { resolution: 2, clear: true, ..new_meter("ELS-33333333-01-07", "place-3") },
+        NewMeter {
+            resolution: 2,
+            clear: true,
+            area: "Nord".to_owned(),
+            ..new_meter("ELS-33333333-01-07", "place-3")
+        },
         NewMeter { resolution: 9, ..new_meter("ELS-44444444-01-07", "place-3") },
     ];
     let answer = house.change(&RegisterChange { add: add.clone(), ..Default::default() }).await.unwrap();
@@ -56,6 +61,7 @@ async fn the_register_takes_meters_moves_and_policies_and_the_vault_hears_of_ten
         listed.meters.iter().map(|m| m.place.as_str()).collect::<Vec<_>>(),
         ["place-1", "unplaced KAM-22222222", "place-3"]
     );
+    assert_eq!(listed.meters.iter().map(|m| m.area.as_str()).collect::<Vec<_>>(), ["", "", "Nord"]);
     assert_eq!((listed.meters[0].tenancy_since_ms, listed.meters[0].vacant), (at, false));
     assert_eq!(house.change(&RegisterChange::default()).await.unwrap_err().code, "malformed");
 }
