@@ -226,7 +226,7 @@ mod tests {
         let mut change = register.begin(3).await.unwrap();
         for (n, place) in [(1, "p"), (2, "p"), (3, "q")] {
             let address = format!("KAM-0000000{n}-1B-16").parse().unwrap();
-            let meter = NewMeter { address, place: place.into(), resolution: None, clear: false };
+            let meter = NewMeter { address, place: place.into(), area: None, resolution: None, clear: false };
             change.add_meter(&meter, NOW).await.unwrap();
         }
         change.commit().await.unwrap();

@@ -55,6 +55,18 @@ fn why(imported: &Imported) -> (&'static str, String) {
     (one.column, one.why)
 }
 
+/// Readings may have been sealed at a place that was there, and at no other.
+#[tokio::test]
+async fn a_tenancy_that_begins_at_a_place_that_was_there_is_a_move_that_may_be_late() {
+    let (_folder, register) = fresh().await;
+    let first = import(&register, &[lives("KAM-00000001", "p", "A", 1000, None)], Rows::Whole).await;
+    assert!(first.moves.is_empty(), "nothing was heard at a place that was not there");
+    let next = [lives("KAM-00000001", "p", "B", 2000, None), lives("KAM-00000002", "q", "C", 2000, None)];
+    assert!(import(&register, &next, Rows::Try).await.moves.is_empty());
+    let done = import(&register, &next, Rows::Whole).await;
+    assert_eq!(done.moves.iter().map(|moved| moved.at).collect::<Vec<_>>(), [UtcMillis(2000)]);
+}
+
 #[tokio::test]
 async fn a_list_fills_an_empty_register_and_changes_nothing_the_second_time() {
     let (_folder, register) = fresh().await;
@@ -191,9 +203,9 @@ async fn a_meter_without_a_place_gets_the_one_of_the_list_from_now_on() {
     assert_eq!(did(&again), [0, 0]);
     // a later move ends the tenancy for both
     let mut change = register.begin(0).await.unwrap();
-    let spans = change.move_at("p", NOW.plus(5000), true).await.unwrap();
+    let moved = change.move_at("p", NOW.plus(5000), true).await.unwrap();
     change.commit().await.unwrap();
-    assert_eq!(spans.len(), 4);
+    assert_eq!(moved.spans.len(), 4);
     assert_eq!(
         chain(&all_of(&register).await[0])[1..],
         [(NOW.0, Some(NOW.0 + 5000), false), (NOW.0 + 5000, None, true)]
