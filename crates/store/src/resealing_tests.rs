@@ -103,7 +103,7 @@ async fn a_newer_version_takes_the_place_of_the_old_one_which_is_kept() {
 
 #[tokio::test]
 async fn a_day_has_one_reading_whoever_comes_first() {
-    let Fixture { store, steward, .. } = fixture().await;
+    let Fixture { folder: _folder, store, steward } = fixture().await;
     store.commit(batch(1, 5, &[facts(A, Class::Daily, 3, 3), facts(A, Class::Daily, 4, 4)])).await.unwrap();
     let of_b = |day: u8, version| Facts { version, ..facts(B, Class::Daily, u32::from(day), day) };
     // intake has one of B already, which the steward did not see when it looked
