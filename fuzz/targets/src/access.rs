@@ -1,12 +1,13 @@
 //! Targets on what decides who may do what: a utility's file of roles, approvals, and the errands inside them.
 
 use base::{Secret, UtcMillis};
-use grant::approval::{MAX_APPROVAL_BYTES, sign_approval};
-use grant::check_approval;
+use grant::approval::{MAX_APPROVAL_BYTES, MAX_CALL_BYTES, sign_approval, sign_call};
+use grant::{check_approval, check_call};
 use policy::{Catalogue, Policies, matrix};
 use seal::sign::Signer;
-use wire::Message as _;
+use wire::login::{LoginErrand, SessionCall};
 use wire::staff::{ReviewEmergency, StaffErrand, Wish};
+use wire::{Message as _, Method};
 
 const NOW: UtcMillis = UtcMillis(1_795_449_600_000);
 const HOUSE: [u8; 32] = [1; 32];
@@ -36,7 +37,13 @@ pub(crate) fn role_files() -> Vec<Vec<u8>> {
 /// An approval, and the errand in it. Only what its person signed counts.
 pub(crate) fn approval(data: &[u8]) {
     let _ = StaffErrand::decode(data);
+    let _ = LoginErrand::decode(data);
     let signer = signer();
+    // the same key in a session: what it calls is no approval, and the other way round
+    if let Ok(call) = check_call(data, "bo", &signer.verifier(), &HOUSE, NOW) {
+        assert!(data.len() <= MAX_CALL_BYTES && check_approval(data, "bo", &signer.verifier(), &HOUSE, NOW).is_err());
+        assert!(SessionCall::decode(call.body.as_slice()).is_ok_and(|c| c == call_of_seed()), "somebody else's call counted");
+    }
     if let Ok(approval) = check_approval(data, "bo", &signer.verifier(), &HOUSE, NOW) {
         assert!(data.len() <= MAX_APPROVAL_BYTES && approval.person == "bo" && approval.house == HOUSE);
         let again = StaffErrand::decode(approval.errand.as_slice());
@@ -53,8 +60,13 @@ fn errand_of_seed() -> StaffErrand {
     StaffErrand { wish: Some(Wish::Review(review)) }
 }
 
+fn call_of_seed() -> SessionCall {
+    SessionCall { method: Method::WardenStaff.number(), body: errand_of_seed().encode_to_vec() }
+}
+
 pub(crate) fn approvals() -> Vec<Vec<u8>> {
     let errand = errand_of_seed().encode_to_vec();
     let signed = sign_approval(HOUSE, "bo", errand.clone(), NOW, &signer());
-    signed.into_iter().chain([errand]).collect()
+    let call = sign_call(HOUSE, "bo", call_of_seed().encode_to_vec(), NOW, &signer());
+    signed.into_iter().chain(call).chain([errand]).collect()
 }

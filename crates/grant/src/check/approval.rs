@@ -162,7 +162,11 @@ mod tests {
         let call = sign_call(HOUSE, "bo", vec![1], NOW, &bo).unwrap();
         let approval = signed(&bo, NOW);
         let key = bo.verifier();
-        assert_eq!(check_call(&call, "bo", &key, &HOUSE, NOW).unwrap().body, [1]);
+        let checked = check_call(&call, "bo", &key, &HOUSE, NOW).unwrap();
+        assert_eq!(checked.body, [1]);
+        let mut nonces = Nonces::new(10);
+        assert_eq!(nonces.take_call(&checked, NOW), Ok(()));
+        assert_eq!(nonces.take_call(&checked, NOW), Err(Replayed::Again), "a call counts once");
         assert_eq!(code(&call, "bo", &bo, &HOUSE), "approval-signature");
         let refused = check_call(&approval, "bo", &key, &HOUSE, NOW).unwrap_err();
         assert_eq!(refused.to_string(), "the call is not signed by the key of `bo` that this house knows");
