@@ -498,3 +498,10 @@ proptest! {
         prop_assert!(house.check(&request, NOW).is_err());
     }
 }
+
+/// Stated in words in the manual; whoever changes them changes that, too.
+#[test]
+fn how_long_what_is_signed_counts_is_as_the_manual_says() {
+    assert_eq!((crate::MAX_REQUEST_AGE_MS, crate::CLOCK_SKEW_MS), (300_000, 30_000));
+    assert_eq!(crate::MAX_GRANT_LIFE_MS, 86_400_000);
+}

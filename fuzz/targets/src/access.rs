@@ -41,8 +41,14 @@ pub(crate) fn approval(data: &[u8]) {
     let signer = signer();
     // the same key in a session: what it calls is no approval, and the other way round
     if let Ok(call) = check_call(data, "bo", &signer.verifier(), &HOUSE, NOW) {
-        assert!(data.len() <= MAX_CALL_BYTES && check_approval(data, "bo", &signer.verifier(), &HOUSE, NOW).is_err());
-        assert!(SessionCall::decode(call.body.as_slice()).is_ok_and(|c| c == call_of_seed()), "somebody else's call counted");
+        assert!(
+            data.len() <= MAX_CALL_BYTES
+                && check_approval(data, "bo", &signer.verifier(), &HOUSE, NOW).is_err()
+        );
+        assert!(
+            SessionCall::decode(call.body.as_slice()).is_ok_and(|c| c == call_of_seed()),
+            "somebody else's call counted"
+        );
     }
     if let Ok(approval) = check_approval(data, "bo", &signer.verifier(), &HOUSE, NOW) {
         assert!(data.len() <= MAX_APPROVAL_BYTES && approval.person == "bo" && approval.house == HOUSE);
