@@ -25,24 +25,31 @@ pub(crate) fn test(root: &Path, rest: &[String]) -> Outcome {
     run(test.env("METERKEEP_TEST_PROGRAMS", programs()?))
 }
 
-/// A day at a utility: the test that plays it, with each command and what it said.
+/// The tests that `day` tells, in their order.
+const DAY: &str = "flow::staff::each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log";
+const LATE_MOVE: &str =
+    "flow::moves::a_move_that_was_reported_late_is_sealed_anew_and_neither_sees_the_others_days";
+
+/// A day at a utility: the tests that play it, with each command and what it said.
 pub(crate) fn day(root: &Path) -> Outcome {
     build_programs(root)?;
-    let mut test = cargo(root);
-    test.args([
-        "test",
-        "--release",
-        "--workspace",
-        "--locked",
-        "--quiet",
-        "--test",
-        "it",
-        "--",
-        "--nocapture",
-        "--exact",
-    ]);
-    test.arg("flow::staff::each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log");
-    run(test.env("METERKEEP_TEST_PROGRAMS", programs()?).env("METERKEEP_TELL", "1"))
+    for part in [DAY, LATE_MOVE] {
+        let mut test = cargo(root);
+        test.args([
+            "test",
+            "--release",
+            "--workspace",
+            "--locked",
+            "--quiet",
+            "--test",
+            "it",
+            "--",
+            "--exact",
+        ]);
+        test.args(["--nocapture", part]);
+        run(test.env("METERKEEP_TEST_PROGRAMS", programs()?).env("METERKEEP_TELL", "1"))?;
+    }
+    Ok(())
 }
 
 /// All programs at once, always in the same way: cargo chooses a dependency's features by what is built together,

@@ -113,6 +113,9 @@ fn a_move_that_was_reported_late_is_sealed_anew_and_neither_sees_the_others_days
     }
     let (scene, telegrams, start, place) = heard_for(6 * 24, HOUR_MS);
     let mut day = Crowd::of(scene);
+    Crowd::tell(
+        "Days ago somebody else moved in, and the utility is told only now: the readings since are sealed anew, for them.",
+    );
     // at noon of the third day somebody else moved in; it is told now
     let moved = UtcMillis((start.0 / (24 * HOUR_MS) + 2) * 24 * HOUR_MS + 12 * HOUR_MS);
     let said = day.owner("meters move", &[&place, "--at", &moved.to_string()]).good();
@@ -131,6 +134,7 @@ fn a_move_that_was_reported_late_is_sealed_anew_and_neither_sees_the_others_days
     let said = day.owner("meters move", &[&place, "--at", &back]);
     assert!(said.code == Some(1) && said.err.contains("present tenancy began"), "{said:?}");
 
+    Crowd::tell("A question on a bill of each of the two: neither is shown a day of the other's.");
     let listed = day.owner("meters tenancies --format json", &[]).good().json();
     let tenancy = |n: usize| listed[n]["tenancy"].as_str().unwrap().to_owned();
     day.name("bert", SERVICE, "customer-service");
