@@ -4,11 +4,11 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use base::{Secret, SecretBytes, UtcMillis};
+use base::{SecretBytes, UtcMillis};
 use seal::sign::Signer;
 use wire::login::{By, LoginWish, Proof, Prove};
 
-use super::{SignIn, SignedIn, ask, keep};
+use super::{SignIn, SignedIn, ask, keep, signed_in};
 use crate::operator::Operator;
 use crate::output::{say, shown};
 use crate::problem::{Problem, USAGE};
@@ -19,10 +19,9 @@ const PURPOSE: &str = "sign-in@meterkeep";
 
 pub(super) fn run(args: &SignIn) -> Result<(), Problem> {
     let (layout, _) = args.house.open()?;
-    let operator = Operator::new(&layout)?;
-    let before = operator.signed_in();
+    let before = if args.again { signed_in(&layout, UtcMillis::now())? } else { None };
     let signer = match (args.again, before) {
-        (true, Some(session)) => Signer::from_seed(&Secret::new(*session.signer.expose_seed())),
+        (true, Some(session)) => session.signer,
         (true, None) => {
             return Err(Problem::new("nobody is signed in here").help("`meterkeep login` signs in"));
         }

@@ -31,7 +31,7 @@ impl From<NotDone> for Refused {
     }
 }
 
-fn malformed(what: &str) -> Refused {
+pub(crate) fn malformed(what: &str) -> Refused {
     Refused::new("malformed", format!("the errand's {what}; this is a fault of the program that asks"))
 }
 

@@ -416,6 +416,37 @@ async fn a_key_that_has_a_session_opens_no_second_one_and_a_page_in_between_gets
 }
 
 #[tokio::test]
+async fn what_a_refused_sign_in_used_up_is_used_up_for_good() {
+    let house = House::new();
+    let warden = house.with_staff().await;
+    let now = UtcMillis::now();
+    let person = wire::staff::NewPerson { name: "eve".into(), title: String::new(), user: "eve".into() };
+    errand(&warden, OWNER, Wish::AddPerson(person)).await.unwrap();
+    let eve = Caller::Operator { uid: 1004 };
+    let (mut authenticator, paper) = passkey(&warden, OWNER, eve).await;
+    // both proofs are good, and the session is refused: for a key that is somebody else's, and without a receipt
+    let planted = session_of(CARL).unwrap();
+    for (code, key) in paper.iter().zip([planted, Signer::generate().unwrap()]) {
+        let begun = begin(&warden, eve, &key, now).await;
+        let shown = By::Passkey(authenticator.get(&begun.passkey).unwrap());
+        let both = [shown, By::Recovery(code.clone())];
+        assert!(at(&warden, eve, prove(&begun, both), now).await.is_err());
+        house.ledger.0.behave(Behaviour::Down);
+    }
+    house.ledger.0.behave(Behaviour::Good);
+    drop(warden);
+    let warden = house.warden();
+    for (n, code) in (1..).zip(&paper[..2]) {
+        let (key, now) = (Signer::generate().unwrap(), now.plus(n * 2 * HOUR));
+        let begun = begin(&warden, eve, &key, now).await;
+        let shown = By::Passkey(authenticator.get(&begun.passkey).unwrap());
+        let both = [shown, By::Recovery(code.clone())];
+        assert!(at(&warden, eve, prove(&begun, both), now).await.is_err());
+        assert_eq!(house.last_event().reason, "wrong-recovery-code");
+    }
+}
+
+#[tokio::test]
 async fn ways_to_sign_in_are_changed_right_after_a_sign_in_alone() {
     const LINE: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB+jhy0h2IbE2ZP6G8KBUYz2rpk3DMlGFHhvTsrP9Vq7 carl";
@@ -467,7 +498,8 @@ async fn nobody_is_signed_in_without_a_receipt_and_a_guess_counts_all_the_same()
         house.ledger.0.behave(behaviour);
         let refused = no(show(&warden, eve, &mut authenticator, &key, now).await);
         assert_eq!(refused.code, "no-receipt", "{behaviour:?}");
-        warden.0.desk.session(&key.verifier(), now).await.ok_or("no session").unwrap_err();
+        let held = warden.0.desk.held.lock().await;
+        assert!(held.sessions.by_key(&key.verifier(), now).is_none(), "{behaviour:?}");
     }
     house.ledger.0.behave(Behaviour::Good);
     assert!(show(&warden, eve, &mut authenticator, &key, now.plus(HOUR)).await.is_ok());

@@ -12,7 +12,7 @@ use recorder::Record;
 use wire::Refused;
 use wire::login::{By, LoginAnswer, Proof, Prove};
 
-use super::{Begun, Desk, copy, key, malformed, place_of, refused, strength};
+use super::{Begun, Held, copy, key, machine, malformed, place_of, refused};
 use crate::service::{ACTOR, Inner};
 use crate::standing::Standing;
 
@@ -107,33 +107,20 @@ impl<R: Record> Inner<R> {
             lost.count() == 0
         });
         let result = shown.result.and_then(|shown| if taken { Ok(shown) } else { Err(Refusal::NotEnrolled) });
-        let (proven, ticket) = match result {
-            Ok(proven) => proven,
+        let factors = |proven: &Proven| {
+            let names: Vec<&str> = proven.factors().iter().copied().map(Factor::as_str).collect();
+            names.join(" ")
+        };
+        let opened = result.and_then(|(proven, ticket)| {
+            let by = factors(&proven);
+            Ok((by, held.open(proven, now)?, ticket))
+        });
+        let (by, Opened { session, again, ended }, ticket) = match opened {
+            Ok(opened) => opened,
             Err(refusal) => {
                 self.desk.keep(&mut held).await?;
                 drop(held);
                 return Err(self.refuse_sign_in(standing, event, refusal).await);
-            }
-        };
-        let factors: Vec<&str> = proven.factors().iter().copied().map(Factor::as_str).collect();
-        let session_key = proven.session();
-        let again = held.sessions.by_key(&session_key, now).is_some();
-        let (session, ended) = if let Some(session) = held.sessions.by_key_mut(&session_key, now) {
-            match session.step_up(&proven, now) {
-                Ok(()) => (session.clone(), Vec::new()),
-                Err(refusal) => {
-                    drop(held);
-                    return Err(self.refuse_sign_in(standing, event, refusal).await);
-                }
-            }
-        } else {
-            let session = Session::open(proven).map_err(machine)?;
-            match held.sessions.add(session.clone(), now) {
-                Ok(ended) => (session, ended),
-                Err(refusal) => {
-                    drop(held);
-                    return Err(self.refuse_sign_in(standing, event, refusal).await);
-                }
             }
         };
         held.throttle.succeeded(ticket);
@@ -146,14 +133,15 @@ impl<R: Record> Inner<R> {
             (_, None) => return Err(refused()),
         };
         let how = if again { "anew, " } else { "" };
-        let mut detail = format!("{how}session {} by {}, {}", session.id(), factors.join(" "), event.detail);
+        let mut detail = format!("{how}session {} by {}, {}", session.id(), by, event.detail);
         for old in &ended {
             detail.push_str(&format!(", session {} ends", old.id()));
         }
         let recorded = self.record(Event { on_behalf: standing.name.clone(), detail, ..event }).await;
         if let Err(refused) = recorded {
-            // a step-up that is not in the log does not count either
+            // a step-up that is not in the log does not count either; what it used up does
             held.sessions.end(session.id());
+            self.desk.keep(&mut held).await?;
             return Err(refused);
         }
         self.desk.keep(&mut held).await?;
@@ -183,10 +171,6 @@ impl<R: Record> Inner<R> {
         }
         if told.code == refusal.reason() { refused() } else { told }
     }
-}
-
-fn machine(refusal: Refusal) -> Refused {
-    Refused::new("no-randomness", refusal.to_string())
 }
 
 /// Checks one or two proofs of one challenge. Nothing here is said to anybody before the changes are on the disk.
@@ -240,15 +224,23 @@ fn check(
     Shown { result, changes }
 }
 
-impl Desk {
-    /// How well somebody is signed in with that key, and whose session it is.
-    pub(crate) async fn session(
-        &self,
-        of: &seal::sign::Verifier,
-        now: UtcMillis,
-    ) -> Option<(Session, policy::Strength)> {
-        let held = self.held.lock().await;
-        let session = held.sessions.by_key(of, now)?;
-        Some((session.clone(), strength(session.strength(now))))
+/// A session that was opened, or shown anew.
+struct Opened {
+    session: Session,
+    again: bool,
+    /// Sessions that made room.
+    ended: Vec<Session>,
+}
+
+impl Held {
+    /// Opens a session for what was proved; or takes it as shown anew, where its key has one.
+    fn open(&mut self, proven: Proven, now: UtcMillis) -> Result<Opened, Refusal> {
+        if let Some(session) = self.sessions.by_key_mut(&proven.session(), now) {
+            session.step_up(&proven, now)?;
+            return Ok(Opened { session: session.clone(), again: true, ended: Vec::new() });
+        }
+        let session = Session::open(proven)?;
+        let ended = self.sessions.add(session.clone(), now)?;
+        Ok(Opened { session, again: false, ended })
     }
 }

@@ -10,7 +10,7 @@ use wire::Refused;
 use wire::login::{Enrol, Invite, LoginAnswer, NewPasskey};
 
 use super::ways::name_of;
-use super::{CODE_TRIES, Held, Strengthened, Ticket, copy_of_generator, malformed};
+use super::{CODE_TRIES, Held, Strengthened, Ticket, copy_of_generator, machine, malformed};
 use crate::service::{ACTOR, Inner};
 use crate::shown;
 use crate::standing::Standing;
@@ -268,10 +268,6 @@ fn unfit() -> Refused {
     let why =
         "to sign in, a name has the characters a-z, 0-9, `.`, `-`, `_` and `@` only; name the person anew";
     Refused::new("name", why)
-}
-
-fn machine(refusal: Refusal) -> Refused {
-    Refused::new("no-randomness", refusal.to_string())
 }
 
 fn too_many(refusal: Refusal) -> Refused {

@@ -10,7 +10,7 @@ use seal::sign::Verifier;
 use wire::login::{InSession, SessionCall};
 use wire::{Message as _, Method, Refused};
 
-use super::key;
+use super::{key, malformed, strength};
 use crate::service::{ACTOR, Inner};
 
 /// A use of a session that is noted in memory only: after a restart so much of the idle time may be lost.
@@ -71,10 +71,9 @@ impl<R: Record> Inner<R> {
             Refused::new("no-session", why)
         };
         let key = key(&asked.session_key)?;
-        let (session, strength) = self.desk.session(&key, now).await.ok_or_else(over)?;
-        if session.name().as_str() != person {
-            return Err(over());
-        }
+        let mut held = self.desk.held.lock().await;
+        let session = held.sessions.by_key_mut(&key, now).filter(|session| session.name().as_str() == person);
+        let session = session.ok_or_else(over)?;
         let wrong = |why: String| Refused::new("session-call", why);
         let call =
             check_call(&asked.call, person, &key, &self.house, now).map_err(|e| wrong(e.to_string()))?;
@@ -83,18 +82,14 @@ impl<R: Record> Inner<R> {
         }
         let taken = self.calls.lock().unwrap_or_else(PoisonError::into_inner).take_call(&call, now);
         taken.map_err(|replayed| Refused::new(replayed.code(), replayed.to_string()))?;
-        let inner =
-            SessionCall::decode(call.body.as_slice()).map_err(|_| super::malformed("call is none"))?;
+        let inner = SessionCall::decode(call.body.as_slice()).map_err(|_| malformed("call is none"))?;
         let method = Method::from_number(inner.method).filter(|method| is_a_persons(*method));
-        let method = method.ok_or_else(|| super::malformed("method is none that people call"))?;
-        let mut held = self.desk.held.lock().await;
-        if let Some(session) = held.sessions.by_key_mut(&key, now) {
-            let noted = session.used();
-            session.touch(now).map_err(|_| over())?;
-            if now.since(noted) >= NOTED_MS {
-                self.desk.keep(&mut held).await?;
-            }
+        let method = method.ok_or_else(|| malformed("method is none that people call"))?;
+        let (id, strength, noted) = (session.id(), strength(session.strength(now)), session.used());
+        session.touch(now).map_err(|_| over())?;
+        if now.since(noted) >= NOTED_MS {
+            self.desk.keep(&mut held).await?;
         }
-        Ok((method, inner.body, Strengthened { session: session.id(), key, strength }))
+        Ok((method, inner.body, Strengthened { session: id, key, strength }))
     }
 }

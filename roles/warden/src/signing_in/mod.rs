@@ -16,12 +16,14 @@ use std::sync::Arc;
 use base::{Secret, UtcMillis};
 use login::passkey::{PartyError, Question, Registration};
 use login::{
-    Account, Challenge, CodeGenerator, Enrolment, Invitations, Name, RelyingParty, SessionId, Sessions,
-    Source, Strength, Throttle,
+    Account, Challenge, CodeGenerator, Enrolment, Invitations, Name, Refusal, RelyingParty, SessionId,
+    Sessions, Source, Strength, Throttle,
 };
 use seal::sign::Verifier;
 use tokio::sync::Mutex;
 use wire::Refused;
+
+use crate::errands::malformed;
 
 pub(crate) use self::in_session::Strengthened;
 pub(crate) use self::kept::{KeptError, LoginFile};
@@ -41,7 +43,7 @@ pub(crate) struct Desk {
     title: String,
     /// One proof at a time: each takes 64 MiB and a sixth of a second, and what one used up no other may use beside it.
     proving: Mutex<()>,
-    held: Mutex<Held>,
+    pub(crate) held: Mutex<Held>,
 }
 
 /// What the file holds, and what is under way.
@@ -182,8 +184,8 @@ fn key(bytes: &[u8]) -> Result<Verifier, Refused> {
     Verifier::from_bytes(bytes).map_err(|_| malformed("session key is no public key"))
 }
 
-fn malformed(what: &str) -> Refused {
-    Refused::new("malformed", format!("the errand's {what}; this is a fault of the program that asks"))
+fn machine(refusal: Refusal) -> Refused {
+    Refused::new("no-randomness", refusal.to_string())
 }
 
 /// The one answer for everybody who is not let in.
