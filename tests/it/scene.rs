@@ -79,7 +79,7 @@ impl Scene {
     /// Telegrams heard at their own times, by a collector whose clock is set for it.
     pub(crate) fn hear(&mut self, telegrams: &[Transmission]) {
         let heard: Vec<_> = telegrams.iter().map(|t| (t.at, t.frame.clone())).collect();
-        self.collector.hear(&heard);
+        self.collector.hear_by(self.house.now(), &heard);
     }
 
     /// The next good telegrams of the town, with their times.

@@ -12,8 +12,7 @@ use crate::output::{Format, FormatArg, print, print_json, say, shown, table};
 use crate::people::{agreed, asked, errand, moment, purpose};
 use crate::place::HouseArg;
 use crate::problem::{Problem, USAGE};
-
-const HOUR_MS: i64 = 3_600_000;
+use crate::readings::when::Spell;
 
 /// Cases, access in time, emergencies, and why somebody may or may not.
 #[derive(clap::Args)]
@@ -84,7 +83,7 @@ struct CloseCase {
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  meterkeep access ask --purpose bill-question --case 12 --reason \"high use at night\"\n  \
-                        meterkeep access ask --case 12 --hours 24 --reason \"a leak comes and goes\" --house ./house"
+                        meterkeep access ask --case 12 --for 24h --reason \"a leak comes and goes\" --house ./house"
 )]
 struct Ask {
     #[command(flatten)]
@@ -101,9 +100,9 @@ struct Ask {
     /// Why; no names of customers.
     #[arg(long)]
     reason: String,
-    /// For how many hours from the approval on; at most 336, which is 14 days.
-    #[arg(long, default_value_t = 4)]
-    hours: u32,
+    /// For how long from the approval on, as `4h`, `90m` or `30s`; at most 336h, which is 14 days.
+    #[arg(long = "for", value_name = "TIME", default_value = "4h")]
+    spell: Spell,
 }
 
 /// Agree to what somebody else asked for. Without `--yes` it only shows what that is.
@@ -262,7 +261,7 @@ fn open_case(args: &Case) -> Result<(), Problem> {
 
 fn ask(args: &Ask) -> Result<(), Problem> {
     let purpose = purpose(&args.purpose)?.name().to_owned();
-    let (class, for_ms) = (class_code(&args.class), i64::from(args.hours) * HOUR_MS);
+    let (class, for_ms) = (class_code(&args.class), args.spell.0);
     errand(
         &args.house,
         Wish::Ask(NewAsk { purpose, class, case: args.case, reason: args.reason.clone(), for_ms }),

@@ -18,6 +18,6 @@ pub use ids::{BatchPosition, BatchSeq, CollectorId, Epoch, IdError, MeterId, Ten
 pub use obis::{Obis, ObisError};
 pub use quantity::Quantity;
 pub use secret::{Secret, SecretBytes, random};
-pub use time::{Day, Month, TimeError, UtcMillis};
+pub use time::{Day, Month, TimeError, UtcMillis, spell};
 pub use title::SystemTitle;
 pub use unit::Unit;

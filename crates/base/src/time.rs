@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 /// Milliseconds since 1970-01-01 00:00 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,6 +48,12 @@ impl UtcMillis {
             .to_zoned(TimeZone::UTC)
             .date()
     }
+}
+
+/// How long something lasts, in words and exact to the millisecond: `4h`, `1h 30m`, `30s`.
+#[must_use]
+pub fn spell(millis: i64) -> String {
+    format!("{:#}", SignedDuration::from_millis(millis))
 }
 
 /// RFC 3339 in UTC, to the millisecond.
@@ -155,5 +161,12 @@ mod tests {
         for t in [i64::MIN, i64::MAX, 0, -1] {
             let _ = (UtcMillis(t).day(), UtcMillis(t).month(), UtcMillis(t).to_string());
         }
+    }
+
+    #[test]
+    fn a_spell_is_told_whole() {
+        assert_eq!(spell(4 * 3_600_000), "4h");
+        assert_eq!(spell(5 * 3_600_000 - 1), "4h 59m 59s 999ms");
+        assert_eq!(spell(30_000), "30s");
     }
 }

@@ -1,7 +1,9 @@
 //! A day at a utility: people of the machine with roles, each under a user of their own, through the real rooms.
 
 use std::os::unix::fs::MetadataExt as _;
+use std::time::{Duration, Instant};
 
+use house_tests::house::PATIENCE;
 use wire::Room;
 
 use crate::crowd::{Crowd, can_act_as_others};
@@ -88,13 +90,26 @@ fn each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log() {
         &["1", "--yes"],
         "no role of theirs has the purpose `supervision`",
     );
-    assert!(day.by(OPERATOR, "access approve", &["1"]).good().out.contains("fine of case 1, 4 h"));
+    assert!(day.by(OPERATOR, "access approve", &["1"]).good().out.contains("fine of case 1, 4h"));
     day.refused(SERVICE, "readings", &fine, "ask for access in time");
     let _ = day.by(OPERATOR, "access approve", &["1", "--yes"]).good();
     assert_eq!(day.meters(SERVICE, &fine), seen);
     let why = ["--purpose", "bill-question", "--class", "fine", "--case", "1", "--format", "json"];
     assert_eq!(day.by(SERVICE, "access why", &why).good().json()["code"], "allowed");
     let _ = day.by(OPERATOR, "access end", &["1", "--reason", "the question is answered"]).good();
+    day.refused(SERVICE, "readings", &fine, "ask for access in time");
+
+    Crowd::tell("There is one more question, for half a minute; what is agreed to ends by itself.");
+    let again = ["--case", "1", "--reason", "the night before, too", "--for", "30s"];
+    let _ = day.by(SERVICE, "access ask", &again).good();
+    assert!(day.by(OPERATOR, "access approve", &["2"]).good().out.contains("fine of case 1, 30s"));
+    let _ = day.by(OPERATOR, "access approve", &["2", "--yes"]).good();
+    assert_eq!(day.meters(SERVICE, &fine), seen);
+    let begun = Instant::now();
+    while day.by(SERVICE, "readings", &fine).code == Some(0) {
+        assert!(begun.elapsed() < PATIENCE, "access in time did not end");
+        std::thread::sleep(Duration::from_secs(2));
+    }
     day.refused(SERVICE, "readings", &fine, "ask for access in time");
 
     Crowd::tell(

@@ -23,22 +23,30 @@ impl Collector {
     /// # Panics
     /// When that does not come to its end.
     pub fn hear(&mut self, telegrams: &[(UtcMillis, Vec<u8>)]) -> u64 {
+        self.hear_by(UtcMillis::now(), telegrams)
+    }
+
+    /// The same, when it is another day in the house.
+    ///
+    /// # Panics
+    /// When that does not come to its end.
+    pub fn hear_by(&mut self, today: UtcMillis, telegrams: &[(UtcMillis, Vec<u8>)]) -> u64 {
         assert!(!self.is_running(), "its folder is in use");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let heard = runtime.block_on(hear(self.folder().to_owned(), telegrams));
+        let heard = runtime.block_on(hear(self.folder().to_owned(), today, telegrams));
         runtime.shutdown_background();
         heard
     }
 }
 
-async fn hear(folder: PathBuf, telegrams: &[(UtcMillis, Vec<u8>)]) -> u64 {
+async fn hear(folder: PathBuf, today: UtcMillis, telegrams: &[(UtcMillis, Vec<u8>)]) -> u64 {
     let pipe = folder.with_extension("pipe");
     let _ = fs::remove_file(&pipe);
     nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).expect("a pipe");
-    let start = telegrams.first().map_or_else(UtcMillis::now, |(at, _)| *at);
-    let clock = Arc::new(ManualClock::booted(UtcMillis::now()));
-    clock.synchronise(UtcMillis::now());
+    let start = telegrams.first().map_or(today, |(at, _)| *at);
+    let clock = Arc::new(ManualClock::booted(today));
+    clock.synchronise(today);
     let key = Folder(folder.clone()).batch_key();
     let input = Input::new(From::File(pipe.clone()));
     let batch = BatchConfig { millis: 10, ..BatchConfig::default() };
@@ -53,7 +61,10 @@ async fn hear(folder: PathBuf, telegrams: &[(UtcMillis, Vec<u8>)]) -> u64 {
         assert!(begun.elapsed() < PATIENCE, "no batch key came");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    clock.reboot(start);
+    // Each day it is started anew, and no two starts have the same number.
+    for _ in 0..=today.0.div_euclid(24 * 3_600_000).rem_euclid(200) {
+        clock.reboot(start);
+    }
     clock.synchronise(start);
     let out = tokio::task::spawn_blocking(move || fs::OpenOptions::new().write(true).open(pipe)).await;
     let mut out = out.expect("a thread").expect("the collector reads the pipe");
@@ -70,7 +81,7 @@ async fn hear(folder: PathBuf, telegrams: &[(UtcMillis, Vec<u8>)]) -> u64 {
         }
     }
     // It is today: it finds a way to the house.
-    clock.advance(UtcMillis::now().since(last));
+    clock.advance(today.since(last));
     drop(out);
     let summary = tokio::time::timeout(PATIENCE, run).await.expect("the core confirms in time");
     summary.expect("a task").expect("a collector that does not fail").spooled

@@ -2,6 +2,7 @@
 //! removed when the test ends, however it ends.
 
 mod collector;
+mod days;
 mod hearing;
 pub mod ports;
 mod process;
@@ -19,6 +20,7 @@ use ::house::Layout;
 use wire::Room;
 
 pub use collector::Collector;
+pub use days::another_date;
 pub use process::{Process, Said};
 pub use status::{Account, Status};
 
@@ -58,6 +60,7 @@ pub struct House {
     pub passphrase: String,
     plan: Plan,
     power: Option<Power>,
+    ago: Option<days::Ago>,
     folder: Option<tempfile::TempDir>,
 }
 
@@ -68,6 +71,10 @@ impl House {
     /// When that fails.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
+        Self::made(plan, None)
+    }
+
+    fn made(plan: Plan, ago: Option<days::Ago>) -> Self {
         let folder =
             tempfile::Builder::new().prefix("house-").tempdir().expect("a folder for temporary files");
         let disk = folder.path().join("disk");
@@ -88,6 +95,7 @@ impl House {
             passphrase,
             plan,
             power,
+            ago,
             folder: Some(folder),
         };
         let mut init = house.command("init");
@@ -134,6 +142,7 @@ impl House {
     pub fn command(&self, name: &str) -> Meterkeep {
         let mut command = Command::new(program("meterkeep"));
         command.args(name.split(' ')).arg("--house").arg(self.root());
+        command.envs(self.ago.iter().flat_map(days::Ago::environment));
         Meterkeep(command)
     }
 
@@ -147,6 +156,7 @@ impl House {
                 power.environment().map(|(name, value)| (name.to_owned(), value.as_os_str().to_owned())),
             );
         }
+        all.extend(self.ago.iter().flat_map(days::Ago::environment));
         all
     }
 

@@ -1,7 +1,7 @@
 //! `meterkeep readings`: asks the archive, under a grant, and shows what it answers.
 
 mod show;
-mod when;
+pub(crate) mod when;
 
 use std::process::ExitCode;
 

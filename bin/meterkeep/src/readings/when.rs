@@ -5,7 +5,7 @@ use std::str::FromStr;
 use base::UtcMillis;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp, Zoned};
 
 /// A moment; a day or month stands for its beginning, local time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,22 @@ fn parse(text: &str, zone: &TimeZone) -> Option<When> {
     Some(When(UtcMillis(zoned.timestamp().as_millisecond())))
 }
 
+/// How long something shall last, in milliseconds; longer than nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spell(pub i64);
+
+impl FromStr for Spell {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.parse::<SignedDuration>().ok();
+        let millis = parsed.and_then(|time| i64::try_from(time.as_millis()).ok());
+        millis.filter(|millis| *millis > 0).map(Self).ok_or_else(|| {
+            format!("`{text}` is no time that something can last; write hours, minutes or seconds, as `4h`, `90m` or `30s`")
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +70,17 @@ mod tests {
         }
         for text in ["", "yesterday", "2026-13", "2026-11-31", "2026", "23.11.2026"] {
             assert_eq!(parse(text, &zone), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn how_long_something_lasts_is_written_with_its_unit() {
+        let millis = |text: &str| text.parse::<Spell>().map(|spell| spell.0);
+        assert_eq!(millis("4h"), Ok(4 * 3_600_000));
+        assert_eq!(millis("1h 30m"), Ok(5_400_000));
+        assert_eq!(millis("30s"), Ok(30_000));
+        for no in ["", "4", "0s", "-1h", "soon", "99999999999999999999h"] {
+            assert!(millis(no).is_err_and(|why| why.contains(no) && why.contains("4h")), "{no}");
         }
     }
 }

@@ -87,10 +87,10 @@ pub(super) fn step_of(
             })?;
             let for_ms = if ask.for_ms == 0 { State::usual_ms() } else { ask.for_ms };
             let done = format!(
-                "access {number} asked for: {purpose}, {} of case {}, {} h: {}",
+                "access {number} asked for: {purpose}, {} of case {}, {}: {}",
                 class.name(),
                 ask.case,
-                for_ms / 3_600_000,
+                base::spell(for_ms),
                 shown::line(&ask.reason)
             );
             let (case, reason) = (ask.case, ask.reason);

@@ -146,7 +146,7 @@ async fn a_bill_question_opens_the_days_of_its_customer_and_hours_only_when_a_co
     let number = errand(&warden, BERT, hours(case, 0)).await.unwrap().number;
     assert!(house.grant(&warden, BERT, &fine(case, &[])).await.is_err(), "asking opens nothing");
     let line = line_of(&warden, number).await;
-    assert!(line.contains("`bert` for bill-question, fine of case 1, 4 h"), "{line}");
+    assert!(line.contains("`bert` for bill-question, fine of case 1, 4h"), "{line}");
     let approve = |line: &str| Wish::Approve(ApproveAsk { number, line: line.to_owned() });
     assert_eq!(code(errand(&warden, BERT, approve(&line)).await), "other-role");
     assert_eq!(code(errand(&warden, CARL, approve("access 1: something else")).await), "other-request");

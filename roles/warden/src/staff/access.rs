@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use base::{Class, TenancyId, UtcMillis};
+use base::{Class, TenancyId, UtcMillis, spell};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -107,10 +107,9 @@ impl Ask {
 
     /// What who agrees has seen, in one line: agreement to anything else counts for nothing.
     pub(crate) fn line(&self, number: u32) -> String {
-        let hours = self.for_ms / HOUR_MS;
-        let (by, purpose, class) = (&self.by, &self.purpose, self.class.name());
+        let (by, purpose, class, time) = (&self.by, &self.purpose, self.class.name(), spell(self.for_ms));
         format!(
-            "access {number}: `{by}` for {purpose}, {class} of case {}, {hours} h, because: {}",
+            "access {number}: `{by}` for {purpose}, {class} of case {}, {time}, because: {}",
             self.case, self.reason
         )
     }
