@@ -132,7 +132,7 @@ async fn add(connection: &mut SqliteConnection, new: &Resealed) -> Result<(), St
     .await?;
     for (whose, version) in &new.replaces {
         let whose = tenancy_ref(connection, *whose).await?;
-        let marked = supersede(connection, facts, whose, &format!("version = {version}")).await?;
+        let marked = supersede(connection, facts, whose, (*version, *version)).await?;
         if marked != 1 {
             return Err(StoreError::Rule(format!(
                 "{} has no live version {version} of {} {} number {} any more",
@@ -143,29 +143,33 @@ async fn add(connection: &mut SqliteConnection, new: &Resealed) -> Result<(), St
             )));
         }
     }
-    supersede(connection, facts, tenancy, &format!("version < {}", facts.version)).await?;
+    if let Some(older) = facts.version.checked_sub(1) {
+        supersede(connection, facts, tenancy, (0, older)).await?;
+    }
     Ok(())
 }
 
+/// Marks the live versions between two, both included, as replaced, and gives back how many.
 async fn supersede(
     connection: &mut SqliteConnection,
     by: &Facts,
     tenancy: i64,
-    which: &str,
+    (first, last): (u32, u32),
 ) -> Result<u64, StoreError> {
-    let sql = format!(
+    let marked = sqlx::query(
         "UPDATE reading SET superseded_by = ? WHERE class = ? AND month = ? AND sequence = ? AND meter = ?
-         AND tenancy = ? AND {which} AND superseded_by IS NULL"
-    );
-    let marked = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(i64::from(by.version))
-        .bind(i32::from(by.class.code()))
-        .bind(i64::from(by.month.number()))
-        .bind(i64::from(by.sequence))
-        .bind(i64::from(by.meter.0))
-        .bind(tenancy)
-        .execute(connection)
-        .await?;
+         AND tenancy = ? AND version BETWEEN ? AND ? AND superseded_by IS NULL",
+    )
+    .bind(i64::from(by.version))
+    .bind(i32::from(by.class.code()))
+    .bind(i64::from(by.month.number()))
+    .bind(i64::from(by.sequence))
+    .bind(i64::from(by.meter.0))
+    .bind(tenancy)
+    .bind(i64::from(first))
+    .bind(i64::from(last))
+    .execute(connection)
+    .await?;
     Ok(marked.rows_affected())
 }
 

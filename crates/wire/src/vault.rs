@@ -1,5 +1,7 @@
 //! Messages of the vault.
 
+use base::{Class, MeterId, Month, TenancyId};
+
 /// Decrypt the telegrams of one batch. The same position presented again gets the same verdicts.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DecryptFrames {
@@ -238,6 +240,19 @@ pub struct Series {
     /// `base::Month::number`.
     #[prost(uint32, tag = "4")]
     pub month: u32,
+}
+
+impl Series {
+    /// As it travels.
+    #[must_use]
+    pub fn of(meter: MeterId, tenancy: TenancyId, class: Class, month: Month) -> Self {
+        Self {
+            meter: meter.0,
+            tenancy: tenancy.0.to_vec(),
+            class: u32::from(class.code()),
+            month: month.number(),
+        }
+    }
 }
 
 /// Data keys to seal new readings with: at most 4096 series a call.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Class, MeterId, Month, Secret, TenancyId, UtcMillis};
 use prost::Message;
-use seal::{Place, aead};
+use seal::aead;
 use store::SealedReading;
 use wire::Refused;
 use wire::archive::MeterReading;
@@ -57,7 +57,10 @@ pub(crate) async fn open<V: Vault>(
             request: encoded.to_vec(),
             event: passed.entry.event.clone(),
             receipt: passed.entry.receipt.clone(),
-            series: chunk.iter().map(wire_series).collect(),
+            series: chunk
+                .iter()
+                .map(|(meter, tenancy, class, month)| Series::of(*meter, *tenancy, *class, *month))
+                .collect(),
         };
         take(chunk, vault.release(question).await?, &mut keys, &mut refused)?;
     }
@@ -66,15 +69,6 @@ pub(crate) async fn open<V: Vault>(
 
 fn key_of(row: &SealedReading) -> Key {
     (row.facts.meter, row.facts.tenancy, row.facts.class, row.facts.month)
-}
-
-fn wire_series((meter, tenancy, class, month): &Key) -> Series {
-    Series {
-        meter: meter.0,
-        tenancy: tenancy.0.to_vec(),
-        class: u32::from(class.code()),
-        month: month.number(),
-    }
 }
 
 /// Pairs the vault's keys with the series that were asked for.
@@ -161,15 +155,7 @@ fn whole_address(registered: &[u8], told: &[u8]) -> Vec<u8> {
 
 fn open_row(key: &Secret<32>, row: &SealedReading) -> Option<(MeterId, Reading)> {
     let facts = &row.facts;
-    let place = Place::reading(
-        facts.meter,
-        facts.tenancy,
-        facts.class,
-        facts.month,
-        u64::from(facts.sequence),
-        facts.version,
-    );
-    let mut plain = aead::open(key, &place, &row.envelope).ok()?;
+    let mut plain = aead::open(key, &facts.place(), &row.envelope).ok()?;
     let reading = Reading::decode(plain.as_slice());
     plain.zeroize();
     Some((facts.meter, reading.ok()?))

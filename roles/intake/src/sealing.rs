@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use base::{Class, MeterId, Month, Secret, TenancyId};
-use seal::{Place, aead};
+use seal::aead;
 use store::NewReadings;
 use wire::vault::{DataKeys, Series};
 use zeroize::Zeroize;
@@ -35,12 +35,7 @@ impl From<&Row> for SeriesKey {
 
 impl From<&SeriesKey> for Series {
     fn from(key: &SeriesKey) -> Self {
-        Self {
-            meter: key.meter.0,
-            tenancy: key.tenancy.0.to_vec(),
-            class: u32::from(key.class.code()),
-            month: key.month.number(),
-        }
+        Self::of(key.meter, key.tenancy, key.class, key.month)
     }
 }
 
@@ -149,7 +144,7 @@ impl Sealer {
                 Some(Held::Key(key, term)) => {
                     let content = decided.plain.get(row.content.clone()).unwrap_or_default();
                     let facts = store::Facts { term: *term, ..row.facts };
-                    out.push(facts, &aead::seal(key, *term, &place(&facts), content)?);
+                    out.push(facts, &aead::seal(key, *term, &facts.place(), content)?);
                     sealed += 1;
                     true
                 }
@@ -168,9 +163,4 @@ impl Sealer {
         }
         Ok(sealed)
     }
-}
-
-/// Where a reading belongs, for its seal.
-fn place(f: &store::Facts) -> Place {
-    Place::reading(f.meter, f.tenancy, f.class, f.month, u64::from(f.sequence), f.version)
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Class, MeterId, Month, Secret, TenancyId, UtcMillis};
 use prost::Message;
-use seal::{Place, SealError, aead};
+use seal::{SealError, aead};
 use store::{Facts, SealedReading};
 use wire::intake::Reading;
-use wire::vault::{DataKeys, Series};
+use wire::vault::DataKeys;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::errand::Failed;
@@ -32,21 +32,6 @@ pub(crate) struct Opened {
 /// The series of a row.
 pub(crate) const fn series_of(facts: &Facts) -> Key {
     (facts.meter, facts.tenancy, facts.class, facts.month)
-}
-
-/// A series as it travels.
-pub(crate) fn wire_series((meter, tenancy, class, month): &Key) -> Series {
-    Series {
-        meter: meter.0,
-        tenancy: tenancy.0.to_vec(),
-        class: u32::from(class.code()),
-        month: month.number(),
-    }
-}
-
-fn place(facts: &Facts) -> Place {
-    let sequence = u64::from(facts.sequence);
-    Place::reading(facts.meter, facts.tenancy, facts.class, facts.month, sequence, facts.version)
 }
 
 impl Keys {
@@ -80,7 +65,7 @@ impl Keys {
                 None => Err(Failed::Withheld("not-asked".to_owned())),
             };
         };
-        let Ok(content) = aead::open(key, &place(&row.facts), &row.envelope).map(Zeroizing::new) else {
+        let Ok(content) = aead::open(key, &row.facts.place(), &row.envelope).map(Zeroizing::new) else {
             return Ok(None);
         };
         let Ok(mut reading) = Reading::decode(content.as_slice()) else { return Ok(None) };
@@ -97,7 +82,7 @@ impl Keys {
             return Err(Failed::Withheld(why.to_owned()));
         };
         facts.term = *term;
-        let sealed: Result<_, SealError> = aead::seal(key, *term, &place(&facts), content);
+        let sealed: Result<_, SealError> = aead::seal(key, *term, &facts.place(), content);
         Ok((facts, sealed?))
     }
 }

@@ -13,13 +13,13 @@ use prost::Message;
 use recorder::{LedgerRecorder, Record};
 use seal::sign::{Signer, Verifier};
 use wire::stewardship::{Ended, Jobs, JobsRequest, MachineGrantRequest};
-use wire::vault::{DataKeys, ReleaseKeys};
+use wire::vault::{DataKeys, ReleaseKeys, Series};
 use wire::warden::Granted;
 use wire::{Method, Room};
 use zeroize::Zeroize;
 
 use crate::errand::{Failed, Sum};
-use crate::keys::{Key, wire_series};
+use crate::keys::Key;
 
 /// How long another room may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -125,7 +125,10 @@ impl House for LinkedHouse {
                 request,
                 event: entry.event,
                 receipt: entry.receipt,
-                series: some.iter().map(|key| wire_series(key)).collect(),
+                series: some
+                    .iter()
+                    .map(|(meter, tenancy, class, month)| Series::of(*meter, *tenancy, *class, *month))
+                    .collect(),
             };
             let mut keys = self.released(&question).await?;
             all.keys.append(&mut keys.keys);

@@ -137,6 +137,15 @@ pub struct Facts {
     pub term: u32,
 }
 
+impl Facts {
+    /// What its seal is bound to: an envelope that was put anywhere else does not open.
+    #[must_use]
+    pub fn place(&self) -> seal::Place {
+        let sequence = u64::from(self.sequence);
+        seal::Place::reading(self.meter, self.tenancy, self.class, self.month, sequence, self.version)
+    }
+}
+
 /// A reading from the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedReading {
