@@ -13,7 +13,7 @@ mod unit;
 
 pub use address::{AddressError, MeterAddress};
 pub use class::{Class, Resolution};
-pub use decimal::Decimal;
+pub use decimal::{Decimal, DecimalError};
 pub use ids::{BatchPosition, BatchSeq, CollectorId, Epoch, IdError, MeterId, TenancyId};
 pub use obis::{Obis, ObisError};
 pub use quantity::Quantity;

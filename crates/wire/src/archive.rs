@@ -93,6 +93,12 @@ pub struct RegisterChange {
     /// Rows of a utility's own list. A change with rows has nothing else in it.
     #[prost(message, optional, tag = "5")]
     pub rows: Option<RegisterRows>,
+    /// Exchanges: one meter takes another one's place.
+    #[prost(message, repeated, tag = "6")]
+    pub exchanges: Vec<Exchange>,
+    /// Also list exchanges as they are after the change.
+    #[prost(message, optional, tag = "7")]
+    pub list_exchanges: Option<ListExchanges>,
 }
 
 /// What becomes of the good rows of a list: only told, taken if none is bad, or taken.
@@ -271,6 +277,80 @@ pub struct Move {
     pub vacant: bool,
 }
 
+/// What a meter showed, exactly: `mantissa * 10^exponent`.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Index {
+    /// The digits.
+    #[prost(sint64, tag = "1")]
+    pub mantissa: i64,
+    /// The power of ten.
+    #[prost(sint32, tag = "2")]
+    pub exponent: i32,
+}
+
+/// A meter is taken down, and another one hung in its place.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Exchange {
+    /// The address of the meter that is taken down.
+    #[prost(string, tag = "1")]
+    pub old: String,
+    /// The address of the one that is hung; the register has it, and it hangs nowhere.
+    #[prost(string, tag = "2")]
+    pub new: String,
+    /// When, UTC milliseconds.
+    #[prost(sint64, tag = "3")]
+    pub at_ms: i64,
+    /// What the old one showed.
+    #[prost(message, optional, tag = "4")]
+    pub closing: Option<Index>,
+    /// What the new one showed.
+    #[prost(message, optional, tag = "5")]
+    pub opening: Option<Index>,
+    /// `base::Unit::code` of both; 0 where none is said.
+    #[prost(uint32, tag = "6")]
+    pub unit: u32,
+}
+
+/// Asks for exchanges, for people.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ListExchanges {
+    /// Continue a long answer after this number.
+    #[prost(uint64, tag = "1")]
+    pub after: u64,
+}
+
+/// An exchange that was noted, for people.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NotedExchange {
+    /// Its number, from 1.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// The place's reference.
+    #[prost(string, tag = "2")]
+    pub place: String,
+    /// As in [`Meter::address`]: of the meter that was taken down.
+    #[prost(bytes = "vec", tag = "3")]
+    pub old: Vec<u8>,
+    /// Of the one that was hung.
+    #[prost(bytes = "vec", tag = "4")]
+    pub new: Vec<u8>,
+    /// When, UTC milliseconds.
+    #[prost(sint64, tag = "5")]
+    pub at_ms: i64,
+    /// What the old one showed.
+    #[prost(message, optional, tag = "6")]
+    pub closing: Option<Index>,
+    /// What the new one showed.
+    #[prost(message, optional, tag = "7")]
+    pub opening: Option<Index>,
+    /// `base::Unit::code` of both; 0 where none was said.
+    #[prost(uint32, tag = "8")]
+    pub unit: u32,
+    /// What is added to the new one's index so that the place's count goes on; absent where that cannot be said.
+    #[prost(message, optional, tag = "9")]
+    pub carry: Option<Index>,
+}
+
 /// A meter's policy.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Policy {
@@ -303,7 +383,7 @@ pub struct RegisterAnswer {
     /// There are more after the last one.
     #[prost(bool, tag = "6")]
     pub more: bool,
-    /// Moves that came late, so that readings are sealed anew.
+    /// Moves and exchanges that came late, so that readings are sealed anew.
     #[prost(uint32, tag = "7")]
     pub late: u32,
     /// Stored readings that such a move may concern: those from its day on.
@@ -312,6 +392,12 @@ pub struct RegisterAnswer {
     /// What became of rows, where there were any.
     #[prost(message, optional, tag = "9")]
     pub rows: Option<RowsAnswer>,
+    /// Meters exchanged.
+    #[prost(uint32, tag = "10")]
+    pub exchanged: u32,
+    /// The exchanges, where they were asked for: ascending by number, at most 5,000.
+    #[prost(message, repeated, tag = "11")]
+    pub exchanges: Vec<NotedExchange>,
 }
 
 /// Body of a key import.

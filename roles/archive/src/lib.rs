@@ -8,6 +8,7 @@
 mod alarms;
 mod custody;
 mod erasures;
+mod exchanging;
 mod gate;
 mod jobs;
 mod marks;

@@ -11,6 +11,7 @@ use wire::Refused;
 use wire::archive::{ImportKeys, ListMeters, RegisterAnswer, RegisterChange, RegisteredMeter};
 use wire::vault::{self, ImportReport, Tenancy};
 
+use crate::exchanging;
 use crate::gate::{Gate, Passed};
 use crate::service::ReadingsFile;
 use crate::subjects::SubjectKey;
@@ -27,7 +28,7 @@ const MAX_SEALED: usize = 256 * 1024;
 /// Spans in one call to the vault.
 const SPANS: usize = 10_000;
 /// Meters in one list, at most.
-const LISTED: u32 = 5000;
+pub(crate) const LISTED: u32 = 5000;
 /// A move that is so little ahead is a job of the steward, too: what is on its way to the store may be sealed without it.
 pub(crate) const AHEAD_MS: i64 = 3_600_000;
 /// Of more moves in one change it is not counted how many readings they may concern.
@@ -55,15 +56,17 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
     ) -> Result<RegisterAnswer, Refused> {
         let asked = RegisterChange::decode(request.body.as_slice())
             .map_err(|_| Refused::new("malformed", "the change's content cannot be read"))?;
-        let items = asked.add.len().saturating_add(asked.moves.len()).saturating_add(asked.policies.len());
-        if items > MAX_ITEMS || (items == 0 && asked.list.is_none() && asked.rows.is_none()) {
+        let items = [asked.add.len(), asked.moves.len(), asked.policies.len(), asked.exchanges.len()];
+        let items = items.into_iter().fold(0usize, usize::saturating_add);
+        let lists = asked.list.is_some() || asked.list_exchanges.is_some();
+        if items > MAX_ITEMS || (items == 0 && !lists && asked.rows.is_none()) {
             return Err(Refused::new(
                 "malformed",
                 format!("a change has 1 to {MAX_ITEMS} items, not {items}"),
             ));
         }
         if let Some(rows) = &asked.rows {
-            if items > 0 || asked.list.is_some() {
+            if items > 0 || lists {
                 return Err(Refused::new("malformed", "a change with rows of a list has nothing else in it"));
             }
             return self.rows(encoded, rows, request, now).await;
@@ -100,6 +103,24 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
                 Err(error) => answer.refused.push(item_refused(error)?),
             }
         }
+        for item in &asked.exchanges {
+            match exchanging::exchange(&mut change, item, now).await {
+                Ok(halves) => {
+                    answer.exchanged = answer.exchanged.saturating_add(1);
+                    let is_late = now.since(UtcMillis(item.at_ms)) >= LATE_MS;
+                    answer.late = answer.late.saturating_add(u32::from(is_late));
+                    for half in halves {
+                        change.note_late(&half, &request.grant.person, now).await.map_err(stored)?;
+                        if is_late && asked.exchanges.len() <= COUNTED_MOVES {
+                            let concerned = self.concerned(&half, now).await;
+                            answer.readings = answer.readings.saturating_add(concerned);
+                        }
+                        spans.extend(half.spans);
+                    }
+                }
+                Err(error) => answer.refused.push(item_refused(error)?),
+            }
+        }
         for item in &asked.policies {
             match policy(&mut change, &item.address, item.resolution).await {
                 Ok(()) => {}
@@ -107,20 +128,26 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
             }
         }
         let detail = format!(
-            "{} meters new, {} there, {} moves ({} late), {} policies, {} refused, {}",
+            "{} meters new, {} there, {} moves, {} exchanges ({} late), {} policies, {} refused, {}",
             answer.added,
             answer.unchanged,
             answer.tenancies,
+            answer.exchanged,
             answer.late,
             asked.policies.len(),
             answer.refused.len(),
-            if asked.list.is_some() { "listed" } else { "not listed" }
+            if lists { "listed" } else { "not listed" }
         );
         let passed = self.pass(request, &spans, detail, now).await?;
         self.tell(encoded, &passed, &spans).await?;
         change.commit().await.map_err(stored)?;
         if let Some(list) = &asked.list {
             (answer.meters, answer.more) = self.list(list).await?;
+        }
+        if let Some(list) = &asked.list_exchanges {
+            let (exchanges, more) = exchanging::list(self.register, list).await?;
+            answer.exchanges = exchanges;
+            answer.more |= more;
         }
         Ok(answer)
     }

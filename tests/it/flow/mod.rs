@@ -4,6 +4,7 @@ mod backup;
 mod containers;
 mod electricity;
 mod erasure;
+mod exchange;
 mod fragments;
 mod handover;
 mod key_files;

@@ -1,5 +1,6 @@
 //! `meterkeep meters`: the register, as far as one person may change it.
 
+mod exchange;
 mod health;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Command {
     SetPolicy(SetPolicy),
     Move(MoveArgs),
     Tenancies(TenanciesArgs),
+    Exchange(exchange::Args),
+    Exchanges(exchange::ListArgs),
 }
 
 #[derive(clap::Args)]
@@ -120,6 +123,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         Command::List(args) => list(args),
         Command::Health(args) => health::run(args),
         Command::Tenancies(args) => tenancies(args),
+        Command::Exchange(args) => change(&args.house, &args.body()),
+        Command::Exchanges(args) => exchange::list(args),
         Command::Add(args) => {
             let resolution = args.resolution.as_deref().and_then(Resolution::from_name);
             let add = args.meters.iter().map(|address| NewMeter {
@@ -157,7 +162,9 @@ fn change(house: &HouseArg, body: &RegisterChange) -> Result<ExitCode, Problem> 
     let operator = Operator::new(&layout)?;
     let answer = Operator::runtime()?.block_on(ask(&operator, body))?;
     let mut done = Vec::new();
-    for (n, what) in [(answer.added, "meter"), (answer.tenancies, "tenancy change")] {
+    let noted =
+        [(answer.added, "meter"), (answer.tenancies, "tenancy change"), (answer.exchanged, "exchange")];
+    for (n, what) in noted {
         if n > 0 {
             done.push(format!("{} recorded", count(u64::from(n), what)));
         }
@@ -172,7 +179,8 @@ fn change(house: &HouseArg, body: &RegisterChange) -> Result<ExitCode, Problem> 
         print(&format!("{}\n", done.join(", ")))?;
     }
     if answer.late > 0 && answer.readings > 0 {
-        let (moves, readings) = (count(u64::from(answer.late), "move"), count(answer.readings, "reading"));
+        let what = if answer.exchanged > 0 { "exchange" } else { "move" };
+        let (moves, readings) = (count(u64::from(answer.late), what), count(answer.readings, "reading"));
         print(&format!(
             "{moves} reported late: the steward seals up to {readings} anew, for whom they belong to by now; `meterkeep status` \
              shows when it is done\n"

@@ -158,6 +158,7 @@ impl<'a> Change<'a> {
                 UtcMillis(from)
             )));
         }
+        self.not_before_an_exchange(place, id, at).await?;
         sqlx::query("UPDATE tenancy SET until_ms = ? WHERE id = ?")
             .bind(at.0)
             .bind(&open)
@@ -258,7 +259,10 @@ impl<'a> Change<'a> {
     }
 
     /// The meter that an address names, and its place.
-    async fn known(&mut self, address: &RegisterAddress) -> Result<Option<(MeterId, i64)>, StoreError> {
+    pub(super) async fn known(
+        &mut self,
+        address: &RegisterAddress,
+    ) -> Result<Option<(MeterId, i64)>, StoreError> {
         let rows: Vec<(i64, i64)> = sqlx::query_as(
             "SELECT id, place FROM meter WHERE number = ?1 AND (?2 IS NULL OR kind IS NULL OR kind = ?2) LIMIT 2",
         )
@@ -289,7 +293,7 @@ impl<'a> Change<'a> {
     }
 
     /// The tenancies that hold a meter.
-    async fn spans_of(&mut self, meter: MeterId) -> Result<Vec<Span>, StoreError> {
+    pub(super) async fn spans_of(&mut self, meter: MeterId) -> Result<Vec<Span>, StoreError> {
         sqlx::query("SELECT id, from_ms, until_ms, vacant FROM span WHERE meter = ? ORDER BY from_ms")
             .bind(i64::from(meter.0))
             .fetch_all(&mut *self.guard)

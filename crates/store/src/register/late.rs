@@ -1,4 +1,4 @@
-//! Moves that were reported late, until the steward has sealed the readings concerned anew.
+//! Moves and exchanges that were reported late, until the steward has sealed the readings concerned anew.
 
 use base::{MeterId, TenancyId, UtcMillis};
 use sqlx::Row;
@@ -21,7 +21,7 @@ const MAX_PROBLEM: usize = 64;
 pub struct LateMove {
     /// Its number, from 1.
     pub id: u64,
-    /// The meters of the place, ascending.
+    /// The meters that the one tenancy held until then and the other from then on, ascending.
     pub meters: Vec<MeterId>,
     /// Whose tenancy ended.
     pub ended: TenancyId,
@@ -109,12 +109,30 @@ impl Register {
         .fetch_optional(&mut *transaction)
         .await?;
         let Some(row) = row else { return Ok((version, None)) };
-        let meters: Vec<i64> = sqlx::query_scalar("SELECT id FROM meter WHERE place = ? ORDER BY id")
-            .bind(row.try_get::<i64, _>("place")?)
-            .fetch_all(&mut *transaction)
+        let candidates: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM meter WHERE place = ?1 UNION SELECT meter FROM stay WHERE place = ?1 ORDER BY 1",
+        )
+        .bind(row.try_get::<i64, _>("place")?)
+        .fetch_all(&mut *transaction)
+        .await?;
+        let mut late = late_move(&row)?;
+        for meter in candidates {
+            // the vault looks for the same: that the one tenancy ended at this meter where the other began
+            let concerned: i64 = sqlx::query_scalar(
+                "SELECT (SELECT count(*) FROM span WHERE meter = ?1 AND id = ?2 AND until_ms = ?4)
+                      * (SELECT count(*) FROM span WHERE meter = ?1 AND id = ?3 AND from_ms = ?4)",
+            )
+            .bind(meter)
+            .bind(late.ended.0.to_vec())
+            .bind(late.begun.0.to_vec())
+            .bind(late.at.0)
+            .fetch_one(&mut *transaction)
             .await?;
-        let meters = meters.into_iter().map(|id| unsigned(id, "meter id").map(MeterId));
-        Ok((version, Some(late_move(&row, meters.collect::<Result<_, _>>()?)?)))
+            if concerned > 0 {
+                late.meters.push(MeterId(unsigned(meter, "meter id")?));
+            }
+        }
+        Ok((version, Some(late)))
     }
 
     /// Notes how an attempt came out, and how many readings it sealed anew. What is done already stays as it is.
@@ -192,10 +210,10 @@ impl Register {
     }
 }
 
-fn late_move(row: &SqliteRow, meters: Vec<MeterId>) -> Result<LateMove, StoreError> {
+fn late_move(row: &SqliteRow) -> Result<LateMove, StoreError> {
     Ok(LateMove {
         id: unsigned(row.try_get("id")?, "late move")?,
-        meters,
+        meters: Vec::new(),
         ended: TenancyId(id16(row.try_get("ended")?, "tenancy id")?),
         begun: TenancyId(id16(row.try_get("begun")?, "tenancy id")?),
         at: UtcMillis(row.try_get("at_ms")?),

@@ -6,6 +6,7 @@
 
 mod address;
 mod change;
+mod exchange;
 mod import;
 mod late;
 mod query;
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 
 pub use address::RegisterAddress;
 pub use change::{Added, Change, Moved};
+pub use exchange::{Exchange, NewExchange};
 pub use import::{BadRow, Did, Entry, Imported, Rows, UNPLACED};
 pub use late::{Attempt, LateMove, OpenMoves};
 
@@ -31,6 +33,7 @@ const LAYOUT: Layout = Layout {
         include_str!("../sql/register-2.sql"),
         include_str!("../sql/register-3.sql"),
         include_str!("../sql/register-4.sql"),
+        include_str!("../sql/register-5.sql"),
     ],
     relaxed: false,
 };

@@ -15,7 +15,10 @@ use seal::{Place, aead, mac};
 use store::{Account, Commit, Facts, Kind, Outcomes, Quality, ReadingStore, Source};
 use wire::Room;
 use wire::alarm::{Alarm, Alarms, AlarmsRequest};
-use wire::archive::{ImportKeys, ListMeters, Move, NewMeter, Policy, ReadingsQuery, RegisterChange};
+use wire::archive::{
+    Exchange, ImportKeys, Index, ListExchanges, ListMeters, Move, NewMeter, Policy, ReadingsQuery,
+    RegisterChange,
+};
 use wire::custody::{Carried, Errand, ErrandAnswer, VaultErrand};
 use wire::erasure::{ErasureActs, Erasures, ErasuresAnswer};
 use wire::intake::Reading;

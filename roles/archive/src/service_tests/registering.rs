@@ -66,6 +66,53 @@ async fn the_register_takes_meters_moves_and_policies_and_the_vault_hears_of_ten
     assert_eq!(house.change(&RegisterChange::default()).await.unwrap_err().code, "malformed");
 }
 
+fn exchange(old: &str, new: &str, at: UtcMillis) -> Exchange {
+    let index = |mantissa| Some(Index { mantissa, exponent: -3 });
+    let (old, new) = (old.to_owned(), new.to_owned());
+    Exchange { old, new, at_ms: at.0, closing: index(2_850_427), opening: index(12), unit: 1 }
+}
+
+#[tokio::test]
+async fn an_exchange_is_in_the_log_and_the_vault_before_it_is_done_and_its_readings_are_jobs() {
+    let (house, tenancies) = furnished().await;
+    house.add(&[("KAM-44444444-1B-16", "")]).await;
+    let (old, new, at) = ("KAM-11111111-1B-16", "KAM-44444444-1B-16", noon(2));
+    let change = |exchanges| RegisterChange { exchanges, ..Default::default() };
+    *house.vault.0.refuses_tenancies.lock().unwrap() = true;
+    assert_eq!(house.change(&change(vec![exchange(old, new, at)])).await.unwrap_err().code, "vault-refused");
+    let list = RegisterChange { list_exchanges: Some(ListExchanges::default()), ..Default::default() };
+    assert!(house.change(&list).await.unwrap().exchanges.is_empty(), "all or nothing");
+    *house.vault.0.refuses_tenancies.lock().unwrap() = false;
+
+    let missing = Exchange { closing: None, ..exchange(old, new, at) };
+    let answer = house
+        .change(&change(vec![missing, exchange("nonsense", new, at), exchange(old, new, at)]))
+        .await
+        .unwrap();
+    assert_eq!((answer.exchanged, answer.refused.len(), answer.late), (1, 2, 1));
+    assert_eq!(answer.readings, 2, "of the three days of the old meter");
+    assert!(answer.refused[0].contains("closing index is missing"), "{:?}", answer.refused);
+    let event = house.last_event();
+    assert_eq!((event.action.as_str(), event.outcome), ("change-register", Outcome::Allowed));
+    assert!(event.detail.contains("1 exchanges (1 late)") && event.detail.contains("2 refused"), "{event:?}");
+    assert_eq!(event.subjects.len(), 3, "the tenancy, and the utility's own of the two meters");
+    let told = house.vault.0.spans.lock().unwrap().clone();
+    let told: Vec<_> = told[told.len() - 4..]
+        .iter()
+        .map(|s| (s.meter, s.from_ms, s.until_ms, s.tenancy == tenancies[0].0))
+        .collect();
+    let at = at.0;
+    assert_eq!(
+        told,
+        [(1, 0, Some(at), true), (1, at, None, false), (3, 0, Some(at), false), (3, at, None, true)]
+    );
+    let listed = house.change(&list).await.unwrap().exchanges;
+    let [one] = listed.as_slice() else { panic!("{listed:?}") };
+    assert_eq!((one.place.as_str(), one.at_ms, one.unit), ("place-1", at, 1));
+    assert_eq!(one.carry, Some(Index { mantissa: 2_850_415, exponent: -3 }));
+    assert_eq!((one.old.len(), one.new.len()), (8, 8));
+}
+
 #[tokio::test]
 async fn who_waits_for_news_of_the_register_gets_them_at_once() {
     let house = Arc::new(house().await);

@@ -25,6 +25,8 @@ pub(super) struct Meter {
     pub(super) place: String,
     pub(super) resolution: Option<i64>,
     pub(super) clear: bool,
+    /// Places where it was taken down for another meter, and when.
+    pub(super) left: Vec<(String, i64)>,
 }
 
 /// A place.
@@ -115,6 +117,10 @@ impl Model {
             None => note(Did::METER, Act::Meter(index)),
             Some(meter) => {
                 if meter.place != entry.place {
+                    // a list that is older than the exchange must not hang the old meter up again
+                    if let Some((_, at)) = meter.left.iter().rev().find(|(left, _)| *left == entry.place) {
+                        return exchanged(entry, *at);
+                    }
                     match meter.id {
                         Some(id) if is_unplaced(&meter.place) => note(Did::PLACED, Act::Settle(index, id)),
                         _ => return elsewhere(entry, &meter.place),
@@ -187,6 +193,7 @@ impl Model {
                 place: entry.place.clone(),
                 resolution,
                 clear: entry.clear.unwrap_or_default(),
+                left: Vec::new(),
             }),
         }
         let place = self.places.entry(entry.place.clone()).or_insert_with(|| PlaceState {
@@ -215,8 +222,22 @@ impl Model {
     }
 }
 
-fn is_unplaced(place: &str) -> bool {
+/// Whether a place is one that the house named itself.
+pub(in crate::register) fn is_unplaced(place: &str) -> bool {
     place == UNPLACED || place.strip_prefix(UNPLACED).is_some_and(|rest| rest.starts_with(' '))
+}
+
+fn exchanged(entry: &Entry, at: i64) -> Result<Did, BadRow> {
+    bad(
+        "meter",
+        format!(
+            "{} was taken down at `{}` on {} for another meter; write the meter that hangs there now, which `meterkeep meters \
+             exchanges` shows",
+            entry.address,
+            shown(&entry.place),
+            moment(at)
+        ),
+    )
 }
 
 fn elsewhere(entry: &Entry, place: &str) -> Result<Did, BadRow> {

@@ -21,16 +21,29 @@ pub(super) async fn load(connection: &mut SqliteConnection, entries: &[Entry]) -
     .bind(numbers)
     .fetch_all(&mut *connection)
     .await?;
+    let exchanged: Vec<(i64, String, i64)> = sqlx::query_as(
+        "SELECT x.removed, p.reference, x.at_ms FROM exchange x JOIN place p ON p.id = x.place
+         WHERE p.reference IN (SELECT value FROM json_each(?)) ORDER BY x.at_ms",
+    )
+    .bind(json(entries.iter().map(|e| e.place.clone()))?)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut left: HashMap<i64, Vec<(String, i64)>> = HashMap::new();
+    for (meter, place, at) in exchanged {
+        left.entry(meter).or_default().push((place, at));
+    }
     let damaged = || StoreError::Damaged("meter address");
     for row in &rows {
         let number: Vec<u8> = row.try_get("number")?;
         let kind: Option<Vec<u8>> = row.try_get("kind")?;
+        let id: i64 = row.try_get("id")?;
         let meter = Meter {
-            id: Some(MeterId(unsigned(row.try_get("id")?, "meter id")?)),
+            id: Some(MeterId(unsigned(id, "meter id")?)),
             kind: kind.map(|k| k.try_into().map_err(|_| damaged())).transpose()?,
             place: row.try_get("reference")?,
             resolution: row.try_get("resolution")?,
             clear: row.try_get::<i64, _>("clear")? != 0,
+            left: left.remove(&id).unwrap_or_default(),
         };
         model.meters.entry(number.try_into().map_err(|_| damaged())?).or_default().push(meter);
     }

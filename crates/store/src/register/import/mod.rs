@@ -9,6 +9,8 @@ mod write;
 
 use base::{Resolution, UtcMillis};
 
+pub(super) use judge::is_unplaced;
+
 use super::{Change, Moved, RegisterAddress, Span};
 use crate::StoreError;
 

@@ -133,20 +133,7 @@ impl Change<'_> {
             .fetch_one(&mut *self.guard)
             .await?;
         let at = now.0.max(since.saturating_add(1));
-        sqlx::query(
-            "INSERT INTO stay (meter, place, from_ms, until_ms) SELECT id, place, placed_ms, ?1 FROM meter WHERE id = ?2",
-        )
-        .bind(at)
-        .bind(i64::from(meter.0))
-        .execute(&mut *self.guard)
-        .await?;
-        sqlx::query("UPDATE meter SET place = ?, placed_ms = ? WHERE id = ?")
-            .bind(place)
-            .bind(at)
-            .bind(i64::from(meter.0))
-            .execute(&mut *self.guard)
-            .await?;
-        Ok(())
+        self.hang(meter, place, UtcMillis(at)).await
     }
 
     /// Notes whose the tenancy is that began then.

@@ -1,0 +1,60 @@
+//! Exchanges of meters, between the messages and the register.
+
+use base::{Decimal, Unit, UtcMillis};
+use store::StoreError;
+use store::register::{Change, Moved, NewExchange, Register};
+use wire::Refused;
+use wire::archive::{Exchange, Index, ListExchanges, NotedExchange};
+
+use crate::registering::{LISTED, address, stored};
+
+/// One meter takes another one's place.
+pub(crate) async fn exchange(
+    change: &mut Change<'_>,
+    item: &Exchange,
+    now: UtcMillis,
+) -> Result<[Moved; 2], StoreError> {
+    let unit = u16::try_from(item.unit).ok().and_then(Unit::from_code);
+    let asked = NewExchange {
+        old: address(&item.old)?,
+        new: address(&item.new)?,
+        at: UtcMillis(item.at_ms),
+        closing: decimal(item.closing, "closing")?,
+        opening: decimal(item.opening, "opening")?,
+        unit: unit.ok_or_else(|| StoreError::Rule(format!("`{}` is no unit's number", item.unit)))?,
+    };
+    change.exchange(&asked, now).await
+}
+
+/// Exchanges that were noted, and whether there are more.
+pub(crate) async fn list(
+    register: &Register,
+    asked: &ListExchanges,
+) -> Result<(Vec<NotedExchange>, bool), Refused> {
+    let exchanges = register.exchanges(asked.after, LISTED).await.map_err(stored)?;
+    let more = exchanges.len() >= LISTED as usize;
+    let noted = exchanges.into_iter().map(|exchange| NotedExchange {
+        id: exchange.id,
+        place: exchange.place,
+        old: exchange.old.to_vec(),
+        new: exchange.new.to_vec(),
+        at_ms: exchange.at.0,
+        closing: Some(index(exchange.closing)),
+        opening: Some(index(exchange.opening)),
+        unit: u32::from(exchange.unit.code()),
+        carry: exchange.carry.map(index),
+    });
+    Ok((noted.collect(), more))
+}
+
+fn decimal(index: Option<Index>, what: &str) -> Result<Decimal, StoreError> {
+    let missing = || StoreError::Rule(format!("the {what} index is missing; write what the meter showed"));
+    let Index { mantissa, exponent } = index.ok_or_else(missing)?;
+    let exponent = i8::try_from(exponent)
+        .map_err(|_| StoreError::Rule(format!("the {what} index has the power of ten {exponent}")))?;
+    Ok(Decimal::new(mantissa, exponent))
+}
+
+fn index(decimal: Decimal) -> Index {
+    Index { mantissa: decimal.mantissa, exponent: i32::from(decimal.exponent) }
+}
