@@ -426,3 +426,25 @@ proptest! {
         let _ = Catalogue::parse(&with_role(&text));
     }
 }
+
+#[test]
+fn a_policy_that_cannot_be_evaluated_is_a_denial_whatever_permits_beside_it() {
+    let question = reads(&["operator"], Purpose::Operations, Class::Daily, NOTHING);
+    let said = |text: &str| {
+        let set: cedar_policy::PolicySet = text.parse().unwrap();
+        house().held_against(&question, [&set, &cedar_policy::PolicySet::new()].into_iter()).allowed
+    };
+    assert!(said("permit(principal, action, resource);"));
+    assert!(!said(
+        "permit(principal, action, resource); forbid(principal, action, resource) when { context.unheard_of };"
+    ));
+}
+
+#[test]
+fn each_policy_can_be_read_under_its_name() {
+    let text = house().text();
+    let names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("// ")).collect();
+    assert_eq!(names.len(), house().count());
+    assert!(names.contains(&"customer-service/bill-question/in-time") && names.contains(&"forbid/left"));
+    assert_eq!(text.matches("forbid(").count() + text.matches("permit(").count(), names.len(), "{text}");
+}
