@@ -12,7 +12,7 @@ use crate::output::{Format, FormatArg, print, print_json, say, shown, table};
 use crate::people::{agreed, asked, errand, moment, purpose};
 use crate::place::HouseArg;
 use crate::problem::{Problem, USAGE};
-use crate::readings::when::Spell;
+use crate::readings::Spell;
 
 /// Cases, access in time, emergencies, and why somebody may or may not.
 #[derive(clap::Args)]

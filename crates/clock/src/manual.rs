@@ -14,8 +14,14 @@ impl ManualClock {
     /// Just booted, showing `wall`, not synchronised.
     #[must_use]
     pub fn booted(wall: UtcMillis) -> Self {
+        Self::booted_as([1; 16], wall)
+    }
+
+    /// The same in a boot of this number.
+    #[must_use]
+    pub const fn booted_as(boot: [u8; 16], wall: UtcMillis) -> Self {
         let moment = Moment { monotonic_ms: 1, wall, synchronised: false };
-        Self(Mutex::new((moment, [1; 16])))
+        Self(Mutex::new((moment, boot)))
     }
 
     /// Lets time pass.

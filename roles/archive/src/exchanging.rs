@@ -2,16 +2,16 @@
 
 use base::{Decimal, Unit, UtcMillis};
 use store::StoreError;
-use store::register::{Change, Moved, NewExchange, Register};
+use store::register::{Change, Exchange, Moved, NewExchange, Register};
 use wire::Refused;
-use wire::archive::{Exchange, Index, ListExchanges, NotedExchange};
+use wire::archive::{self, Index, ListExchanges, NotedExchange};
 
 use crate::registering::{LISTED, address, stored};
 
 /// One meter takes another one's place.
 pub(crate) async fn exchange(
     change: &mut Change<'_>,
-    item: &Exchange,
+    item: &archive::Exchange,
     now: UtcMillis,
 ) -> Result<[Moved; 2], StoreError> {
     let unit = u16::try_from(item.unit).ok().and_then(Unit::from_code);
@@ -33,16 +33,16 @@ pub(crate) async fn list(
 ) -> Result<(Vec<NotedExchange>, bool), Refused> {
     let exchanges = register.exchanges(asked.after, LISTED).await.map_err(stored)?;
     let more = exchanges.len() >= LISTED as usize;
-    let noted = exchanges.into_iter().map(|exchange| NotedExchange {
-        id: exchange.id,
-        place: exchange.place,
-        old: exchange.old.to_vec(),
-        new: exchange.new.to_vec(),
-        at_ms: exchange.at.0,
-        closing: Some(index(exchange.closing)),
-        opening: Some(index(exchange.opening)),
-        unit: u32::from(exchange.unit.code()),
-        carry: exchange.carry.map(index),
+    let noted = exchanges.into_iter().map(|Exchange { id, place, told, carry }| NotedExchange {
+        id,
+        place,
+        old: told.old.to_vec(),
+        new: told.new.to_vec(),
+        at_ms: told.at.0,
+        closing: Some(index(told.closing)),
+        opening: Some(index(told.opening)),
+        unit: u32::from(told.unit.code()),
+        carry: carry.map(index),
     });
     Ok((noted.collect(), more))
 }

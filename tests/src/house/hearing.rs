@@ -45,7 +45,9 @@ async fn hear(folder: PathBuf, today: UtcMillis, telegrams: &[(UtcMillis, Vec<u8
     let _ = fs::remove_file(&pipe);
     nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).expect("a pipe");
     let start = telegrams.first().map_or(today, |(at, _)| *at);
-    let clock = Arc::new(ManualClock::booted(today));
+    // On another day it is in another boot, and no two have the same number.
+    let boot = (i128::from(today.0) << 64).to_be_bytes();
+    let clock = Arc::new(ManualClock::booted_as(boot, today));
     clock.synchronise(today);
     let key = Folder(folder.clone()).batch_key();
     let input = Input::new(From::File(pipe.clone()));
@@ -61,10 +63,7 @@ async fn hear(folder: PathBuf, today: UtcMillis, telegrams: &[(UtcMillis, Vec<u8
         assert!(begun.elapsed() < PATIENCE, "no batch key came");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    // Each day it is started anew, and no two starts have the same number.
-    for _ in 0..=today.0.div_euclid(24 * 3_600_000).rem_euclid(200) {
-        clock.reboot(start);
-    }
+    clock.reboot(start);
     clock.synchronise(start);
     let out = tokio::task::spawn_blocking(move || fs::OpenOptions::new().write(true).open(pipe)).await;
     let mut out = out.expect("a thread").expect("the collector reads the pipe");

@@ -1,7 +1,7 @@
 //! `meterkeep readings`: asks the archive, under a grant, and shows what it answers.
 
 mod show;
-pub(crate) mod when;
+mod when;
 
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ use crate::output::FormatArg;
 use crate::place::HouseArg;
 use crate::problem::{Problem, USAGE};
 
-pub(crate) use when::When;
+pub(crate) use when::{Spell, When};
 
 const DAY_MS: i64 = 86_400_000;
 

@@ -17,7 +17,7 @@ use crate::convert::{id16, unsigned};
 /// An index is read when the work is done: one that is told further ahead is a mistake, or no reading.
 const AHEAD_MS: i64 = 3_600_000;
 
-/// An exchange to note.
+/// An exchange, as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewExchange {
     /// The meter that is taken down.
@@ -41,18 +41,8 @@ pub struct Exchange {
     pub id: u64,
     /// The place's reference.
     pub place: String,
-    /// The meter that was taken down.
-    pub old: RegisterAddress,
-    /// The meter that was hung in its place.
-    pub new: RegisterAddress,
-    /// When.
-    pub at: UtcMillis,
-    /// What the old one showed.
-    pub closing: Decimal,
-    /// What the new one showed.
-    pub opening: Decimal,
-    /// The unit of both; [`Unit::None`] where none was said.
-    pub unit: Unit,
+    /// What was told, with whole addresses.
+    pub told: NewExchange,
     /// What is added to the new meter's index so that the count of the place goes on without a jump, over all exchanges
     /// before; nothing where units differ or the digits do not fit.
     pub carry: Option<Decimal>,
@@ -382,12 +372,14 @@ fn exchange_of(row: &SqliteRow) -> Result<Exchange, StoreError> {
     Ok(Exchange {
         id: unsigned(row.try_get("id")?, "exchange")?,
         place: row.try_get("reference")?,
-        old: address_of(row, "old_number", "old_kind")?,
-        new: address_of(row, "new_number", "new_kind")?,
-        at: UtcMillis(row.try_get("at_ms")?),
-        closing: decimal(row.try_get("closing_mantissa")?, row.try_get("closing_exponent")?)?,
-        opening: decimal(row.try_get("opening_mantissa")?, row.try_get("opening_exponent")?)?,
-        unit: unit_of(row.try_get("unit")?)?,
+        told: NewExchange {
+            old: address_of(row, "old_number", "old_kind")?,
+            new: address_of(row, "new_number", "new_kind")?,
+            at: UtcMillis(row.try_get("at_ms")?),
+            closing: decimal(row.try_get("closing_mantissa")?, row.try_get("closing_exponent")?)?,
+            opening: decimal(row.try_get("opening_mantissa")?, row.try_get("opening_exponent")?)?,
+            unit: unit_of(row.try_get("unit")?)?,
+        },
         carry: carry_of(row)?,
     })
 }

@@ -37,6 +37,19 @@ async fn furnished() -> (tempfile::TempDir, Register) {
     (folder, register)
 }
 
+fn row(address: &str, place: &str) -> Entry {
+    Entry {
+        address: address.parse().unwrap(),
+        place: place.to_owned(),
+        area: None,
+        customer: None,
+        from: None,
+        until: None,
+        resolution: None,
+        clear: None,
+    }
+}
+
 async fn exchange(register: &Register, asked: &NewExchange) -> Result<[Moved; 2], StoreError> {
     let mut change = register.begin(0).await.unwrap();
     let halves = change.exchange(asked, NOW).await?;
@@ -69,9 +82,8 @@ async fn the_places_tenancy_holds_the_old_meter_until_then_and_the_new_one_from_
     assert_eq!((places(OLD).await.as_str(), places(NEW).await.as_str()), (&*format!("unplaced {OLD}"), "p"));
     let noted = register.exchanges(0, 10).await.unwrap();
     let [one] = noted.as_slice() else { panic!("{noted:?}") };
-    assert_eq!((one.place.as_str(), one.old.to_string(), one.new.to_string()), ("p", OLD.into(), NEW.into()));
-    assert_eq!((one.closing, one.opening, one.unit), (d("2850.427"), d("0.012"), Unit::CubicMetre));
-    assert_eq!((one.at, one.carry), (at, Some(d("2850.415"))));
+    assert_eq!((one.place.as_str(), &one.told), ("p", &asked(OLD, NEW, at)));
+    assert_eq!(one.carry, Some(d("2850.415")));
     assert!(register.exchanges(one.id, 10).await.unwrap().is_empty());
 
     // each half is a job for its own meter alone, and the next move goes on with the new one
@@ -160,21 +172,38 @@ async fn what_does_not_fit_is_refused_by_name_and_changes_nothing() {
 async fn a_list_that_is_older_than_the_exchange_does_not_hang_the_old_meter_up_again() {
     let (_folder, register) = furnished().await;
     exchange(&register, &asked(OLD, NEW, NOW.plus(-HOUR))).await.unwrap();
-    let row = |address: &str| Entry {
-        address: address.parse().unwrap(),
-        place: "p".to_owned(),
-        area: None,
-        customer: None,
-        from: None,
-        until: None,
-        resolution: None,
-        clear: None,
-    };
     let mut change = register.begin(2).await.unwrap();
-    let imported = change.import(&[row(OLD), row(NEW)], Rows::SkipBad, NOW).await.unwrap();
+    let imported = change.import(&[row(OLD, "p"), row(NEW, "p")], Rows::SkipBad, NOW).await.unwrap();
     let why = &imported.rows[0].as_ref().unwrap_err().why;
     assert!(why.contains(OLD) && why.contains("meters exchanges"), "{why}");
     assert_eq!(imported.rows[1].as_ref().unwrap().0, 0, "the new one hangs there");
     change.commit().await.unwrap();
     assert_eq!(register.find(OLD).await.unwrap()[0].place, format!("unplaced {OLD}"));
+}
+
+#[tokio::test]
+async fn a_list_whose_tenancy_begins_before_the_exchange_has_a_bad_row_and_its_others_are_taken() {
+    let (_folder, register) = furnished().await;
+    exchange(&register, &asked(OLD, NEW, NOW.plus(-HOUR))).await.unwrap();
+    let lives = |from: i64, until: Option<i64>| {
+        let (from, until) = (Some(NOW.plus(from)), until.map(|at| NOW.plus(at)));
+        Entry { customer: Some("4711".to_owned()), from, until, ..row(NEW, "p") }
+    };
+    let other = row("KAM-00000007-1B-16", "s");
+    for (from, until, column) in
+        [(-2 * HOUR, None, "from"), (-HOUR, None, "from"), (-10 * HOUR, Some(-2 * HOUR), "until")]
+    {
+        let mut change = register.begin(2).await.unwrap();
+        let imported = change.import(&[lives(from, until), other.clone()], Rows::SkipBad, NOW).await.unwrap();
+        let bad = imported.rows[0].as_ref().unwrap_err();
+        assert_eq!(bad.column, column);
+        assert!(bad.why.contains("`p`") && bad.why.contains("a meter was exchanged"), "{}", bad.why);
+        assert!(imported.rows[1].is_ok(), "{:?}", imported.rows[1]);
+    }
+    let mut change = register.begin(2).await.unwrap();
+    let imported = change.import(&[lives(1 - HOUR, Some(-1)), other], Rows::SkipBad, NOW).await.unwrap();
+    assert!(imported.rows.iter().all(Result::is_ok), "{:?}", imported.rows);
+    change.commit().await.unwrap();
+    let last = chain(&register, NEW).await.pop().unwrap();
+    assert_eq!((last.1, last.3), (NOW.0 - 1, true), "they moved out again");
 }

@@ -34,6 +34,16 @@ pub(super) struct Meter {
 pub(super) struct PlaceState {
     pub(super) area: Option<String>,
     pub(super) chain: Vec<Segment>,
+    /// When a meter was exchanged there last: nothing of the chain changes before.
+    pub(super) exchanged: Option<i64>,
+}
+
+impl PlaceState {
+    /// One that nobody has heard of.
+    fn fresh() -> Self {
+        let chain = vec![Segment { from: 0, until: None, vacant: true, customer: None }];
+        Self { chain, ..Self::default() }
+    }
 }
 
 /// A tenancy of a place's chain.
@@ -94,10 +104,7 @@ impl Model {
     pub(super) fn judge(&mut self, index: usize, entry: &Entry, acts: &mut Vec<Act>) -> Result<Did, BadRow> {
         well_formed(entry)?;
         let known = self.meter_of(entry)?;
-        let fresh = PlaceState {
-            area: None,
-            chain: vec![Segment { from: 0, until: None, vacant: true, customer: None }],
-        };
+        let fresh = PlaceState::fresh();
         let place = self.places.get(&entry.place);
         let is_new_place = place.is_none();
         let place = place.unwrap_or(&fresh);
@@ -147,6 +154,9 @@ impl Model {
             }
         }
         let steps = tenancy(entry, &place.chain)?;
+        if let Some(at) = place.exchanged {
+            after_exchange(entry, &steps, at)?;
+        }
         if steps.begins {
             note(Did::BEGAN, Act::Begin(index));
         } else if steps.customer {
@@ -196,10 +206,7 @@ impl Model {
                 left: Vec::new(),
             }),
         }
-        let place = self.places.entry(entry.place.clone()).or_insert_with(|| PlaceState {
-            area: None,
-            chain: vec![Segment { from: 0, until: None, vacant: true, customer: None }],
-        });
+        let place = self.places.entry(entry.place.clone()).or_insert_with(PlaceState::fresh);
         if entry.area.is_some() {
             place.area.clone_from(&entry.area);
         }
@@ -236,6 +243,24 @@ fn exchanged(entry: &Entry, at: i64) -> Result<Did, BadRow> {
             entry.address,
             shown(&entry.place),
             moment(at)
+        ),
+    )
+}
+
+/// What both meters counted in a tenancy could not be told apart any more if it began or ended before they were exchanged.
+fn after_exchange(entry: &Entry, steps: &Steps, at: i64) -> Result<(), BadRow> {
+    let changes = [(steps.begins, "from", entry.from), (steps.ends, "until", entry.until)];
+    let early = changes.into_iter().filter(|(does, ..)| *does).find_map(|(_, column, day)| {
+        let day = day.filter(|day| day.0 <= at)?;
+        Some((column, day))
+    });
+    let Some((column, day)) = early else { return Ok(()) };
+    bad(
+        column,
+        format!(
+            "{day} is not after {}, when a meter was exchanged at `{}`; give a moment after that, or leave the row out",
+            moment(at),
+            shown(&entry.place)
         ),
     )
 }

@@ -21,14 +21,17 @@ pub(super) async fn load(connection: &mut SqliteConnection, entries: &[Entry]) -
     .bind(numbers)
     .fetch_all(&mut *connection)
     .await?;
+    let references = json(entries.iter().map(|e| e.place.clone()))?;
     let exchanged: Vec<(i64, String, i64)> = sqlx::query_as(
         "SELECT x.removed, p.reference, x.at_ms FROM exchange x JOIN place p ON p.id = x.place
          WHERE p.reference IN (SELECT value FROM json_each(?)) ORDER BY x.at_ms",
     )
-    .bind(json(entries.iter().map(|e| e.place.clone()))?)
+    .bind(&references)
     .fetch_all(&mut *connection)
     .await?;
     let mut left: HashMap<i64, Vec<(String, i64)>> = HashMap::new();
+    // ascending by time, so that the last one of a place stays
+    let last: HashMap<String, i64> = exchanged.iter().map(|(_, place, at)| (place.clone(), *at)).collect();
     for (meter, place, at) in exchanged {
         left.entry(meter).or_default().push((place, at));
     }
@@ -47,7 +50,6 @@ pub(super) async fn load(connection: &mut SqliteConnection, entries: &[Entry]) -
         };
         model.meters.entry(number.try_into().map_err(|_| damaged())?).or_default().push(meter);
     }
-    let references = json(entries.iter().map(|e| e.place.clone()))?;
     let rows = sqlx::query(
         "SELECT p.reference, p.area, t.from_ms, t.until_ms, t.vacant, c.reference AS customer
          FROM place p JOIN tenancy t ON t.place = p.id
@@ -59,7 +61,10 @@ pub(super) async fn load(connection: &mut SqliteConnection, entries: &[Entry]) -
     .await?;
     let mut places: HashMap<String, PlaceState> = HashMap::new();
     for row in &rows {
-        let place = places.entry(row.try_get("reference")?).or_default();
+        let reference: String = row.try_get("reference")?;
+        let exchanged = last.get(&reference).copied();
+        let place = places.entry(reference).or_default();
+        place.exchanged = exchanged;
         place.area = row.try_get("area")?;
         place.chain.push(Segment {
             from: row.try_get("from_ms")?,
