@@ -9,9 +9,9 @@ use wire::staff::{
 
 use crate::officer::ApproverArg;
 use crate::output::{Format, FormatArg, print, print_json, say, shown, table};
-use crate::people::{agreed, asked, errand, moment, purpose};
+use crate::people::{agreed, asked, errand, moment, purpose, tenancies};
 use crate::place::HouseArg;
-use crate::problem::{Problem, USAGE};
+use crate::problem::Problem;
 use crate::readings::Spell;
 
 /// Cases, access in time, emergencies, and why somebody may or may not.
@@ -246,15 +246,7 @@ fn what(action: &str, class: &str) -> WhatAsked {
 }
 
 fn open_case(args: &Case) -> Result<(), Problem> {
-    let id = |text: &String| {
-        let id = hex::decode(text).ok().filter(|id| id.len() == 16);
-        id.ok_or_else(|| {
-            Problem::new(format!("`{text}` is no tenancy: 32 hexadecimal digits"))
-                .help("`meterkeep meters tenancies` names them")
-                .exit(USAGE)
-        })
-    };
-    let tenancies = args.tenancies.iter().map(id).collect::<Result<Vec<_>, _>>()?;
+    let tenancies = tenancies(&args.tenancies)?;
     let purpose = purpose(&args.purpose)?.name().to_owned();
     errand(&args.house, Wish::OpenCase(NewCase { tenancies, reason: args.reason.clone(), purpose }))
 }

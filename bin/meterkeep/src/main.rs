@@ -24,6 +24,7 @@ mod officer;
 mod operator;
 mod output;
 mod people;
+mod permission;
 mod place;
 mod private_file;
 mod problem;
@@ -68,6 +69,7 @@ enum Command {
     Register(register::Args),
     People(people::Args),
     Access(access::Args),
+    Permission(permission::Args),
     Roles(roles::Args),
     Approve(approve::Args),
     Readings(readings::Args),
@@ -104,6 +106,7 @@ fn main() -> ExitCode {
         Command::Register(args) => register::run(&args),
         Command::People(args) => people::run(&args),
         Command::Access(args) => access::run(&args),
+        Command::Permission(args) => permission::run(&args),
         Command::Roles(args) => roles::run(&args),
         Command::Approve(args) => approve::run(&args),
         Command::Readings(args) => readings::run(&args),

@@ -33,8 +33,8 @@ enum Command {
     List(List),
     Add(Add),
     Leave(Leave),
-    Give(RoleArgs),
-    Take(RoleArgs),
+    Give(Give),
+    Take(Take),
     Key(Key),
     Shift(Shift),
     EndShift(EndShift),
@@ -85,10 +85,35 @@ struct Leave {
     name: String,
 }
 
-/// Give a role, or give it again before it lapses: privileged ones after a quarter, others after half a year. `take` takes it.
+/// Give a role, or give it again before it lapses: privileged ones after a quarter, others after half a year.
+///
+/// A role is for the whole house, for areas, or for certain tenancies: what is said last counts.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  meterkeep people give anna customer-service --house ./house\n  \
-                        meterkeep people take anna customer-service")]
+                        meterkeep people give tom technician --area Nord --area Vest\n  \
+                        meterkeep people give kari customer --tenancy 5d0c...")]
+struct Give {
+    #[command(flatten)]
+    role: RoleArgs,
+    /// In this area only; several where it is for several.
+    #[arg(long = "area", value_name = "AREA")]
+    areas: Vec<String>,
+    /// For this tenancy only, 32 hexadecimal digits; several where it is for several. `meterkeep meters tenancies` names them.
+    #[arg(long = "tenancy", value_name = "TENANCY")]
+    tenancies: Vec<String>,
+}
+
+/// Take a role: what it opened is closed, at the latest after the ten minutes that a grant lasts.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  meterkeep people take anna customer-service --house ./house\n  \
+                        meterkeep people take tom technician")]
+struct Take {
+    #[command(flatten)]
+    role: RoleArgs,
+}
+
+/// Whose role, and which.
+#[derive(clap::Args)]
 struct RoleArgs {
     #[command(flatten)]
     house: HouseArg,
@@ -166,8 +191,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
             errand(&args.house, Wish::AddPerson(new))
         }
         Command::Leave(args) => errand(&args.house, Wish::Leave(args.name.clone())),
-        Command::Give(args) => errand(&args.house, Wish::GiveRole(role(args))),
-        Command::Take(args) => errand(&args.house, Wish::TakeRole(role(args))),
+        Command::Give(args) => {
+            let (areas, tenancies) = (args.areas.clone(), tenancies(&args.tenancies)?);
+            let wish = Wish::GiveRole(RoleOf { areas, tenancies, ..role(&args.role) });
+            errand(&args.role.house, wish)
+        }
+        Command::Take(args) => errand(&args.role.house, Wish::TakeRole(role(&args.role))),
         Command::Key(args) => key(args),
         Command::Shift(args) => {
             let from = args.from.map_or_else(UtcMillis::now, |when| when.0);
@@ -182,7 +211,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
 }
 
 fn role(args: &RoleArgs) -> RoleOf {
-    RoleOf { person: args.person.clone(), role: args.role.clone() }
+    RoleOf { person: args.person.clone(), role: args.role.clone(), ..RoleOf::default() }
+}
+
+/// Tenancies as people write them.
+pub(crate) fn tenancies(texts: &[String]) -> Result<Vec<Vec<u8>>, Problem> {
+    let id = |text: &String| {
+        let id = hex::decode(text).ok().filter(|id| id.len() == 16);
+        id.ok_or_else(|| {
+            Problem::new(format!("`{text}` is no tenancy: 32 hexadecimal digits"))
+                .help("`meterkeep meters tenancies` names them")
+                .exit(USAGE)
+        })
+    };
+    texts.iter().map(id).collect()
 }
 
 /// Does an errand and gives the warden's answer.
@@ -237,19 +279,21 @@ fn list(args: &List) -> Result<(), Problem> {
         return print_json(&answer.people.iter().map(json).collect::<Vec<_>>());
     }
     let mut all =
-        table(["person", "user", "role", "state", "until", "given by", "used last", "key", "title"]);
+        table(["person", "user", "role", "for", "state", "until", "given by", "used last", "key", "title"]);
     for person in &answer.people {
-        let named = |role: &str, state: &str, until: i64, by: &str, used: i64| {
+        let named = |role: &str, bounds: &str, state: &str, until: i64, by: &str, used: i64| {
             let (name, user, title) = (shown(&person.name), shown(&person.user), shown(&person.title));
-            let key = hex::encode(person.key.get(..4).unwrap_or_default());
-            [name, user, shown(role), state.to_owned(), moment(until), shown(by), moment(used), key, title]
+            let (key, state) = (hex::encode(person.key.get(..4).unwrap_or_default()), state.to_owned());
+            let (role, bounds, until, by) = (shown(role), shown(bounds), moment(until), shown(by));
+            [name, user, role, bounds, state, until, by, moment(used), key, title]
         };
         if person.roles.is_empty() {
             let state = if person.left_ms > 0 { "left" } else { "no role" };
-            all.add_row(named("", state, person.left_ms, "", 0));
+            all.add_row(named("", "", state, person.left_ms, "", 0));
         }
         for role in &person.roles {
-            all.add_row(named(&role.name, &role.state, role.until_ms, &role.given_by, role.used_ms));
+            let bounds = if role.bounds.is_empty() { "all" } else { &role.bounds };
+            all.add_row(named(&role.name, bounds, &role.state, role.until_ms, &role.given_by, role.used_ms));
         }
     }
     print(&if answer.people.is_empty() { "nobody has a role yet\n".to_owned() } else { format!("{all}\n") })
@@ -280,6 +324,7 @@ fn json(person: &ShownPerson) -> serde_json::Value {
         serde_json::json!({
             "role": role.name, "state": role.state, "until": moment(role.until_ms), "given_by": role.given_by,
             "used": (role.used_ms > 0).then(|| moment(role.used_ms)),
+            "for": (!role.bounds.is_empty()).then_some(&role.bounds),
         })
     });
     serde_json::json!({

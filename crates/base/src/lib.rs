@@ -1,6 +1,7 @@
 //! Ids, units, time and secret types that every room shares. Pure: no I/O, no async.
 
 mod address;
+mod area;
 mod class;
 mod decimal;
 mod ids;
@@ -12,6 +13,7 @@ mod title;
 mod unit;
 
 pub use address::{AddressError, MeterAddress};
+pub use area::{Area, AreaError, MAX_AREA};
 pub use class::{Class, Resolution};
 pub use decimal::{Decimal, DecimalError};
 pub use ids::{BatchPosition, BatchSeq, CollectorId, Epoch, IdError, MeterId, TenancyId};

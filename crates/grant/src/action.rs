@@ -37,13 +37,17 @@ pub enum Action {
     ApproveRoles,
     /// See who has which role, case and access, and try what a person may.
     ReadAccess,
+    /// End access, permissions and sessions of others. It opens nothing.
+    EndAccess,
+    /// Let a third party read one's own readings.
+    Permit,
     /// Seal stored readings anew for whom they belong to. The steward's, never a person's.
     Reseal,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::ReadReadings,
         Self::ReadHeld,
         Self::ReadHealth,
@@ -61,6 +65,8 @@ impl Action {
         Self::ManageRoles,
         Self::ApproveRoles,
         Self::ReadAccess,
+        Self::EndAccess,
+        Self::Permit,
         Self::Reseal,
     ];
 
@@ -85,6 +91,8 @@ impl Action {
             Self::ManageRoles => "manage-roles",
             Self::ApproveRoles => "approve-roles",
             Self::ReadAccess => "read-access",
+            Self::EndAccess => "end-access",
+            Self::Permit => "permit",
             Self::Reseal => "reseal",
         }
     }
@@ -119,12 +127,26 @@ impl Action {
 }
 
 impl Action {
-    /// Whether it is about keys, people or roles: then nobody does it with a sign-in of this morning, but with one of now.
+    /// Whether a role that is given for areas or tenancies may do it: it reaches only data that lies there, or opens nothing by
+    /// itself. Whatever else a role does reaches the whole house.
+    #[must_use]
+    pub const fn keeps_bounds(self) -> bool {
+        self.reaches_readings()
+            || matches!(self, Self::OpenCase | Self::AskAccess | Self::BreakGlass | Self::Permit)
+    }
+
+    /// Whether it is about keys, people or roles, or gives data away: then nobody does it with a sign-in of this morning, but
+    /// with one of now.
     #[must_use]
     pub const fn is_weighty(self) -> bool {
         matches!(
             self,
-            Self::ImportKeys | Self::KeepKeys | Self::ManagePeople | Self::ManageRoles | Self::ApproveRoles
+            Self::ImportKeys
+                | Self::KeepKeys
+                | Self::ManagePeople
+                | Self::ManageRoles
+                | Self::ApproveRoles
+                | Self::Permit
         )
     }
 }
@@ -170,13 +192,19 @@ pub enum Purpose {
     DataProtection,
     /// Checking that all of this is kept to.
     Audit,
+    /// Seeing what one's own meters say: a customer's, of their own tenancies alone.
+    OwnData,
+    /// Reading what a customer permits: a third party's, as long as the permission lasts.
+    ByPermission,
+    /// Containing an incident: it ends and revokes, and opens nothing.
+    Incident,
     /// Jobs of the steward on stored readings. No person acts for it.
     Stewardship,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Operations,
         Self::FieldService,
         Self::LegalClaim,
@@ -193,6 +221,9 @@ impl Purpose {
         Self::Administration,
         Self::DataProtection,
         Self::Audit,
+        Self::OwnData,
+        Self::ByPermission,
+        Self::Incident,
         Self::Stewardship,
     ];
 
@@ -216,6 +247,9 @@ impl Purpose {
             Self::Administration => "administration",
             Self::DataProtection => "data-protection",
             Self::Audit => "audit",
+            Self::OwnData => "own-data",
+            Self::ByPermission => "by-permission",
+            Self::Incident => "incident",
             Self::Stewardship => "stewardship",
         }
     }
@@ -242,12 +276,23 @@ impl Purpose {
             Self::LeakAnalysis => &[Action::ReadReadings, Action::OpenCase, Action::AskAccess],
             Self::NetworkAnalysis => &[Action::ReadReadings],
             Self::Emergency => &[Action::ReadReadings],
-            Self::Supervision => &[Action::ApproveAccess, Action::ReadAccess],
+            Self::Supervision => &[Action::ApproveAccess, Action::EndAccess, Action::ReadAccess],
             Self::Administration => &[Action::ManagePeople, Action::ManageRoles, Action::ReadAccess],
-            Self::DataProtection => &[Action::ReviewBreakGlass, Action::ApproveRoles, Action::ReadAccess],
+            Self::DataProtection => {
+                &[Action::ReviewBreakGlass, Action::ApproveRoles, Action::EndAccess, Action::ReadAccess]
+            }
             Self::Audit => &[Action::ReadAccess],
+            Self::OwnData => &[Action::ReadReadings, Action::Permit],
+            Self::ByPermission => &[Action::ReadReadings],
+            Self::Incident => &[Action::RevokeCollector, Action::EndAccess, Action::ReadAccess],
             Self::Stewardship => &[Action::Reseal],
         }
+    }
+
+    /// Whether data subjects act for it: a role with it is given for the tenancies of its holder.
+    #[must_use]
+    pub const fn is_for_subjects(self) -> bool {
+        matches!(self, Self::OwnData)
     }
 
     /// Whether machines alone act for it: no role of people has it.

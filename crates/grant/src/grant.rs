@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use base::{Class, TenancyId, UtcMillis};
+use base::{Area, Class, TenancyId, UtcMillis};
 use prost::Message;
 use seal::sign::Signer;
 
 use crate::message::{GrantBody, SignedGrant};
 use crate::shape::{ShapeError, array, class, is_name, is_word, months};
-use crate::{Action, MAX_TENANCIES, Purpose, Scope, Tenancies};
+use crate::{Action, Areas, MAX_AREAS, MAX_TENANCIES, Purpose, Scope, Tenancies};
 
 const WHAT: &str = "grant";
 
@@ -54,6 +54,10 @@ impl Grant {
             Tenancies::All => Vec::new(),
             Tenancies::Only(list) => list.iter().map(|t| t.0.to_vec()).collect(),
         };
+        let areas = match &self.scope.areas {
+            Areas::All => Vec::new(),
+            Areas::Only(list) => list.iter().map(ToString::to_string).collect(),
+        };
         GrantBody {
             id: self.id.to_vec(),
             person: self.person.clone(),
@@ -68,6 +72,8 @@ impl Grant {
             not_before_ms: self.not_before.0,
             until_ms: self.until.0,
             session_key: self.session_key.to_vec(),
+            all_areas: self.scope.areas == Areas::All,
+            areas,
         }
     }
 
@@ -95,6 +101,15 @@ impl Grant {
             let ids = body.tenancies.iter().map(|t| array(WHAT, "tenancies", t).map(TenancyId));
             Tenancies::Only(ids.collect::<Result<_, _>>()?)
         };
+        if body.areas.len() > MAX_AREAS || (body.all_areas && !body.areas.is_empty()) {
+            return Err(field("areas"));
+        }
+        let areas = if body.all_areas {
+            Areas::All
+        } else {
+            let named = body.areas.iter().map(|area| area.parse::<Area>().map_err(|_| field("areas")));
+            Areas::Only(named.collect::<Result<_, _>>()?)
+        };
         if !is_name(&body.person) {
             return Err(field("person"));
         }
@@ -107,7 +122,7 @@ impl Grant {
             role: body.role.clone(),
             purpose,
             actions,
-            scope: Scope { classes, first_month, last_month, tenancies },
+            scope: Scope { classes, first_month, last_month, tenancies, areas },
             not_before: UtcMillis(body.not_before_ms),
             until: UtcMillis(body.until_ms),
             session_key: array(WHAT, "session_key", &body.session_key)?,

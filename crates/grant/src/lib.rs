@@ -36,5 +36,5 @@ pub use event::{DataSpan, Event, MAX_DETAIL, MAX_SUBJECTS, Outcome, event_hash};
 pub use grant::{GRANT_DOMAIN, Grant, MAX_GRANT_LIFE_MS};
 pub use nonces::{Nonces, Replayed};
 pub use request::{CLOCK_SKEW_MS, MAX_REQUEST_AGE_MS, REQUEST_DOMAIN, Request, request_hash, sign_request};
-pub use scope::{MAX_TENANCIES, Scope, ScopeError, Tenancies};
+pub use scope::{Areas, MAX_AREAS, MAX_TENANCIES, Scope, ScopeError, Tenancies};
 pub use shape::{MAX_EVENT_BYTES, MAX_REQUEST_BYTES, ShapeError, is_name, is_word};

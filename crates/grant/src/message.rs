@@ -45,6 +45,12 @@ pub struct GrantBody {
     /// The session's Ed25519 public key (32 bytes).
     #[prost(bytes = "vec", tag = "13")]
     pub session_key: Vec<u8>,
+    /// Everywhere, wherever a meter lies.
+    #[prost(bool, tag = "14")]
+    pub all_areas: bool,
+    /// In these areas only (ascending), when not everywhere.
+    #[prost(string, repeated, tag = "15")]
+    pub areas: Vec<String>,
 }
 
 /// A grant, signed by the warden in the domain [`crate::GRANT_DOMAIN`].

@@ -41,6 +41,7 @@ impl House {
                 first_month: november(),
                 last_month: november().next(),
                 tenancies: Tenancies::Only([TenancyId([1; 16])].into()),
+                areas: Areas::All,
             },
             not_before: NOW,
             until: NOW.plus(10 * MINUTE),
@@ -91,7 +92,7 @@ fn a_good_request_and_its_receipt_pass() {
     assert_eq!(request.grant, house.grant());
     let recorded = house.recorded(&request, &house.event(&request)).unwrap();
     assert_eq!(recorded.receipt.seq, 42);
-    assert_eq!(recorded.permits(TenancyId([1; 16]), Class::Daily, november()), Ok(()));
+    assert_eq!(recorded.permits(TenancyId([1; 16]), Class::Daily, november(), None), Ok(()));
 }
 
 #[test]
@@ -202,10 +203,13 @@ fn a_grant_whose_fields_do_not_hold_what_they_must() {
     let good = house.grant();
     let many: BTreeSet<TenancyId> = (0..=MAX_TENANCIES as u128).map(|n| TenancyId(n.to_be_bytes())).collect();
     let scope = Scope { tenancies: Tenancies::Only(many), ..good.scope.clone() };
+    let areas = (0..=MAX_AREAS).map(|n| format!("area-{n}").parse().unwrap()).collect();
+    let everywhere = Scope { areas: Areas::Only(areas), ..good.scope.clone() };
     for (field, grant) in [
         ("person", Grant { person: "an na".to_owned(), ..good.clone() }),
         ("role", Grant { role: "The Boss".to_owned(), ..good.clone() }),
         ("tenancies", Grant { scope, ..good.clone() }),
+        ("areas", Grant { scope: everywhere, ..good.clone() }),
         (
             "months",
             Grant {
@@ -276,10 +280,16 @@ fn scope_exceeded() {
     let event = Event { data: Some(wide), ..house.event(&request) };
     let recorded = house.recorded(&request, &event).unwrap();
     let (mine, other) = (TenancyId([1; 16]), TenancyId([2; 16]));
-    assert!(matches!(recorded.permits(other, Class::Daily, november()), Err(ScopeError::Tenancy { .. })));
-    assert!(matches!(recorded.permits(mine, Class::Billing, november()), Err(ScopeError::Class { .. })));
+    assert!(matches!(
+        recorded.permits(other, Class::Daily, november(), None),
+        Err(ScopeError::Tenancy { .. })
+    ));
+    assert!(matches!(
+        recorded.permits(mine, Class::Billing, november(), None),
+        Err(ScopeError::Class { .. })
+    ));
     let later = november().next().next();
-    assert!(matches!(recorded.permits(mine, Class::Daily, later), Err(ScopeError::Month { .. })));
+    assert!(matches!(recorded.permits(mine, Class::Daily, later, None), Err(ScopeError::Month { .. })));
 }
 
 #[test]
@@ -288,18 +298,27 @@ fn more_than_the_log_says() {
     let request = house.good();
     let recorded = house.recorded(&request, &house.event(&request)).unwrap();
     let mine = TenancyId([1; 16]);
-    assert_eq!(request.grant.scope.covers(mine, Class::Fine, november().next()), Ok(()));
-    assert!(matches!(recorded.permits(mine, Class::Fine, november()), Err(ScopeError::NotRecorded { .. })));
+    assert_eq!(request.grant.scope.covers(mine, Class::Fine, november().next(), None), Ok(()));
     assert!(matches!(
-        recorded.permits(mine, Class::Daily, november().next()),
+        recorded.permits(mine, Class::Fine, november(), None),
+        Err(ScopeError::NotRecorded { .. })
+    ));
+    assert!(matches!(
+        recorded.permits(mine, Class::Daily, november().next(), None),
         Err(ScopeError::NotRecorded { .. })
     ));
     let next = DataSpan { class: Class::Daily, first: november().next(), last: november().next() };
     let recorded = house.recorded(&request, &Event { data: Some(next), ..house.event(&request) }).unwrap();
-    assert!(matches!(recorded.permits(mine, Class::Daily, november()), Err(ScopeError::NotRecorded { .. })));
+    assert!(matches!(
+        recorded.permits(mine, Class::Daily, november(), None),
+        Err(ScopeError::NotRecorded { .. })
+    ));
     let event = Event { data: None, ..house.event(&request) };
     let recorded = house.recorded(&request, &event).unwrap();
-    assert!(matches!(recorded.permits(mine, Class::Daily, november()), Err(ScopeError::NotRecorded { .. })));
+    assert!(matches!(
+        recorded.permits(mine, Class::Daily, november(), None),
+        Err(ScopeError::NotRecorded { .. })
+    ));
 }
 
 #[test]

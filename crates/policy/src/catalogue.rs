@@ -300,8 +300,11 @@ impl FilePurpose {
         if opens && !reads {
             return Err(CatalogueError::ReadsNothing(purpose));
         }
-        // an emergency is no standing access, and a legal claim reaches only what a hold keeps
-        let bounded = matches!(purpose, Purpose::Emergency | Purpose::LegalClaim);
+        // an emergency is no standing access, a legal claim reaches only what a hold keeps, and what is one's own is one's own
+        let bounded = matches!(
+            purpose,
+            Purpose::Emergency | Purpose::LegalClaim | Purpose::OwnData | Purpose::ByPermission
+        );
         if open.contains(&Class::Fine) && !bounded {
             return Err(CatalogueError::StandingFine(purpose));
         }

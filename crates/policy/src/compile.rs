@@ -73,7 +73,7 @@ fn schema_text() -> String {
   entity Data = {{ class: String, restricted: Bool }};
   type Facts = {{
     purpose: String, login: Long, case_covers: Bool, access: Bool, emergency: Bool, on_shift: Bool,
-    single_handed: Bool
+    own: Bool, permitted: Bool, single_handed: Bool
   }};
   action {} appliesTo {{ principal: Person, resource: Data, context: Facts }};
 }}",
@@ -125,9 +125,13 @@ fn policies_of(name: &str, role: &Role, purpose: Purpose, with: &Purposed) -> Ve
         if with.case {
             also.push("context.case_covers".to_owned());
         }
-        if purpose == Purpose::Emergency {
-            also.push("context.emergency".to_owned());
-        }
+        let bound = match purpose {
+            Purpose::Emergency => Some("context.emergency"),
+            Purpose::OwnData => Some("context.own"),
+            Purpose::ByPermission => Some("context.permitted"),
+            _ => None,
+        };
+        also.extend(bound.map(ToOwned::to_owned));
         made.push((named("standing"), permit(name, &reading, purpose, with.login, &also)));
     }
     if !reading.is_empty() && !with.in_time.is_empty() {

@@ -60,6 +60,10 @@ pub enum Need {
     Emergency,
     /// A shift.
     Shift,
+    /// That it is their own.
+    Own,
+    /// The customer's permission.
+    Permission,
     /// A house with nobody else.
     Alone,
 }
@@ -68,7 +72,10 @@ impl Policies {
     /// Decides. Whatever goes wrong on the way is a denial.
     #[must_use]
     pub fn decide(&self, question: &Question) -> Decision {
-        let roles = question.asker.roles.iter().filter_map(|role| self.by_role.get(role));
+        let asker = &question.asker;
+        // what a role may do that is not about data of some place, it does not do when it is given for some places
+        let counts = |role: &&String| question.action.keeps_bounds() || !asker.bounded.contains(role);
+        let roles = asker.roles.iter().filter(counts).filter_map(|role| self.by_role.get(role));
         self.held_against(question, roles)
     }
 
@@ -109,6 +116,8 @@ impl Policies {
             ("access".to_owned(), yes(facts.access)),
             ("emergency".to_owned(), yes(facts.emergency)),
             ("on_shift".to_owned(), yes(facts.on_shift)),
+            ("own".to_owned(), yes(facts.own)),
+            ("permitted".to_owned(), yes(facts.permitted)),
             ("single_handed".to_owned(), yes(facts.single_handed)),
         ]);
         let request = Request::new(person, action, data, context.ok()?, None).ok()?;
@@ -150,17 +159,20 @@ impl Policies {
         best.asker.login = Strength::StepUp;
         let facts = &mut best.facts;
         (facts.case_covers, facts.access, facts.emergency, facts.on_shift) = (true, true, true, true);
+        (facts.own, facts.permitted) = (true, true);
         if !self.allows(&best) {
             return self.out_of_reach(&best);
         }
         let mut needs = Vec::new();
         // each is taken away again where it makes no difference
-        for need in [Need::Emergency, Need::Access, Need::Case, Need::Shift] {
+        for need in [Need::Emergency, Need::Access, Need::Case, Need::Shift, Need::Own, Need::Permission] {
             let mut without = best.clone();
             let (fact, had) = match need {
                 Need::Emergency => (&mut without.facts.emergency, question.facts.emergency),
                 Need::Access => (&mut without.facts.access, question.facts.access),
                 Need::Shift => (&mut without.facts.on_shift, question.facts.on_shift),
+                Need::Own => (&mut without.facts.own, question.facts.own),
+                Need::Permission => (&mut without.facts.permitted, question.facts.permitted),
                 _ => (&mut without.facts.case_covers, question.facts.case_covers),
             };
             *fact = had;
@@ -283,6 +295,10 @@ impl Need {
                 "take emergency access for an hour, which everybody hears of (`meterkeep access emergency --reason ...`)".to_owned()
             }
             Self::Shift => "wait for your shift; an administrator sets shifts (`meterkeep people shift`)".to_owned(),
+            Self::Own => "ask for your own data alone; an administrator says which tenancies are yours".to_owned(),
+            Self::Permission => {
+                "ask the customer for permission, which they give and end themselves (`meterkeep permission give`)".to_owned()
+            }
             Self::Alone => {
                 "other people have roles in this house now, so that its owner does not do everything any more; ask who has the role".to_owned()
             }

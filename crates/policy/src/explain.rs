@@ -18,6 +18,10 @@ pub enum Reach {
     InTime,
     /// For a case.
     Case,
+    /// What a customer permits, as long as they do.
+    Permitted,
+    /// Their own.
+    Own,
     /// As long as nobody else has a role.
     SingleHanded,
     /// At any time.
@@ -33,6 +37,8 @@ impl Reach {
             Self::Emergency => "emergency",
             Self::InTime => "in time",
             Self::Case => "case",
+            Self::Permitted => "permitted",
+            Self::Own => "own",
             Self::SingleHanded => "alone",
             Self::Open => "open",
         }
@@ -80,8 +86,8 @@ impl Policies {
     /// How far somebody with these roles gets, with the best login and in their shift.
     #[must_use]
     pub fn reach(&self, roles: &[String], purpose: Purpose, action: Action, class: Option<Class>) -> Reach {
-        let asker =
-            Asker { name: "somebody".to_owned(), roles: roles.to_vec(), here: true, login: Strength::StepUp };
+        let (name, roles, login) = ("somebody".to_owned(), roles.to_vec(), Strength::StepUp);
+        let asker = Asker { name, roles, here: true, login, bounded: Vec::new() };
         let allows =
             |facts| self.decide(&Question { asker: asker.clone(), purpose, action, class, facts }).allowed;
         let shift = Facts { on_shift: true, ..Facts::default() };
@@ -92,6 +98,8 @@ impl Policies {
             (Reach::Case, case),
             (Reach::InTime, Facts { access: true, ..case }),
             (Reach::Emergency, Facts { emergency: true, ..shift }),
+            (Reach::Own, Facts { own: true, ..shift }),
+            (Reach::Permitted, Facts { permitted: true, ..shift }),
         ];
         tries.into_iter().find(|(_, facts)| allows(*facts)).map_or(Reach::Closed, |(reach, _)| reach)
     }

@@ -16,6 +16,8 @@ pub struct Asker {
     pub here: bool,
     /// How well they have shown who they are.
     pub login: Strength,
+    /// Those of their roles that are given for some areas or tenancies only.
+    pub bounded: Vec<String>,
 }
 
 /// What else counts. All of it is looked up by who asks the policies; nothing in a request is believed.
@@ -29,6 +31,10 @@ pub struct Facts {
     pub emergency: bool,
     /// A shift of theirs lasts.
     pub on_shift: bool,
+    /// All that is asked about is their own: tenancies that they hold their role for.
+    pub own: bool,
+    /// Customers permit them to read all that is asked about, and it lasts.
+    pub permitted: bool,
     /// Nobody but the owner has a role in the house.
     pub single_handed: bool,
     /// The data subject's data is restricted (GDPR Art. 18).

@@ -16,7 +16,7 @@ fn house() -> &'static Policies {
 
 fn asker(roles: &[&str]) -> Asker {
     let roles = roles.iter().map(|role| (*role).to_owned()).collect();
-    Asker { name: "anna".to_owned(), roles, here: true, login: Strength::StepUp }
+    Asker { name: "anna".to_owned(), roles, here: true, login: Strength::StepUp, bounded: Vec::new() }
 }
 
 fn reads(roles: &[&str], purpose: Purpose, class: Class, facts: Facts) -> Question {
@@ -32,6 +32,8 @@ const NOTHING: Facts = Facts {
     access: false,
     emergency: false,
     on_shift: false,
+    own: false,
+    permitted: false,
     single_handed: false,
     restricted: false,
 };
@@ -339,15 +341,17 @@ fn any_question() -> impl Strategy<Value = Question> {
     let roles: Vec<String> = Catalogue::built_in().unwrap().roles.into_keys().collect();
     let asker = (proptest::sample::subsequence(roles.clone(), 0..=roles.len()), any::<bool>(), 0..3u8);
     let what = (0..Purpose::ALL.len(), 0..Action::ALL.len(), 0..4usize);
-    (asker, what, any::<[bool; 6]>()).prop_map(|((roles, here, login), (purpose, action, class), f)| {
+    (asker, what, any::<[bool; 8]>()).prop_map(|((roles, here, login), (purpose, action, class), f)| {
         let login = [Strength::Machine, Strength::MultiFactor, Strength::StepUp][usize::from(login)];
-        let [case_covers, access, emergency, single_handed, restricted, on_shift] = f;
+        let [case_covers, access, emergency, single_handed, restricted, on_shift, own, permitted] = f;
+        let facts =
+            Facts { case_covers, access, emergency, on_shift, own, permitted, single_handed, restricted };
         Question {
-            asker: Asker { name: "anna".to_owned(), roles, here, login },
+            asker: Asker { name: "anna".to_owned(), roles, here, login, bounded: Vec::new() },
             purpose: Purpose::ALL[purpose],
             action: Action::ALL[action],
             class: Class::ALL.get(class).copied(),
-            facts: Facts { case_covers, access, emergency, on_shift, single_handed, restricted },
+            facts,
         }
     })
 }
@@ -356,7 +360,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn taking_something_away_never_opens_anything(question in any_question(), what in 0..8usize) {
+    fn taking_something_away_never_opens_anything(question in any_question(), what in 0..11usize) {
         let house = house();
         let mut less = question.clone();
         match what {
@@ -367,6 +371,9 @@ proptest! {
             4 => less.asker.here = false,
             5 => less.asker.login = Strength::Machine,
             6 => less.facts.on_shift = false,
+            7 => less.facts.own = false,
+            8 => less.facts.permitted = false,
+            9 => less.asker.bounded.clone_from(&less.asker.roles),
             _ => _ = less.asker.roles.pop(),
         }
         if house.decide(&less).allowed {
@@ -389,6 +396,8 @@ proptest! {
                     Need::Access => with.facts.access = true,
                     Need::Emergency => with.facts.emergency = true,
                     Need::Shift => with.facts.on_shift = true,
+                    Need::Own => with.facts.own = true,
+                    Need::Permission => with.facts.permitted = true,
                     Need::Alone => with.facts.single_handed = true,
                 }
             }
@@ -447,4 +456,47 @@ fn each_policy_can_be_read_under_its_name() {
     assert_eq!(names.len(), house().count());
     assert!(names.contains(&"customer-service/bill-question/in-time") && names.contains(&"forbid/left"));
     assert_eq!(text.matches("forbid(").count() + text.matches("permit(").count(), names.len(), "{text}");
+}
+
+#[test]
+fn a_customer_reads_what_is_their_own_and_a_third_party_what_a_customer_permits() {
+    let house = house();
+    for class in Class::ALL {
+        let own = |facts| house.decide(&reads(&["customer"], Purpose::OwnData, class, facts)).allowed;
+        assert!(own(Facts { own: true, ..NOTHING }) && !own(NOTHING) && !own(ACCESS));
+        let third =
+            |facts| house.decide(&reads(&["third-party"], Purpose::ByPermission, class, facts)).allowed;
+        assert!(third(Facts { permitted: true, ..NOTHING }) && !third(Facts { own: true, ..ACCESS }));
+    }
+    let why = |role, purpose| house.why(&reads(&[role], purpose, Class::Daily, NOTHING));
+    assert_eq!(why("customer", Purpose::OwnData), Reason::Needs { needs: vec![Need::Own], instead: None });
+    let said = why("third-party", Purpose::ByPermission).sentence(Purpose::ByPermission);
+    assert!(said.contains("meterkeep permission give"), "{said}");
+}
+
+#[test]
+fn a_role_for_some_places_does_nothing_that_has_no_place() {
+    let house = house();
+    for action in Action::ALL {
+        for (name, role) in &house.catalogue.roles {
+            for purpose in role.purposes.iter().filter(|purpose| purpose.covers(action)) {
+                let class = action.reaches_readings().then_some(Class::Daily);
+                let facts = Facts { own: true, permitted: true, emergency: true, ..ACCESS };
+                let mut question = Question { class, facts, ..does(&[name], *purpose, action) };
+                let everywhere = house.decide(&question).allowed;
+                question.asker.bounded = vec![name.clone()];
+                assert_eq!(
+                    house.decide(&question).allowed,
+                    everywhere && action.keeps_bounds(),
+                    "{name} {action}"
+                );
+                question.asker.bounded = vec!["another".to_owned()];
+                assert_eq!(house.decide(&question).allowed, everywhere, "{name} {action}");
+            }
+        }
+    }
+    // who leads an incident ends and revokes, and opens nothing
+    let lead = house.catalogue.roles["incident-lead"].purposes.iter().flat_map(|purpose| purpose.actions());
+    let done: Vec<Action> = lead.copied().collect();
+    assert_eq!(done, [Action::RevokeCollector, Action::EndAccess, Action::ReadAccess]);
 }

@@ -4,7 +4,10 @@
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct StaffErrand {
     /// What.
-    #[prost(oneof = "Wish", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20")]
+    #[prost(
+        oneof = "Wish",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 30, 31"
+    )]
     pub wish: Option<Wish>,
 }
 
@@ -72,6 +75,55 @@ pub enum Wish {
     /// Take a shift back, or end it.
     #[prost(uint32, tag = "20")]
     TakeShift(u32),
+    /// Let a third party read one's own readings.
+    #[prost(message, tag = "30")]
+    Permit(NewPermission),
+    /// End a permission.
+    #[prost(uint32, tag = "31")]
+    EndPermission(u32),
+}
+
+/// What a customer permits.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NewPermission {
+    /// The third party.
+    #[prost(string, tag = "1")]
+    pub to: String,
+    /// Of which tenancies (16 bytes each); none for all of one's own.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub tenancies: Vec<Vec<u8>>,
+    /// `base::Class::code`.
+    #[prost(uint32, repeated, tag = "3")]
+    pub classes: Vec<u32>,
+    /// Until when, UTC milliseconds, exclusive.
+    #[prost(sint64, tag = "4")]
+    pub until_ms: i64,
+}
+
+/// A permission, for people.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ShownPermission {
+    /// Its number.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// The customer.
+    #[prost(string, tag = "2")]
+    pub by: String,
+    /// The third party.
+    #[prost(string, tag = "3")]
+    pub to: String,
+    /// Of how many tenancies.
+    #[prost(uint32, tag = "4")]
+    pub tenancies: u32,
+    /// `base::Class::code`.
+    #[prost(uint32, repeated, tag = "5")]
+    pub classes: Vec<u32>,
+    /// Until when, UTC milliseconds, exclusive.
+    #[prost(sint64, tag = "6")]
+    pub until_ms: i64,
+    /// `live`, `over` or `ended`.
+    #[prost(string, tag = "7")]
+    pub state: String,
 }
 
 /// When somebody works or is on call.
@@ -142,6 +194,12 @@ pub struct RoleOf {
     /// Which.
     #[prost(string, tag = "2")]
     pub role: String,
+    /// In these areas only; none for everywhere.
+    #[prost(string, repeated, tag = "3")]
+    pub areas: Vec<String>,
+    /// For these tenancies only (16 bytes each); none for all.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub tenancies: Vec<Vec<u8>>,
 }
 
 /// A case to open.
@@ -297,6 +355,9 @@ pub struct StaffAnswer {
     /// Shifts, those of the last month, too.
     #[prost(message, repeated, tag = "11")]
     pub shifts: Vec<ShownShift>,
+    /// Permissions of customers.
+    #[prost(message, repeated, tag = "20")]
+    pub permissions: Vec<ShownPermission>,
 }
 
 /// A person, for people.
@@ -340,6 +401,9 @@ pub struct ShownRole {
     /// `live`, `due` (it lapses within two weeks) or `lapsed`.
     #[prost(string, tag = "5")]
     pub state: String,
+    /// What it is given for, in words; empty for the whole house.
+    #[prost(string, tag = "6")]
+    pub bounds: String,
 }
 
 /// A case, for people.

@@ -374,6 +374,20 @@ pub struct Tenancy {
     /// The tenancies that the change opens or closes.
     #[prost(message, repeated, tag = "4")]
     pub spans: Vec<TenancySpan>,
+    /// Meters that may lie in another area than before.
+    #[prost(message, repeated, tag = "5")]
+    pub areas: Vec<MeterArea>,
+}
+
+/// Where a meter lies: roles are given for areas, and the vault holds grants against this.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct MeterArea {
+    /// The register's meter id.
+    #[prost(uint32, tag = "1")]
+    pub meter: u32,
+    /// `base::Area`; empty for none.
+    #[prost(string, tag = "2")]
+    pub area: String,
 }
 
 /// From when to when a tenancy holds a meter.

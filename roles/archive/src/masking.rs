@@ -81,7 +81,8 @@ mod tests {
             ..Default::default()
         };
         let mut items = vec![MeterReading { reading: Some(reading), ..Default::default() }];
-        let silent = || vec![Shown { address: vec![1; 8], place: "4711-1".to_owned(), spans: Vec::new() }];
+        let silent =
+            || vec![Shown { address: vec![1; 8], place: "4711-1".to_owned(), area: None, spans: Vec::new() }];
         mask(Action::ReadReadings, &mut items, silent());
         assert_eq!(items.len(), 1);
         let all = items[0].reading.as_ref().unwrap().records.len();

@@ -49,7 +49,10 @@ pub(crate) async fn open<V: Vault>(
     let series: BTreeSet<Key> = found.rows.iter().map(key_of).collect();
     let series: Vec<Key> = series
         .into_iter()
-        .filter(|(_, tenancy, class, month)| passed.recorded.permits(*tenancy, *class, *month).is_ok())
+        .filter(|(meter, tenancy, class, month)| {
+            let area = found.meters.get(meter).and_then(|shown| shown.area.as_ref());
+            passed.recorded.permits(*tenancy, *class, *month, area).is_ok()
+        })
         .collect();
     let (mut keys, mut refused) = (Keys::default(), BTreeMap::<Key, String>::new());
     for chunk in series.chunks(SERIES) {

@@ -133,7 +133,7 @@ impl Question {
 
 #[cfg(test)]
 mod tests {
-    use grant::Tenancies;
+    use grant::{Areas, Tenancies};
     use proptest::prelude::*;
 
     use super::*;
@@ -148,6 +148,7 @@ mod tests {
             first_month: "2026-10".parse().unwrap(),
             last_month: "2026-12".parse().unwrap(),
             tenancies: Tenancies::All,
+            areas: Areas::All,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Changes to the register, and key imports, which register meters too. The vault hears of tenancies before the
 //! change is made, so that no meter is ever listed whose readings nobody could seal.
 
-use base::{Class, MeterId, Month, Resolution, TenancyId, UtcMillis};
+use base::{Area, AreaError, Class, MeterId, Month, Resolution, TenancyId, UtcMillis};
 use grant::is_word;
 use prost::Message;
 use recorder::Record;
@@ -138,8 +138,9 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
             answer.refused.len(),
             if lists { "listed" } else { "not listed" }
         );
+        let areas = change.areas().await.map_err(stored)?;
         let passed = self.pass(request, &spans, detail, now).await?;
-        self.tell(encoded, &passed, &spans).await?;
+        self.tell(encoded, &passed, &spans, &areas).await?;
         change.commit().await.map_err(stored)?;
         if let Some(list) = &asked.list {
             (answer.meters, answer.more) = self.list(list).await?;
@@ -195,7 +196,7 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
                 vacant: present.is_some_and(|t| t.vacant),
                 tenancies: if asked.tenancies { m.tenancies.iter().map(span).collect() } else { Vec::new() },
                 place: m.place,
-                area: m.area.unwrap_or_default(),
+                area: m.area.map(|area| area.to_string()).unwrap_or_default(),
             }
         });
         Ok((shown.collect(), more))
@@ -255,7 +256,8 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
             drop(change);
             return self.import_sealed(encoded, passed, ids).await;
         }
-        self.tell(encoded, &passed, &spans).await?;
+        let areas = change.areas().await.map_err(stored)?;
+        self.tell(encoded, &passed, &spans, &areas).await?;
         // The register first: a meter without a key is refused until the import is repeated, but a key must
         // never stand under an id that the register could give to another meter.
         change.commit().await.map_err(stored)?;
@@ -291,16 +293,30 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
         self.gate.pass(request, None, &tags, detail, now).await
     }
 
-    /// Tells the vault of tenancies.
-    pub(crate) async fn tell(&self, encoded: &[u8], passed: &Passed, spans: &[Span]) -> Result<(), Refused> {
+    /// Tells the vault of tenancies, and where meters lie.
+    pub(crate) async fn tell(
+        &self,
+        encoded: &[u8],
+        passed: &Passed,
+        spans: &[Span],
+        areas: &[(MeterId, Option<Area>)],
+    ) -> Result<(), Refused> {
+        let about = |spans, areas| Tenancy {
+            request: encoded.to_vec(),
+            event: passed.entry.event.clone(),
+            receipt: passed.entry.receipt.clone(),
+            spans,
+            areas,
+        };
         for chunk in spans.chunks(SPANS) {
-            let change = Tenancy {
-                request: encoded.to_vec(),
-                event: passed.entry.event.clone(),
-                receipt: passed.entry.receipt.clone(),
-                spans: chunk.iter().map(span).collect(),
-            };
-            self.vault.tenancy(change).await?;
+            self.vault.tenancy(about(chunk.iter().map(span).collect(), Vec::new())).await?;
+        }
+        for chunk in areas.chunks(SPANS) {
+            let areas = chunk.iter().map(|(meter, area)| vault::MeterArea {
+                meter: meter.0,
+                area: area.as_ref().map(ToString::to_string).unwrap_or_default(),
+            });
+            self.vault.tenancy(about(Vec::new(), areas.collect())).await?;
         }
         Ok(())
     }
@@ -348,11 +364,16 @@ async fn add(
         }
         place => place.to_owned(),
     };
-    let area = Some(item.area.trim().to_owned()).filter(|area| !area.is_empty());
+    let area = area(item.area.trim()).map_err(|error| StoreError::Rule(format!("{error}: {address}")))?;
     let resolution = resolution(item.resolution)?;
     let meter = NewMeter { address, place, area, resolution, clear: item.clear };
     let added = change.add_meter(&meter, now).await?;
     Ok((added.new, (added.id.0, added.spans)))
+}
+
+/// What is said of an area; nothing leaves it as it is.
+pub(crate) fn area(text: &str) -> Result<Option<Area>, AreaError> {
+    Some(text).filter(|text| !text.is_empty()).map(str::parse).transpose()
 }
 
 async fn policy(change: &mut Change<'_>, text: &str, code: u32) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{MeterId, Month, TenancyId, UtcMillis};
+use base::{Area, MeterId, Month, TenancyId, UtcMillis};
 use grant::{Scope, Tenancies};
 use store::register::{Register, RegisteredMeter, Span};
 use store::{Ask, ReadingView, SealedReading, StoreError};
@@ -25,13 +25,15 @@ const CUT_DAY_ROWS: u32 = 512;
 pub(crate) struct Shown {
     pub(crate) address: Vec<u8>,
     pub(crate) place: String,
+    pub(crate) area: Option<Area>,
     /// Who holds the meter when.
     pub(crate) spans: Vec<Span>,
 }
 
 impl Shown {
     fn of(meter: &RegisteredMeter) -> Self {
-        Self { address: meter.address.to_vec(), place: meter.place.clone(), spans: meter.tenancies.clone() }
+        let (address, place) = (meter.address.to_vec(), meter.place.clone());
+        Self { address, place, area: meter.area.clone(), spans: meter.tenancies.clone() }
     }
 
     /// Whether a tenancy held the meter at that moment.
@@ -98,8 +100,9 @@ pub(crate) async fn find(
     if question.meters.is_empty() {
         let mut after = MeterId(0);
         while !found.more {
-            let (_, page) = register.meters(after, PAGE, question.from).await.map_err(stored)?;
+            let (_, mut page) = register.meters(after, PAGE, question.from).await.map_err(stored)?;
             let Some(last) = page.last().map(|m| m.id) else { break };
+            page.retain(|meter| scope.areas.hold(meter.area.as_ref()));
             gather(view, question, scope, &page, &mut found).await.map_err(stored)?;
             after = last;
         }
@@ -117,10 +120,21 @@ pub(crate) async fn find(
                 ),
             ));
         }
+        if let Some(elsewhere) = meters.iter().find(|meter| !scope.areas.hold(meter.area.as_ref())) {
+            let area =
+                elsewhere.area.as_ref().map_or("no area".to_owned(), |area| format!("the area `{area}`"));
+            return Err(Refused::new(
+                "not-in-area",
+                format!(
+                    "`{}` lies in {area}, and the grant does not reach there; ask a colleague",
+                    elsewhere.address
+                ),
+            ));
+        }
         named.extend(meters.into_iter().map(|m| (m.id, m)));
     }
     let named: Vec<RegisteredMeter> = named.into_values().collect();
-    let reached = |t: &TenancyId| within(scope, t);
+    let reached = |t: &TenancyId| scope.tenancies.hold(*t);
     found.subjects.extend(named.iter().flat_map(|m| m.tenancies.iter().map(|s| s.tenancy)).filter(reached));
     gather(view, question, scope, &named, &mut found).await.map_err(stored)?;
     Ok(found)
@@ -129,13 +143,6 @@ pub(crate) async fn find(
 fn stored(error: StoreError) -> Refused {
     tracing::error!(%error, "the store");
     Refused::new("store", format!("the store does not answer: {error}"))
-}
-
-fn within(scope: &Scope, tenancy: &TenancyId) -> bool {
-    match &scope.tenancies {
-        Tenancies::All => true,
-        Tenancies::Only(list) => list.contains(tenancy),
-    }
 }
 
 async fn gather(

@@ -7,7 +7,7 @@ use store::register::{BadRow, Did, Entry, Imported, Rows};
 use wire::Refused;
 use wire::archive::{self, ROWS_SKIP_BAD, ROWS_TRY, ROWS_WHOLE, RegisterAnswer, RegisterRows, RowsAnswer};
 
-use crate::registering::{AHEAD_MS, Desk, MAX_ITEMS, address, resolution, short, stored};
+use crate::registering::{AHEAD_MS, Desk, MAX_ITEMS, address, area, resolution, short, stored};
 use crate::vaults::Vault;
 
 impl<R: Record, V: Vault> Desk<'_, R, V> {
@@ -70,7 +70,8 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
         };
         let passed = self.pass(request, &spans, detail(asked, &did, bad.len(), done), now).await?;
         if done {
-            self.tell(encoded, &passed, &spans).await?;
+            let areas = change.areas().await.map_err(stored)?;
+            self.tell(encoded, &passed, &spans, &areas).await?;
             change.commit().await.map_err(stored)?;
         }
         let bad = bad.into_iter().map(|(row, BadRow { column, why })| archive::BadRow {
@@ -89,7 +90,7 @@ fn entry(row: &archive::RegisterRow) -> Result<Entry, BadRow> {
     Ok(Entry {
         address: address(&row.address).map_err(bad("meter"))?,
         place: row.place.clone(),
-        area: said(&row.area),
+        area: area(&row.area).map_err(|error| BadRow { column: "area", why: error.to_string() })?,
         customer: said(&row.customer),
         from: row.from_ms.map(UtcMillis),
         until: row.until_ms.map(UtcMillis),

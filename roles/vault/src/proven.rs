@@ -1,6 +1,6 @@
 //! What goes in and out under proof: data keys to intake and archive, meter keys and tenancies in.
 
-use base::{Class, MeterId, Month, TenancyId, UtcMillis};
+use base::{Area, Class, MeterId, Month, TenancyId, UtcMillis};
 use grant::{Action, Recorded, Verified, check_receipt, check_request};
 use prost::Message;
 use seal::hybrid::Sealed;
@@ -87,13 +87,15 @@ impl Vault {
             &question.receipt,
             now,
         )?;
-        let refused: Vec<&'static str> = series
-            .iter()
-            .map(|s| {
-                let permitted = recorded.permits(s.tenancy, s.class, s.month);
+        let refused: Vec<&'static str> = {
+            let content = self.table.read();
+            let judged = series.iter().map(|s| {
+                let area = content.tenancies.area(s.meter);
+                let permitted = recorded.permits(s.tenancy, s.class, s.month, area);
                 permitted.map_or_else(|e| e.code(), |()| beyond_health(&recorded, s, now))
-            })
-            .collect();
+            });
+            judged.collect()
+        };
         let who = format!("{} through the archive", recorded.request.grant.person);
         self.guard_series(series.iter().map(|s| s.meter), &who, now)?;
         let held = recorded.request.action == Action::ReadHeld;
@@ -240,13 +242,13 @@ impl Vault {
         Ok(self.table.import(&keys, (&how.source, &how.person, how.now))?)
     }
 
-    /// Hears of tenancies that begin or end.
+    /// Hears of tenancies that begin or end, and where meters lie.
     ///
     /// # Errors
-    /// Grant and receipt; `tenancy-conflict`; [`Failure::Broken`] when the disk fails.
+    /// Grant and receipt; `tenancy-conflict`; `malformed` for an area that is no word; [`Failure::Broken`] when the disk fails.
     pub fn tenancy(&self, question: &Tenancy, now: UtcMillis) -> Result<(), Failure> {
-        if question.spans.len() > MAX_SPANS {
-            return Err(malformed(format!("at most {MAX_SPANS} spans are told at once")));
+        if question.spans.len().saturating_add(question.areas.len()) > MAX_SPANS {
+            return Err(malformed(format!("at most {MAX_SPANS} spans and areas are told at once")));
         }
         let due = [Action::ChangeRegister, Action::ImportKeys];
         self.recorded(&question.request, &due, &question.event, &question.receipt, now)?;
@@ -256,6 +258,14 @@ impl Vault {
             let (from, until) = (UtcMillis(span.from_ms), span.until_ms.map(UtcMillis));
             spans.push((tenancy, MeterId(span.meter), Span { from, until, vacant: span.vacant }));
         }
+        let mut areas = Vec::with_capacity(question.areas.len());
+        for told in &question.areas {
+            let area = Some(told.area.as_str()).filter(|area| !area.is_empty()).map(str::parse::<Area>);
+            let area = area.transpose().map_err(|error| malformed(error.to_string()))?;
+            areas.push((MeterId(told.meter), area));
+        }
+        let moved = self.table.take_areas(areas)?;
+        self.counters.add("areas.changed", moved as u64);
         let changes = self
             .table
             .take_spans(&spans)?

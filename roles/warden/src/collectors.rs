@@ -41,7 +41,7 @@ impl<R: Record> Inner<R> {
         let staff = self.staff.lock().await;
         let standing = self.standing(staff.state(), uid, login.as_ref(), now);
         drop(staff);
-        match self.may(&standing, &[Purpose::Collectors], action) {
+        match self.may(&standing, &[Purpose::Collectors, Purpose::Incident], action) {
             Ok(_) => Ok(standing.name),
             Err(refused) => Err(self.deny(&standing.name, event.clone(), refused).await),
         }

@@ -5,7 +5,7 @@
 //! the steward says.
 
 use base::{Class, TenancyId, UtcMillis, random};
-use grant::{Event, Grant, Outcome, Purpose, Scope, Tenancies, check_entry, request_hash};
+use grant::{Areas, Event, Grant, Outcome, Purpose, Scope, Tenancies, check_entry, request_hash};
 use recorder::Record;
 use seal::sign::Verifier;
 use wire::stewardship::{JOB_ACTION, Job, MachineGrantRequest};
@@ -89,5 +89,6 @@ fn scope(job: &Job, now: UtcMillis) -> Result<Scope, Refused> {
         first_month,
         last_month: now.plus(AHEAD_MS).month().max(first_month),
         tenancies: Tenancies::Only([TenancyId(ended), TenancyId(begun)].into()),
+        areas: Areas::All,
     })
 }

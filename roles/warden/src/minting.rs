@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use base::{Class, Month, TenancyId, UtcMillis};
-use grant::{Action, Grant, MAX_TENANCIES, Purpose, Scope, Tenancies};
+use grant::{Action, Areas, Grant, MAX_TENANCIES, Purpose, Scope, Tenancies};
 use policy::{Facts, Policies, Question, Reason};
 use seal::sign::Verifier;
 use wire::warden::GrantRequest;
 
-use crate::staff::{Ask, State};
-use crate::standing::Standing;
+use crate::staff::{Ask, Bounds, State};
+use crate::standing::{Standing, is_of_subjects};
 
 /// How long a grant lasts: ten minutes, in milliseconds.
 pub const GRANT_LIFE_MS: i64 = 10 * 60 * 1000;
@@ -56,6 +56,14 @@ pub enum Denied {
         /// What it was for.
         purpose: Purpose,
     },
+    /// The role is given for other tenancies.
+    #[error("the role `{role}` is given for {reach}, and what was asked for is not among them")]
+    OutOfReach {
+        /// The role that would open it.
+        role: String,
+        /// What it is given for.
+        reach: String,
+    },
     /// No such case.
     #[error("there is no open case {0}; `meterkeep access list` shows them")]
     NoCase(u32),
@@ -85,6 +93,7 @@ impl Denied {
             Self::NoSuchPurpose { .. } => "no-such-purpose",
             Self::NotForPurpose { .. } => "not-for-purpose",
             Self::Policy { reason, .. } => reason.code(),
+            Self::OutOfReach { .. } => "out-of-reach",
             Self::NoCase(_) => "no-case",
             Self::Nothing => "no-action",
             Self::Malformed(_) => "malformed",
@@ -142,7 +151,10 @@ pub(crate) fn decide(
         let case = grounds.staff.open_case(asked.case).map_err(|_| Denied::NoCase(asked.case))?;
         scope.tenancies = Tenancies::Only(case.tenancies.clone());
     }
-    let (role, until) = permitted(grounds, purpose, &actions, &scope, asked.case, now)?;
+    if purpose == Purpose::ByPermission && scope.tenancies == Tenancies::All {
+        scope.tenancies = Tenancies::Only(permitted_in_all(grounds, &scope.classes, now));
+    }
+    let (role, until) = permitted(grounds, purpose, &actions, &mut scope, asked.case, now)?;
     let session_key = Verifier::from_bytes(&asked.session_key)
         .map_err(|_| Denied::Malformed("session key is no public key"))?;
     Ok(Grant {
@@ -158,12 +170,55 @@ pub(crate) fn decide(
     })
 }
 
-/// Asks the policies about each action and class. Gives the role that it is done in, and until when.
+/// What customers permit somebody to read of each of these classes.
+fn permitted_in_all(grounds: Grounds<'_>, classes: &BTreeSet<Class>, now: UtcMillis) -> BTreeSet<TenancyId> {
+    let of = |class: &Class| permission(grounds, *class, now).0;
+    let in_both = |a: BTreeSet<TenancyId>, b: BTreeSet<TenancyId>| a.intersection(&b).copied().collect();
+    classes.iter().map(of).reduce(in_both).unwrap_or_default()
+}
+
+fn permission(
+    grounds: Grounds<'_>,
+    class: Class,
+    now: UtcMillis,
+) -> (BTreeSet<TenancyId>, Option<UtcMillis>) {
+    let catalogue = grounds.policies.catalogue();
+    grounds.staff.permitted_to(&grounds.standing.name, class, now, |role| is_of_subjects(catalogue, role))
+}
+
+/// The role among those that permit which reaches all that is asked about: one for the whole house first.
+fn role_that_reaches<'a>(
+    standing: &'a Standing,
+    rules: &[String],
+    purpose: Purpose,
+    asked: &Tenancies,
+) -> Result<(String, &'a Bounds), Denied> {
+    let mut best: Option<(String, &Bounds)> = None;
+    let mut short = None;
+    for rule in rules {
+        let held = rule.split('/').next().unwrap_or_default();
+        let (role, bounds) = (standing.role_of(rule), standing.reach(held));
+        // what is one's own is never everything, whatever else a role was given for
+        let fits = bounds.reach(asked) && (!purpose.is_for_subjects() || bounds.named().is_some());
+        if !fits {
+            short.get_or_insert((role, bounds));
+        } else if best.as_ref().is_none_or(|(_, best)| best.is_bounded() && !bounds.is_bounded()) {
+            best = Some((role, bounds));
+        }
+    }
+    best.ok_or_else(|| {
+        let (role, reach) = short.map_or_else(Default::default, |(role, bounds)| (role, bounds.told()));
+        Denied::OutOfReach { role, reach }
+    })
+}
+
+/// Asks the policies about each action and class. Gives the role that it is done in, and until when; and narrows the scope to
+/// what that role is given for.
 fn permitted(
     grounds: Grounds<'_>,
     purpose: Purpose,
     actions: &BTreeSet<Action>,
-    scope: &Scope,
+    scope: &mut Scope,
     case: u32,
     now: UtcMillis,
 ) -> Result<(String, UtcMillis), Denied> {
@@ -174,15 +229,24 @@ fn permitted(
         } else {
             vec![None]
         };
+        let bound = action.reaches_readings();
         for class in classes {
             let (facts, ends) = facts(grounds, purpose, class, &scope.tenancies, case, now);
             let asker = grounds.standing.asker();
             let question = Question { asker, purpose, action: *action, class, facts };
             let decision = grounds.policies.decide(&question);
-            let Some(rule) = decision.rules.first().filter(|_| decision.allowed) else {
+            if !decision.allowed {
                 return Err(Denied::Policy { reason: grounds.policies.why(&question), purpose });
-            };
-            role = grounds.standing.role_of(rule);
+            }
+            let (done_in, bounds) =
+                role_that_reaches(grounds.standing, &decision.rules, purpose, &scope.tenancies)?;
+            role = done_in;
+            if bound {
+                scope.areas = scope.areas.clone().and(&bounds.areas);
+                if scope.tenancies == Tenancies::All {
+                    scope.tenancies = bounds.tenancies.clone();
+                }
+            }
             if grounds.policies.catalogue().roles.get(&role).is_some_and(|role| role.on_shift) {
                 until = until.min(grounds.standing.shift.unwrap_or(now));
             }
@@ -210,16 +274,31 @@ pub(crate) fn facts(
     let fits = |ask: &Ask| ask.case == case && ask.purpose == purpose.name() && Some(ask.class) == class;
     let access = staff.live_access(&standing.name, now).find(|(_, ask, ..)| fits(ask));
     let glass = staff.live_glass(&standing.name, now).filter(|_| purpose == Purpose::Emergency);
-    let ends = [access.as_ref().map(|(.., until)| *until), glass.map(|(_, glass)| glass.until)];
+    let (permits, lasts) = match class {
+        Some(class) if purpose == Purpose::ByPermission => permission(grounds, class, now),
+        _ => (BTreeSet::new(), None),
+    };
+    let permitted = matches!(asked, Tenancies::Only(asked) if !asked.is_empty() && asked.is_subset(&permits));
+    let lasts = lasts.filter(|_| permitted);
+    let ends = [access.as_ref().map(|(.., until)| *until), glass.map(|(_, glass)| glass.until), lasts];
     let facts = Facts {
         case_covers,
         access: access.is_some(),
         emergency: glass.is_some(),
         on_shift: standing.shift.is_some(),
+        own: is_own(grounds, asked),
+        permitted,
         single_handed: standing.single_handed,
         restricted: false,
     };
     (facts, ends.into_iter().flatten().min())
+}
+
+/// Whether all that is asked about is the asker's own; what is asked about no name is narrowed to that.
+fn is_own(grounds: Grounds<'_>, asked: &Tenancies) -> bool {
+    let catalogue = grounds.policies.catalogue();
+    let mut own = grounds.standing.bounds.iter().filter(|(role, _)| is_of_subjects(catalogue, role));
+    own.any(|(_, bounds)| bounds.named().is_some() && bounds.reach(asked))
 }
 
 fn scope(asked: &GrantRequest) -> Result<Scope, Denied> {
@@ -247,7 +326,7 @@ fn scope(asked: &GrantRequest) -> Result<Scope, Denied> {
     };
     let (first_month, last_month) =
         (Month::from_number(asked.first_month), Month::from_number(asked.last_month));
-    Ok(Scope { classes, first_month, last_month, tenancies })
+    Ok(Scope { classes, first_month, last_month, tenancies, areas: Areas::All })
 }
 
 /// What the log says of a grant, without naming anybody.
@@ -258,6 +337,13 @@ pub(crate) fn summary(grant: &Grant) -> String {
     let whose = match &scope.tenancies {
         Tenancies::All => "all tenancies".to_owned(),
         Tenancies::Only(list) => format!("{} tenancies", list.len()),
+    };
+    let whose = match &scope.areas {
+        Areas::All => whose,
+        Areas::Only(list) => {
+            let names: Vec<&str> = list.iter().map(base::Area::as_str).collect();
+            format!("{whose} in {}", names.join("+"))
+        }
     };
     let data = if classes.is_empty() {
         "no readings".to_owned()
@@ -313,13 +399,14 @@ mod tests {
         let grant = ask(&asked()).unwrap();
         assert_eq!(grant.until.since(NOW), GRANT_LIFE_MS);
         assert_eq!((grant.person.as_str(), grant.role.as_str()), ("anna", "owner"));
-        assert_eq!(grant.scope.covers(TenancyId([9; 16]), Class::Daily, NOW.month()), Ok(()));
-        assert!(grant.scope.covers(TenancyId([9; 16]), Class::Fine, NOW.month()).is_err());
+        assert_eq!(grant.scope.covers(TenancyId([9; 16]), Class::Daily, NOW.month(), None), Ok(()));
+        assert!(grant.scope.covers(TenancyId([9; 16]), Class::Fine, NOW.month(), None).is_err());
         assert!(
             summary(&grant).contains("read-readings as owner, daily 2026-10 to 2026-11 of all tenancies")
         );
         let named = GrantRequest { tenancies: vec![vec![4; 16]], ..asked() };
-        assert!(ask(&named).unwrap().scope.covers(TenancyId([9; 16]), Class::Daily, NOW.month()).is_err());
+        let grant = ask(&named).unwrap();
+        assert!(grant.scope.covers(TenancyId([9; 16]), Class::Daily, NOW.month(), None).is_err());
     }
 
     #[test]

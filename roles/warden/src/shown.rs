@@ -1,9 +1,11 @@
 //! People, cases, access and emergencies, as people see them.
 
 use base::UtcMillis;
-use wire::staff::{ShownAccess, ShownCase, ShownEmergency, ShownPerson, ShownRole, ShownShift, StaffAnswer};
+use wire::staff::{
+    ShownAccess, ShownCase, ShownEmergency, ShownPermission, ShownPerson, ShownRole, ShownShift, StaffAnswer,
+};
 
-use crate::staff::{Ask, Case, Glass, Member, PRIVILEGED_ROLE_MS, ROLE_MS, Shift, State};
+use crate::staff::{Ask, Case, Glass, Member, PRIVILEGED_ROLE_MS, Permission, ROLE_MS, Shift, State};
 
 /// One line of what somebody wrote.
 pub(crate) fn line(text: &str) -> String {
@@ -35,6 +37,12 @@ pub(crate) fn all(state: &State, only: Option<&str>, now: UtcMillis) -> StaffAns
             .filter(|(_, g)| of(&g.by))
             .map(|(n, g)| emergency(*n, g, now))
             .collect(),
+        permissions: state
+            .permissions
+            .iter()
+            .filter(|(_, p)| of(&p.by) || of(&p.to))
+            .map(|(n, p)| permission(*n, p, now))
+            .collect(),
         shifts: state.shifts.iter().filter(|(_, s)| of(&s.person)).map(|(n, s)| shift(*n, s)).collect(),
         ..StaffAnswer::default()
     }
@@ -43,6 +51,18 @@ pub(crate) fn all(state: &State, only: Option<&str>, now: UtcMillis) -> StaffAns
 fn shift(number: u32, shift: &Shift) -> ShownShift {
     let (person, by) = (shift.person.clone(), shift.by.clone());
     ShownShift { number, person, from_ms: shift.from.0, until_ms: shift.until.0, by }
+}
+
+fn permission(number: u32, permission: &Permission, now: UtcMillis) -> ShownPermission {
+    ShownPermission {
+        number,
+        by: permission.by.clone(),
+        to: permission.to.clone(),
+        tenancies: u32::try_from(permission.tenancies.len()).unwrap_or(u32::MAX),
+        classes: permission.classes.iter().map(|class| u32::from(class.code())).collect(),
+        until_ms: permission.until.0,
+        state: permission.state(now).to_owned(),
+    }
 }
 
 fn person(name: &str, member: &Member, now: UtcMillis) -> ShownPerson {
@@ -57,6 +77,7 @@ fn person(name: &str, member: &Member, now: UtcMillis) -> ShownPerson {
             (true, false) => "live",
         }
         .to_owned(),
+        bounds: held.bounds.told(),
     };
     ShownPerson {
         name: name.to_owned(),

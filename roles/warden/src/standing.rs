@@ -1,10 +1,12 @@
 //! Who somebody at the socket is in this house, and which roles they hold now.
 
+use std::collections::BTreeMap;
+
 use base::UtcMillis;
-use policy::{Asker, Strength};
+use policy::{Asker, Catalogue, Strength};
 
 use crate::people::People;
-use crate::staff::State;
+use crate::staff::{Bounds, Member, State};
 
 /// A role that opens everything to who is alone in the house, and nothing after.
 const OWNER: &str = "owner";
@@ -18,6 +20,8 @@ pub(crate) struct Standing {
     pub(crate) name: String,
     /// The roles that they hold now.
     pub(crate) roles: Vec<String>,
+    /// What those of them reach that are given for less than the whole house.
+    pub(crate) bounds: BTreeMap<String, Bounds>,
     /// Nobody but the owner has a role.
     pub(crate) single_handed: bool,
     /// Until when their shift lasts, if it does.
@@ -39,26 +43,45 @@ impl Standing {
         let (single_handed, owner) = (!staff.has_staff(now), found.role.is_some());
         let login = Strength::Machine;
         if let Some((name, member)) = staff.of_user(&found.name) {
-            let roles = member.live_roles(now).map(ToOwned::to_owned).collect();
+            let (roles, bounds) = roles_of(member, now);
             let shift = staff.on_shift(name, now);
-            let name = name.to_owned();
-            return Self { name, roles, single_handed, shift, login, known: true, owner, is_root: false };
+            let (name, known, is_root) = (name.to_owned(), true, false);
+            return Self { name, roles, bounds, single_handed, shift, login, known, owner, is_root };
         }
         let role = if single_handed { OWNER } else { ADMINISTRATOR };
         let roles = found.role.iter().map(|_| role.to_owned()).collect();
         let is_root = matches!(found.role, Some(crate::Role::Root));
-        Self { name: found.name, roles, single_handed, shift: None, login, known: owner, owner, is_root }
+        let (name, bounds) = (found.name, BTreeMap::new());
+        Self { name, roles, bounds, single_handed, shift: None, login, known: owner, owner, is_root }
     }
 
-    /// Of somebody with these roles and the best login, as a colleague asks about them.
-    pub(crate) fn seen(name: &str, roles: Vec<String>, shift: Option<UtcMillis>) -> Self {
-        let (name, login) = (name.to_owned(), Strength::StepUp);
-        Self { name, roles, single_handed: false, shift, login, known: true, owner: false, is_root: false }
+    /// Of somebody who works here, with the best login, as a colleague asks about them.
+    pub(crate) fn seen(name: &str, member: &Member, shift: Option<UtcMillis>, now: UtcMillis) -> Self {
+        let ((roles, bounds), name, login) = (roles_of(member, now), name.to_owned(), Strength::StepUp);
+        let (single_handed, known, owner, is_root) = (false, true, false, false);
+        Self { name, roles, bounds, single_handed, shift, login, known, owner, is_root }
+    }
+
+    /// Of somebody who holds these roles, each within its bounds.
+    #[cfg(test)]
+    pub(crate) fn holding(roles: &[(&str, Bounds)]) -> Self {
+        let bounded = roles.iter().filter(|(_, bounds)| bounds.is_bounded());
+        Self {
+            roles: roles.iter().map(|(role, _)| (*role).to_owned()).collect(),
+            bounds: bounded.map(|(role, bounds)| ((*role).to_owned(), bounds.clone())).collect(),
+            ..Self::seen("somebody", &Member::default(), None, UtcMillis(0))
+        }
     }
 
     /// As the policies ask for it.
     pub(crate) fn asker(&self) -> Asker {
-        Asker { name: self.name.clone(), roles: self.roles.clone(), here: true, login: self.login }
+        let (name, roles, login) = (self.name.clone(), self.roles.clone(), self.login);
+        Asker { name, roles, here: true, login, bounded: self.bounds.keys().cloned().collect() }
+    }
+
+    /// What a role of theirs reaches.
+    pub(crate) fn reach(&self, role: &str) -> &Bounds {
+        self.bounds.get(role).unwrap_or(&Bounds::EVERYWHERE)
     }
 
     /// The role that a policy's name begins with, as grants write it.
@@ -68,4 +91,16 @@ impl Standing {
             role => role.to_owned(),
         }
     }
+}
+
+fn roles_of(member: &Member, now: UtcMillis) -> (Vec<String>, BTreeMap<String, Bounds>) {
+    let roles = member.live_roles(now).map(ToOwned::to_owned).collect();
+    let bounded = member.held_now(now).filter(|(_, held)| held.bounds.is_bounded());
+    (roles, bounded.map(|(name, held)| (name.to_owned(), held.bounds.clone())).collect())
+}
+
+/// Whether a role is one that data subjects hold for what is theirs.
+pub(crate) fn is_of_subjects(catalogue: &Catalogue, role: &str) -> bool {
+    let role = catalogue.roles.get(role);
+    role.is_some_and(|role| role.purposes.iter().any(|purpose| purpose.is_for_subjects()))
 }

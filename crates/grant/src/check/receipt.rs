@@ -1,6 +1,6 @@
 //! Does the log hold this request, as it is?
 
-use base::{Class, Month, TenancyId, UtcMillis};
+use base::{Area, Class, Month, TenancyId, UtcMillis};
 use seal::sign::Verifier;
 
 use super::Verified;
@@ -96,12 +96,18 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Whether the grant reaches a series, and the log says that it was asked for.
+    /// Whether the grant reaches a series of a meter that lies in `area`, and the log says that it was asked for.
     ///
     /// # Errors
     /// What does not reach so far.
-    pub fn permits(&self, tenancy: TenancyId, class: Class, month: Month) -> Result<(), ScopeError> {
-        self.request.grant.scope.covers(tenancy, class, month)?;
+    pub fn permits(
+        &self,
+        tenancy: TenancyId,
+        class: Class,
+        month: Month,
+        area: Option<&Area>,
+    ) -> Result<(), ScopeError> {
+        self.request.grant.scope.covers(tenancy, class, month, area)?;
         match self.event.data {
             Some(data) if data.class == class && data.first <= month && month <= data.last => Ok(()),
             recorded => Err(ScopeError::NotRecorded {

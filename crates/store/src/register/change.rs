@@ -1,11 +1,13 @@
 //! Changes to the register, all or nothing.
 
-use base::{MeterId, Resolution, TenancyId, UtcMillis};
+use std::collections::BTreeSet;
+
+use base::{Area, MeterId, Resolution, TenancyId, UtcMillis};
 use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::SqliteConnection;
 
-use super::query::span_of;
-use super::{Backend, MAX_PLACE, NewMeter, Register, RegisterAddress, Span, is_area};
+use super::query::{area_of, span_of};
+use super::{Backend, MAX_PLACE, NewMeter, Register, RegisterAddress, Span};
 use crate::StoreError;
 use crate::convert::{id16, unsigned};
 use crate::sqlite::Guard;
@@ -18,6 +20,8 @@ pub struct Change<'a> {
     next_id: u32,
     ids_end: u32,
     pub(super) touched: bool,
+    /// Places whose meters may lie in another area than before.
+    pub(super) zoned: BTreeSet<i64>,
     /// What the ids of tenancies are made from.
     pub(super) seed: [u8; 32],
 }
@@ -63,25 +67,18 @@ impl<'a> Change<'a> {
         guard.commit().await?;
         let guard = writer.begin().await?;
         let next_id = ids_end.saturating_sub(new_meters);
-        Ok(Self { register, guard, next_id, ids_end, touched: false, seed })
+        Ok(Self { register, guard, next_id, ids_end, touched: false, zoned: BTreeSet::new(), seed })
     }
 
     /// Adds a meter at a place. An address that is there already is left as it is, but for the area of its place.
     ///
     /// # Errors
     /// [`StoreError::Rule`] when the address is ambiguous (several meters have its number, and it has no
-    /// version and type), when the place's reference is empty or longer than 200 characters, when the area is no
-    /// word, or when more meters are added than were announced to [`Register::begin`].
+    /// version and type), when the place's reference is empty or longer than 200 characters,
+    /// or when more meters are added than were announced to [`Register::begin`].
     pub async fn add_meter(&mut self, meter: &NewMeter, now: UtcMillis) -> Result<Added, StoreError> {
-        if let Some(area) = meter.area.as_deref().filter(|area| !is_area(area)) {
-            return Err(StoreError::Rule(format!(
-                "the area `{}` of {} must be one word of letters, digits, `-`, `_` and `.`",
-                area.chars().take(40).filter(|c| !c.is_control()).collect::<String>(),
-                meter.address
-            )));
-        }
         if let Some((id, place)) = self.known(&meter.address).await? {
-            self.set_area(place, meter.area.as_deref()).await?;
+            self.set_area(place, meter.area.as_ref()).await?;
             let spans = self.spans_of(id).await?;
             return Ok(Added { id, new: false, spans });
         }
@@ -94,7 +91,7 @@ impl<'a> Change<'a> {
         }
         self.check_ids(meter)?;
         let place = self.place_made(&meter.place).await?;
-        self.set_area(place, meter.area.as_deref()).await?;
+        self.set_area(place, meter.area.as_ref()).await?;
         let id = self.insert_meter(meter, place, now).await?;
         let spans = self.spans_of(id).await?;
         Ok(Added { id, new: true, spans })
@@ -118,6 +115,7 @@ impl<'a> Change<'a> {
         now: UtcMillis,
     ) -> Result<MeterId, StoreError> {
         self.check_ids(meter)?;
+        self.zoned.insert(place);
         let id = MeterId(self.next_id);
         sqlx::query(
             "INSERT INTO meter (id, number, kind, resolution, clear, place, added_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -247,15 +245,51 @@ impl<'a> Change<'a> {
     }
 
     /// Sets a place's area; `None` leaves it as it is.
-    pub(super) async fn set_area(&mut self, place: i64, area: Option<&str>) -> Result<(), StoreError> {
+    pub(super) async fn set_area(&mut self, place: i64, area: Option<&Area>) -> Result<(), StoreError> {
         let Some(area) = area else { return Ok(()) };
+        self.zoned.insert(place);
         let done = sqlx::query("UPDATE place SET area = ?1 WHERE id = ?2 AND area IS NOT ?1")
-            .bind(area)
+            .bind(area.as_str())
             .bind(place)
             .execute(&mut *self.guard)
             .await?;
         self.touched |= done.rows_affected() > 0;
         Ok(())
+    }
+
+    /// Places of which a list says where they lie, also where that is known: whoever hears of it may not have.
+    pub(super) async fn zone(&mut self, references: impl Iterator<Item = &str>) -> Result<(), StoreError> {
+        let references: BTreeSet<&str> = references.collect();
+        if references.is_empty() {
+            return Ok(());
+        }
+        let text = serde_json::to_string(&references).map_err(|_| StoreError::Damaged("list of places"))?;
+        let found: Vec<i64> =
+            sqlx::query_scalar("SELECT id FROM place WHERE reference IN (SELECT value FROM json_each(?))")
+                .bind(text)
+                .fetch_all(&mut *self.guard)
+                .await?;
+        self.zoned.extend(found);
+        Ok(())
+    }
+
+    /// Where the meters lie that this change may have set somewhere else, for the vault: roles are given for areas.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn areas(&mut self) -> Result<Vec<(MeterId, Option<Area>)>, StoreError> {
+        if self.zoned.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places = serde_json::to_string(&self.zoned).map_err(|_| StoreError::Damaged("list of places"))?;
+        let rows: Vec<(i64, Option<String>)> = sqlx::query_as(
+            "SELECT m.id, p.area FROM meter m JOIN place p ON p.id = m.place
+             WHERE p.id IN (SELECT value FROM json_each(?)) ORDER BY m.id",
+        )
+        .bind(places)
+        .fetch_all(&mut *self.guard)
+        .await?;
+        rows.into_iter().map(|(id, area)| Ok((MeterId(unsigned(id, "meter id")?), area_of(area)?))).collect()
     }
 
     /// The meter that an address names, and its place.

@@ -150,6 +150,7 @@ impl Change<'_> {
 
     /// A meter leaves the place where it is and hangs at another one from then on.
     pub(super) async fn hang(&mut self, meter: MeterId, place: i64, at: UtcMillis) -> Result<(), StoreError> {
+        self.zoned.insert(place);
         sqlx::query(
             "INSERT INTO stay (meter, place, from_ms, until_ms) SELECT id, place, placed_ms, ?1 FROM meter WHERE id = ?2",
         )

@@ -13,7 +13,7 @@ mod query;
 
 use std::path::Path;
 
-use base::{MeterId, Resolution, TenancyId, UtcMillis};
+use base::{Area, MeterId, Resolution, TenancyId, UtcMillis};
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::watch;
 
@@ -42,16 +42,6 @@ const LAYOUT: Layout = Layout {
 pub const MAX_PLACE: usize = 200;
 /// Characters of a customer's reference, at most.
 pub const MAX_CUSTOMER: usize = 100;
-/// Characters of an area's name, at most.
-pub const MAX_AREA: usize = 40;
-
-/// Whether a text can name an area: one word of letters, digits, `-`, `_` and `.`, so that reports and rules can name it.
-#[must_use]
-pub fn is_area(text: &str) -> bool {
-    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    (1..=MAX_AREA).contains(&text.chars().count()) && text.chars().all(fits)
-}
-
 /// A meter to add.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMeter {
@@ -60,7 +50,7 @@ pub struct NewMeter {
     /// The place's reference; made when it is not there yet, with a vacant tenancy from the beginning of time.
     pub place: String,
     /// The area of its place, where it is to be set; a place that has another one gets this one.
-    pub area: Option<String>,
+    pub area: Option<Area>,
     /// `None` for the house's default.
     pub resolution: Option<Resolution>,
     /// It is known to send in clear and has no key.
@@ -77,7 +67,7 @@ pub struct RegisteredMeter {
     /// The place's reference.
     pub place: String,
     /// The area of its place, where it has one.
-    pub area: Option<String>,
+    pub area: Option<Area>,
     /// `None` for the house's default.
     pub resolution: Option<Resolution>,
     /// It sends in clear and has no key.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use base::{MeterId, Resolution, TenancyId, UtcMillis};
+use base::{Area, MeterId, Resolution, TenancyId, UtcMillis};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -70,7 +70,7 @@ fn meter_of(row: &SqliteRow) -> Result<RegisteredMeter, StoreError> {
         id: MeterId(unsigned(row.try_get("id")?, "meter id")?),
         address: RegisterAddress::from_bytes(&bytes).ok_or(StoreError::Damaged("meter address"))?,
         place: row.try_get("reference")?,
-        area: row.try_get("area")?,
+        area: area_of(row.try_get("area")?)?,
         resolution: match resolution {
             None => None,
             Some(code) => Some(
@@ -133,4 +133,9 @@ pub(super) async fn size(backend: &Backend) -> Result<RegisterSize, StoreError> 
         tenancies: unsigned(tenancies, "count")?,
         customers: unsigned(customers, "count")?,
     })
+}
+
+/// An area as a column holds it.
+pub(super) fn area_of(column: Option<String>) -> Result<Option<Area>, StoreError> {
+    column.map(|text| text.parse().map_err(|_| StoreError::Damaged("area"))).transpose()
 }

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
-use base::{Class, MeterId, Month, Secret, SecretBytes, TenancyId, UtcMillis};
+use base::{Area, Class, MeterId, Month, Secret, SecretBytes, TenancyId, UtcMillis};
 use journal::{Disk, Journal, JournalError, Options, Position};
 use seal::{Place, SealError, aead, derive};
 
@@ -328,6 +328,23 @@ impl Table {
         Ok(Ok(changes))
     }
 
+    /// Takes where meters lie. Gives for how many that is news.
+    pub(crate) fn take_areas(&self, areas: Vec<(MeterId, Option<Area>)>) -> Result<usize, TableError> {
+        let mut writing = self.writing();
+        let news: Vec<Record> = {
+            let content = self.read();
+            let is_news =
+                |(meter, area): &(MeterId, Option<Area>)| content.tenancies.area(*meter) != area.as_ref();
+            let news = areas.into_iter().filter(is_news);
+            news.map(|(meter, area)| Record::Area { meter, area }).collect()
+        };
+        let count = news.len();
+        if count > 0 {
+            self.write(&mut writing, news)?;
+        }
+        Ok(count)
+    }
+
     /// Makes the root of a period, if there is none.
     pub(crate) fn open_period(&self, class: Class, month: Month) -> Result<(), TableError> {
         if self.read().periods.contains_key(&(class, month)) {
@@ -370,6 +387,7 @@ impl Content {
                 self.tenancies.insert_root(tenancy, opened);
             }
             Record::Span { tenancy, meter, span } => self.tenancies.apply(tenancy, meter, span),
+            Record::Area { meter, area } => self.tenancies.set_area(meter, area),
             Record::Period { class, month, sealed } => {
                 let opened = aead::open_secret(key, &Place::period_root(class, month), &sealed)?;
                 self.periods.insert((class, month), opened);

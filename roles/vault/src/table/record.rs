@@ -1,6 +1,6 @@
 //! What the table's journal holds.
 
-use base::{Class, MeterId, Month, TenancyId, UtcMillis};
+use base::{Area, Class, MeterId, Month, TenancyId, UtcMillis};
 use seal::Place;
 
 use super::erasing::{HeldSeries, Hold};
@@ -19,6 +19,8 @@ pub(super) enum Record {
     Tenancy { tenancy: TenancyId, sealed: Vec<u8> },
     /// A tenancy holds a meter from when to when; a later record of the same beginning ends it.
     Span { tenancy: TenancyId, meter: MeterId, span: Span },
+    /// A meter lies in this area from now on; nothing for in none.
+    Area { meter: MeterId, area: Option<Area> },
     /// The root of a class and month.
     Period { class: Class, month: Month, sealed: Vec<u8> },
     /// A meter's keys have been in plain text on their way; nothing takes that back.
@@ -106,6 +108,11 @@ impl Record {
                 into.extend_from_slice(&span.from.0.to_le_bytes());
                 into.push(u8::from(span.until.is_some()) | u8::from(span.vacant) << 1);
                 span.until.into_iter().for_each(|until| into.extend_from_slice(&until.0.to_le_bytes()));
+            }
+            Self::Area { meter, area } => {
+                into.push(24);
+                into.extend_from_slice(&meter.0.to_le_bytes());
+                put_bytes(&mut into, area.as_ref().map_or("", Area::as_str).as_bytes());
             }
             Self::Period { class, month, sealed } => {
                 into.push(4);
@@ -248,6 +255,11 @@ impl Record {
             }
             22 => Self::Lifted { hold: fields.u32()? },
             23 => Self::Erasure { erasure: fields.u32()?, at: UtcMillis(fields.i64()?) },
+            24 => {
+                let (meter, area) = (MeterId(fields.u32()?), text(fields.bytes()?)?);
+                let area = Some(area).filter(|area| !area.is_empty()).map(|area| area.parse());
+                Self::Area { meter, area: area.transpose().map_err(|_| Malformed)? }
+            }
             11 => Self::Brought {
                 at: UtcMillis(fields.i64()?),
                 person: text(fields.bytes()?)?,

@@ -1,8 +1,9 @@
 //! Tenancies and their roots: whose readings, and from when to when.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use base::{MeterId, Month, Secret, TenancyId, UtcMillis};
+use base::{Area, MeterId, Month, Secret, TenancyId, UtcMillis};
 
 /// From when to when a tenancy holds a meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,9 @@ pub(crate) struct Tenancies {
     roots: HashMap<TenancyId, Secret<32>>,
     /// The spans of each meter, in the order in which they were told.
     meters: HashMap<MeterId, Vec<(TenancyId, Span)>>,
+    /// Where meters lie now, each area held once however many meters lie in it.
+    areas: HashMap<MeterId, Arc<Area>>,
+    known_areas: HashSet<Arc<Area>>,
 }
 
 /// Why there is no key for a series.
@@ -170,6 +174,25 @@ impl Tenancies {
         let ends = spans.iter().any(|(id, span)| *id == ended && span.until == Some(at));
         let begins = spans.iter().any(|(id, span)| *id == begun && span.from == at);
         ended != begun && ends && begins
+    }
+
+    /// Where a meter lies.
+    pub(crate) fn area(&self, meter: MeterId) -> Option<&Area> {
+        self.areas.get(&meter).map(Arc::as_ref)
+    }
+
+    /// Takes where a meter lies; nothing for in no area.
+    pub(crate) fn set_area(&mut self, meter: MeterId, area: Option<Area>) {
+        let Some(area) = area else {
+            self.areas.remove(&meter);
+            return;
+        };
+        let known = self.known_areas.get(&area).cloned().unwrap_or_else(|| {
+            let new = Arc::new(area);
+            self.known_areas.insert(Arc::clone(&new));
+            new
+        });
+        self.areas.insert(meter, known);
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -5,7 +5,7 @@ use wire::Refused;
 use wire::staff::Wish;
 
 use super::{malformed, purpose};
-use crate::staff::State;
+use crate::staff::{Permission, State};
 use crate::standing::Standing;
 
 /// What somebody has to be allowed.
@@ -24,7 +24,8 @@ pub(super) fn due(wish: &Wish, state: &State, standing: &Standing) -> Result<Due
         if own {
             Ok(Due { purposes: Vec::new(), action })
         } else {
-            of(Purpose::Supervision, Action::ApproveAccess)
+            let purposes = vec![Purpose::Supervision, Purpose::Incident, Purpose::DataProtection];
+            Ok(Due { purposes, action: Action::EndAccess })
         }
     };
     match wish {
@@ -45,6 +46,12 @@ pub(super) fn due(wish: &Wish, state: &State, standing: &Standing) -> Result<Due
         Wish::End(end) => {
             let own = state.asks.get(&end.number).is_some_and(|ask| ask.by == standing.name);
             own_or(own, Action::AskAccess)
+        }
+        Wish::Permit(_) => of(Purpose::OwnData, Action::Permit),
+        Wish::EndPermission(number) => {
+            // who was permitted something gives it back without leave, too
+            let party = |p: &Permission| p.by == standing.name || p.to == standing.name;
+            own_or(state.permissions.get(number).is_some_and(party), Action::Permit)
         }
         Wish::Emergency(_) => of(Purpose::Operations, Action::BreakGlass),
         Wish::Review(_) => of(Purpose::DataProtection, Action::ReviewBreakGlass),

@@ -104,7 +104,7 @@ impl<R: Record> Inner<R> {
         let judged = if own { Ok(String::new()) } else { self.may(&standing, &due.purposes, due.action) };
         let judged = judged.and_then(|rule| {
             signed::is_enough(&wish, signed, staff.state(), &standing)?;
-            let doing = step_of(wish, staff.state(), &self.policies(), now)?;
+            let doing = step_of(wish, &standing.name, staff.state(), &self.policies(), now)?;
             staff.state().judge(&standing.name, &doing.step, now)?;
             Ok((rule, doing))
         });

@@ -18,8 +18,13 @@ use crate::standing::Standing;
 const MAX_LINES: usize = 2000;
 
 impl<R: Record> Inner<R> {
-    const LOOKERS: [Purpose; 4] =
-        [Purpose::Administration, Purpose::Supervision, Purpose::DataProtection, Purpose::Audit];
+    const LOOKERS: [Purpose; 5] = [
+        Purpose::Administration,
+        Purpose::Supervision,
+        Purpose::DataProtection,
+        Purpose::Audit,
+        Purpose::Incident,
+    ];
 
     pub(super) async fn look(
         &self,
@@ -70,8 +75,7 @@ impl<R: Record> Inner<R> {
             )
             .await?;
             let member = state.member(&asked.person)?;
-            let roles = member.live_roles(now).map(ToOwned::to_owned).collect();
-            Standing::seen(&asked.person, roles, state.on_shift(&asked.person, now))
+            Standing::seen(&asked.person, member, state.on_shift(&asked.person, now), now)
         } else {
             standing.clone()
         };

@@ -1,17 +1,19 @@
 //! What an errand changes, once it is allowed: the step that is written down, and what is said of it.
 
 use base::{Class, UtcMillis};
-use policy::{Policies, separation};
+use grant::Purpose;
+use policy::{Policies, Role, separation};
 use sha2::{Digest, Sha256};
 use wire::Refused;
-use wire::staff::Wish;
+use wire::staff::{NewPermission, RoleOf, Wish};
 
 use super::{catalogue, malformed, purpose};
 use crate::shown;
 use crate::staff::{
-    Approved, Asked, Assigned, Broken, CaseOpened, Ended, NewCatalogue, Person, Pinned, Reviewed, ShiftSet,
-    State, Step, Taken,
+    Approved, Asked, Assigned, Bounds, Broken, CaseOpened, Ended, NewCatalogue, Permitted, Person, Pinned,
+    Reviewed, ShiftSet, State, Step, Taken, ids,
 };
+use crate::standing::is_of_subjects;
 
 /// A step, and what is said of it.
 pub(super) struct Doing {
@@ -24,6 +26,7 @@ pub(super) struct Doing {
 /// The step that a wish amounts to.
 pub(super) fn step_of(
     wish: Wish,
+    by: &str,
     state: &State,
     policies: &Policies,
     now: UtcMillis,
@@ -54,11 +57,15 @@ pub(super) fn step_of(
             let roles = member.live_roles(now).chain([of.role.as_str()]);
             separation::check_person(catalogue, &of.person, roles)
                 .map_err(|hole| Refused::new("two-duties", hole.to_string()))?;
+            let bounds = bounds_of(&of, role)?;
             let until = now.plus(shown::role_life_ms(role.privileged));
-            let done =
-                format!("`{}` has the role `{}` until {until}, unless it is given again", of.person, of.role);
-            let step = Step::Role(Assigned { person: of.person, role: of.role, until_ms: until.0 });
-            made(step, done, 0)
+            let within = if bounds.is_bounded() { format!(" for {}", bounds.told()) } else { String::new() };
+            let done = format!(
+                "`{}` has the role `{}`{within} until {until}, unless it is given again",
+                of.person, of.role
+            );
+            let RoleOf { person, role, areas, tenancies } = of;
+            made(Step::Role(Assigned { person, role, until_ms: until.0, areas, tenancies }), done, 0)
         }
         Wish::TakeRole(of) => {
             let done = format!("`{}` has no longer the role `{}`", of.person, of.role);
@@ -120,6 +127,10 @@ pub(super) fn step_of(
             let (number, reason) = (end.number, end.reason);
             made(Step::Ended(Ended { number, reason }), done, number)
         }
+        Wish::Permit(new) => permission(new, by, state, policies, now),
+        Wish::EndPermission(number) => {
+            made(Step::PermissionEnded(number), format!("permission {number} has ended"), number)
+        }
         Wish::Emergency(reason) => {
             let (number, until) = (state.next_glass(), State::glass_until(now));
             let done = format!("emergency access {number} until {until}: {}", shown::line(&reason));
@@ -175,4 +186,66 @@ pub(super) fn step_of(
             Err(malformed("wish is no errand"))
         }
     }
+}
+
+/// What a role is given for, where it can be given for that.
+fn bounds_of(of: &RoleOf, role: &Role) -> Result<Bounds, Refused> {
+    let bounds = Bounds::read(&of.areas, &of.tenancies).map_err(|e| Refused::new("bounds", e.to_string()))?;
+    let mut actions = role.purposes.iter().flat_map(|purpose| purpose.actions());
+    if let Some(action) = actions.find(|action| bounds.is_bounded() && !action.keeps_bounds()) {
+        let why = format!(
+            "the role `{}` may {action}, which is about no area and no tenancy; give it for the whole house, or another role",
+            of.role
+        );
+        return Err(Refused::new("bounds", why));
+    }
+    let of_subjects = role.purposes.iter().any(|purpose| purpose.is_for_subjects());
+    if of_subjects && bounds.named().is_none() {
+        let why = format!(
+            "the role `{}` opens what is its holder's own: say which tenancies are theirs (`--tenancy`)",
+            of.role
+        );
+        return Err(Refused::new("bounds", why));
+    }
+    Ok(bounds)
+}
+
+/// A permission by somebody of what is theirs.
+fn permission(
+    new: NewPermission,
+    by: &str,
+    state: &State,
+    policies: &Policies,
+    now: UtcMillis,
+) -> Result<Doing, Refused> {
+    let own = state.own_of(by, now, |role| is_of_subjects(policies.catalogue(), role));
+    let named = ids(&new.tenancies).ok_or_else(|| malformed("tenancy has not 16 bytes"))?;
+    if !named.is_subset(&own) {
+        let why = "only what is one's own is permitted to others, and not all of that is yours";
+        return Err(Refused::new("out-of-reach", why));
+    }
+    let whose = if named.is_empty() { own } else { named };
+    let class = |code: &u32| u8::try_from(*code).ok().and_then(Class::from_code);
+    let classes: Vec<Class> =
+        new.classes.iter().map(class).collect::<Option<_>>().ok_or_else(|| malformed("class is unknown"))?;
+    let reads = |name: &str| {
+        let role = policies.catalogue().roles.get(name);
+        role.is_some_and(|role| role.purposes.contains(&Purpose::ByPermission))
+    };
+    if !state.member(&new.to)?.live_roles(now).any(reads) {
+        let why = format!("`{}` is nobody who reads with customers' permission", shown::line(&new.to));
+        return Err(Refused::new("no-third-party", why));
+    }
+    let (number, until) = (state.next_permission(), UtcMillis(new.until_ms));
+    let names: Vec<&str> = classes.iter().map(|class| class.name()).collect();
+    let done = format!(
+        "permission {number}: `{}` reads {} of {} tenancies until {until}",
+        shown::line(&new.to),
+        names.join("+"),
+        whose.len()
+    );
+    let tenancies = whose.into_iter().map(|tenancy| tenancy.0.to_vec()).collect();
+    let (to, classes, until_ms) = (new.to, new.classes, new.until_ms);
+    let step = Step::Permitted(Permitted { number, to, tenancies, classes, until_ms });
+    Ok(Doing { step, done, number })
 }

@@ -3,14 +3,12 @@
 use base::Class;
 use policy::Catalogue;
 use sha2::{Digest as _, Sha256};
-use wire::staff::{
-    ApproveAsk, KeyOf, LookStaff, NewCase, NewPerson, NewShift, ReviewEmergency, RoleOf, Wish,
-};
+use wire::staff::{ApproveAsk, KeyOf, LookStaff, NewCase, NewPerson, NewShift, ReviewEmergency, Wish};
 
-use super::staff::{CARL, DORA, OWNER, code, dora, errand, hours, line_of, reads, signed, signed_by};
+use super::staff::{CARL, DORA, OWNER, code, dora, errand, given, hours, line_of, reads, signed, signed_by};
 use super::*;
 
-const EVE: Caller = Caller::Operator { uid: 1004 };
+pub(super) const EVE: Caller = Caller::Operator { uid: 1004 };
 const HOUR: i64 = 3_600_000;
 
 #[tokio::test]
@@ -103,8 +101,7 @@ async fn a_role_on_shift_opens_in_a_shift_alone_and_a_grant_ends_with_it() {
     errand(&warden, DORA, signed(&house, seen)).await.unwrap();
     let eve = NewPerson { name: "eve".into(), title: String::new(), user: "eve".into() };
     errand(&warden, OWNER, Wish::AddPerson(eve)).await.unwrap();
-    let role = RoleOf { person: "eve".into(), role: "technician".into() };
-    errand(&warden, OWNER, Wish::GiveRole(role)).await.unwrap();
+    errand(&warden, OWNER, given("eve", "technician")).await.unwrap();
     super::signing_in::sign_in(&warden, OWNER, EVE).await;
 
     let health = GrantRequest {

@@ -41,7 +41,8 @@ async fn a_job_that_the_archive_has_open_gets_a_grant_for_its_two_tenancies_and_
     let grant = check_grant(&granted.grant, &house.signer().verifier(), UtcMillis::now()).unwrap();
     assert_eq!((grant.person.as_str(), grant.role.as_str()), ("anna", "steward"));
     assert_eq!((grant.purpose, grant.actions.len()), (Purpose::Stewardship, 1));
-    let covers = |tenancy, month| grant.scope.covers(TenancyId([tenancy; 16]), Class::Fine, month).is_ok();
+    let covers =
+        |tenancy, month| grant.scope.covers(TenancyId([tenancy; 16]), Class::Fine, month, None).is_ok();
     assert!(covers(1, at.month()) && covers(2, UtcMillis::now().month()));
     assert!(!covers(3, at.month()), "another tenancy");
     assert!(!covers(1, base::Month::from_number(at.month().number() - 1)), "before the move");

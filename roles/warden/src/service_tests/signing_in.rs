@@ -75,7 +75,11 @@ pub(super) fn in_session(
     InSession { session_key: signer.verifier().as_bytes().to_vec(), call }
 }
 
-async fn login(warden: &Warden<Shared>, caller: Caller, wish: LoginWish) -> Result<LoginAnswer, Refused> {
+pub(super) async fn login(
+    warden: &Warden<Shared>,
+    caller: Caller,
+    wish: LoginWish,
+) -> Result<LoginAnswer, Refused> {
     ask(warden, caller, Method::WardenLogin, &LoginErrand { wish: Some(wish) }).await
 }
 

@@ -15,8 +15,8 @@ use super::*;
 pub(super) const OWNER: Caller = ANNA;
 pub(super) const CARL: Caller = Caller::Operator { uid: 1002 };
 pub(super) const DORA: Caller = Caller::Operator { uid: 1003 };
-const MINE: TenancyId = TenancyId([1; 16]);
-const OTHER: TenancyId = TenancyId([2; 16]);
+pub(super) const MINE: TenancyId = TenancyId([1; 16]);
+pub(super) const OTHER: TenancyId = TenancyId([2; 16]);
 
 impl House {
     /// Bert answers customers, Carl runs the network, Dora watches over data protection; all of them have just signed in.
@@ -30,7 +30,7 @@ impl House {
             let (name, role) = (name.to_owned(), role.to_owned());
             let person = NewPerson { name: name.clone(), title: String::new(), user: name.clone() };
             errand(&warden, OWNER, Wish::AddPerson(person)).await.unwrap();
-            errand(&warden, OWNER, Wish::GiveRole(RoleOf { person: name, role })).await.unwrap();
+            errand(&warden, OWNER, given(&name, &role)).await.unwrap();
         }
         let pin = KeyOf { person: "dora".to_owned(), key: dora().verifier().as_bytes().to_vec() };
         errand(&warden, OWNER, Wish::PinKey(pin)).await.unwrap();
@@ -97,6 +97,11 @@ pub(super) fn reads(purpose: &str, class: Class, case: u32, tenancies: &[Tenancy
         tenancies,
         ..wanted()
     }
+}
+
+/// A role for the whole house.
+pub(super) fn given(person: &str, role: &str) -> Wish {
+    Wish::GiveRole(RoleOf { person: person.into(), role: role.into(), ..RoleOf::default() })
 }
 
 pub(super) fn case_of(tenancy: TenancyId) -> Wish {
@@ -222,7 +227,7 @@ async fn the_owner_of_a_house_with_staff_looks_after_people_and_reads_nothing() 
     // and gives themselves nothing
     let anna = NewPerson { name: "anna".into(), title: String::new(), user: "anna".into() };
     errand(&warden, OWNER, Wish::AddPerson(anna)).await.unwrap();
-    let role = |role: &str| Wish::GiveRole(RoleOf { person: "anna".into(), role: role.into() });
+    let role = |role: &str| given("anna", role);
     let give = StaffErrand { wish: Some(role("administrator")) }.encode_to_vec();
     let outside = warden.call(root, Method::WardenStaff, give.into()).await;
     assert_eq!(code(outside), "needs", "root signs in as others do");
@@ -237,7 +242,7 @@ async fn the_owner_of_a_house_with_staff_looks_after_people_and_reads_nothing() 
 async fn two_duties_never_come_together_in_one_person_and_the_way_is_shown() {
     let house = House::new();
     let warden = house.with_staff().await;
-    let give = |person: &str, role: &str| Wish::GiveRole(RoleOf { person: person.into(), role: role.into() });
+    let give = given;
     let refused = errand(&warden, OWNER, give("bert", "operator")).await.unwrap_err();
     assert!(
         refused.message.contains("role `customer-service` -> purpose `bill-question` -> `ask-access`"),
@@ -338,7 +343,7 @@ async fn each_cell_of_the_matrix_is_what_the_warden_does() {
     let policies = policy::Policies::compile(catalogue.clone()).unwrap();
     for role in catalogue.roles.iter().filter(|(_, role)| !role.single_handed).map(|(name, _)| name) {
         let roles = [role.clone()];
-        let standing = crate::standing::Standing::seen("somebody", roles.to_vec(), None);
+        let standing = crate::standing::Standing::holding(&[(role, crate::staff::Bounds::EVERYWHERE)]);
         for action in Action::ALL.into_iter().filter(|action| !action.reaches_readings()) {
             let purposes: Vec<_> =
                 Purpose::ALL.into_iter().filter(|purpose| purpose.covers(action)).collect();

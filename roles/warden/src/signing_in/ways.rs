@@ -134,7 +134,8 @@ impl<R: Record> Inner<R> {
     ) -> Result<LoginAnswer, Refused> {
         let event = Event::new(now, ACTOR, Action::ReadAccess.name(), Outcome::Allowed);
         if asked.all {
-            let may = self.may(standing, &[Purpose::Administration, Purpose::Audit], Action::ReadAccess);
+            let lookers = [Purpose::Administration, Purpose::Audit, Purpose::Incident];
+            let may = self.may(standing, &lookers, Action::ReadAccess);
             if let Err(refused) = may {
                 return Err(self.deny(&standing.name, event, refused).await);
             }
@@ -163,7 +164,7 @@ impl<R: Record> Inner<R> {
         Ok(LoginAnswer { sessions, ways, ..LoginAnswer::default() })
     }
 
-    /// Ends one session, of one's own or by who looks after people; or all of one's own.
+    /// Ends one session, of one's own or by who looks after people or leads an incident; or all of one's own.
     async fn end_sessions(
         &self,
         standing: &Standing,
@@ -175,7 +176,8 @@ impl<R: Record> Inner<R> {
             [] => None,
             id => Some(SessionId(id.try_into().map_err(|_| malformed("session id has not 16 bytes"))?)),
         };
-        let may_all = self.may(standing, &[Purpose::Administration], Action::ManagePeople).is_ok();
+        let may_all = self.may(standing, &[Purpose::Administration], Action::ManagePeople).is_ok()
+            || self.may(standing, &[Purpose::Incident, Purpose::DataProtection], Action::EndAccess).is_ok();
         let mut held = self.desk.held.lock().await;
         let names: Vec<Name> = held.accounts.keys().cloned().collect();
         let own = |name: &Name| may_all || name.as_str() == standing.name;

@@ -4,7 +4,9 @@
 //! do; that is the policies' work. What is kept here ends by itself: roles that nobody gives again, access in time, emergencies.
 
 mod access;
+mod bounds;
 mod people;
+mod permission;
 mod record;
 mod state;
 
@@ -16,10 +18,12 @@ use journal::{Disk, Journal, JournalError, Options, Position};
 use prost::Message;
 
 pub(crate) use access::{Ask, Case, Glass, Shift};
+pub(crate) use bounds::{Bounds, ids};
 pub(crate) use people::{Held, Member, PRIVILEGED_ROLE_MS, ROLE_MS};
+pub(crate) use permission::Permission;
 pub(crate) use record::{
-    Approved, Asked, Assigned, Broken, CaseOpened, Ended, NewCatalogue, Person, Pinned, Record, Reviewed,
-    ShiftSet, Step, Taken, Used,
+    Approved, Asked, Assigned, Broken, CaseOpened, Ended, NewCatalogue, Permitted, Person, Pinned, Record,
+    Reviewed, ShiftSet, Step, Taken, Used,
 };
 pub(crate) use state::{NotDone, State};
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use base::UtcMillis;
 
+use super::bounds::Bounds;
+
 /// A role that reaches keys, people or the log is looked at again every quarter: 92 days, in milliseconds.
 pub(crate) const PRIVILEGED_ROLE_MS: i64 = 92 * DAY_MS;
 /// Any other every half year.
@@ -37,6 +39,8 @@ pub(crate) struct Held {
     pub(crate) until: UtcMillis,
     /// When it was used last, to the day.
     pub(crate) used: Option<UtcMillis>,
+    /// What it is given for.
+    pub(crate) bounds: Bounds,
 }
 
 impl Held {
@@ -49,8 +53,13 @@ impl Held {
 impl Member {
     /// The roles that count now.
     pub(crate) fn live_roles(&self, now: UtcMillis) -> impl Iterator<Item = &str> {
+        self.held_now(now).map(|(name, _)| name)
+    }
+
+    /// The same, each with how it is held.
+    pub(crate) fn held_now(&self, now: UtcMillis) -> impl Iterator<Item = (&str, &Held)> {
         let here = self.left.is_none();
         let live = self.roles.iter().filter(move |(_, held)| here && now < held.until);
-        live.map(|(name, _)| name.as_str())
+        live.map(|(name, held)| (name.as_str(), held))
     }
 }

@@ -10,7 +10,7 @@ pub(crate) struct Record {
     #[prost(string, tag = "2")]
     pub(crate) by: String,
     /// What.
-    #[prost(oneof = "Step", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19")]
+    #[prost(oneof = "Step", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 30, 31")]
     pub(crate) step: Option<Step>,
 }
 
@@ -68,6 +68,12 @@ pub(crate) enum Step {
     /// A shift was taken back or ended before its time.
     #[prost(uint32, tag = "19")]
     ShiftTaken(u32),
+    /// A customer permits a third party to read.
+    #[prost(message, tag = "30")]
+    Permitted(Permitted),
+    /// A permission was ended before its time.
+    #[prost(uint32, tag = "31")]
+    PermissionEnded(u32),
 }
 
 /// When somebody works or is on call.
@@ -118,6 +124,31 @@ pub(crate) struct Assigned {
     pub(crate) role: String,
     /// Until when it counts, unless it is given again.
     #[prost(sint64, tag = "3")]
+    pub(crate) until_ms: i64,
+    /// In these areas only; none for everywhere.
+    #[prost(string, repeated, tag = "4")]
+    pub(crate) areas: Vec<String>,
+    /// For these tenancies only (16 bytes each); none for all.
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub(crate) tenancies: Vec<Vec<u8>>,
+}
+
+/// What a customer permits.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Permitted {
+    #[prost(uint32, tag = "1")]
+    pub(crate) number: u32,
+    /// The third party.
+    #[prost(string, tag = "2")]
+    pub(crate) to: String,
+    /// Whose data (16 bytes each).
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub(crate) tenancies: Vec<Vec<u8>>,
+    /// `base::Class::code`.
+    #[prost(uint32, repeated, tag = "4")]
+    pub(crate) classes: Vec<u32>,
+    /// Until when, exclusive.
+    #[prost(sint64, tag = "5")]
     pub(crate) until_ms: i64,
 }
 

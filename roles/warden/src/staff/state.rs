@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Class, TenancyId, UtcMillis};
+use base::{Class, UtcMillis};
 use grant::is_name;
 use seal::sign::Verifier;
 
@@ -10,7 +10,9 @@ use super::access::{
     Ask, AskState, Case, GLASS_MS, Glass, LONGEST_ACCESS_MS, LONGEST_SHIFT_MS, PAST_SHIFTS_MS, Shift,
     USUAL_ACCESS_MS,
 };
+use super::bounds::{Bounds, ids};
 use super::people::{Held, Member};
+use super::permission::{LONGEST_PERMISSION_MS, MAX_OF_GIVER, Permission};
 use super::record::{Asked, Record, Step};
 
 /// People, open cases, waiting wishes: at most so many of each.
@@ -48,7 +50,7 @@ pub(crate) enum NotDone {
     #[error("the wish {0} is {1}; there is nothing to decide")]
     NotWaiting(u32, &'static str),
     /// Too long.
-    #[error("access lasts an hour at least and 14 days at most")]
+    #[error("access lasts 14 days at most, and ends after it begins")]
     TooLong,
     /// No such emergency.
     #[error("there is no emergency access {0}")]
@@ -68,6 +70,14 @@ pub(crate) enum NotDone {
     /// Ends before it begins, is over, or too long.
     #[error("a shift ends after it begins, is not over yet, and lasts 14 days at most")]
     BadShift,
+    /// No such permission, or none that lasts.
+    #[error("there is no permission {0} that lasts; `meterkeep permission list` shows them")]
+    NoPermission(u32),
+    /// Over before it begins, too long, of nothing, or one too many.
+    #[error(
+        "a permission is about 1 to 1000 tenancies and at least one class, ends within a year, and a customer gives 20 at most"
+    )]
+    BadPermission,
     /// Not held.
     #[error("`{0}` does not hold the role `{1}`")]
     NotHeld(String, String),
@@ -95,6 +105,8 @@ impl NotDone {
             Self::BadKey => "bad-key",
             Self::NoShift(_) => "no-shift",
             Self::BadShift => "bad-shift",
+            Self::NoPermission(_) => "no-permission",
+            Self::BadPermission => "bad-permission",
             Self::NotHeld(..) => "not-held",
             Self::TooMany => "too-many",
         }
@@ -109,6 +121,7 @@ pub(crate) struct State {
     pub(crate) asks: BTreeMap<u32, Ask>,
     pub(crate) glass: BTreeMap<u32, Glass>,
     pub(crate) shifts: BTreeMap<u32, Shift>,
+    pub(crate) permissions: BTreeMap<u32, Permission>,
     /// The number of the last shift, which may be forgotten.
     pub(crate) last_shift: u32,
     /// The house's own roles and purposes, in TOML; empty for the built-in ones.
@@ -198,7 +211,24 @@ impl State {
             Step::Left(name) if name == by => Err(NotDone::OneSelf),
             Step::Left(name) => self.member(name).map(drop),
             Step::Role(given) if given.person == by => Err(NotDone::OneSelf),
-            Step::Role(given) => self.member(&given.person).map(drop),
+            Step::Role(given) => {
+                // what it is given for was read before the step was made
+                Bounds::read(&given.areas, &given.tenancies)
+                    .map_err(|_| NotDone::CaseSize(given.tenancies.len()))?;
+                self.member(&given.person).map(drop)
+            }
+            Step::Permitted(permitted) if permitted.to == by => Err(NotDone::OneSelf),
+            Step::Permitted(permitted) => {
+                self.member(&permitted.to)?;
+                let lasts = permitted.until_ms.saturating_sub(now.0);
+                let given = self.permissions.values().filter(|p| p.by == by && p.lasts(now)).count();
+                let whole = (1..=LONGEST_PERMISSION_MS).contains(&lasts)
+                    && (1..=MAX_OF_CASE).contains(&permitted.tenancies.len())
+                    && !permitted.classes.is_empty()
+                    && given < MAX_OF_GIVER;
+                if whole { Ok(()) } else { Err(NotDone::BadPermission) }
+            }
+            Step::PermissionEnded(number) => self.lasting_permission(*number, now).map(drop),
             Step::Taken(taken) => {
                 let held = self.member(&taken.person)?.roles.contains_key(&taken.role);
                 if held { Ok(()) } else { Err(NotDone::NotHeld(taken.person.clone(), taken.role.clone())) }
@@ -302,6 +332,10 @@ impl State {
         next(&self.glass)
     }
 
+    pub(crate) fn next_permission(&self) -> u32 {
+        next(&self.permissions)
+    }
+
     pub(crate) const fn next_shift(&self) -> u32 {
         self.last_shift.saturating_add(1)
     }
@@ -345,8 +379,8 @@ impl State {
                 let roles = &mut self.people.get_mut(&given.person)?.roles;
                 let held = roles.get(&given.role);
                 let (since, used) = held.map_or((at, None), |held| (held.since, held.used));
-                let until = UtcMillis(given.until_ms);
-                roles.insert(given.role.clone(), Held { given_by: by, since, until, used });
+                let (until, bounds) = (UtcMillis(given.until_ms), Bounds::of(given)?);
+                roles.insert(given.role.clone(), Held { given_by: by, since, until, used, bounds });
             }
             Step::Taken(taken) => {
                 self.people.get_mut(&taken.person)?.roles.remove(&taken.role);
@@ -355,8 +389,7 @@ impl State {
                 self.people.get_mut(&used.person)?.roles.get_mut(&used.role)?.used = Some(at);
             }
             Step::Case(case) => {
-                let ids = case.tenancies.iter().map(|id| id.as_slice().try_into().ok().map(TenancyId));
-                let tenancies = ids.collect::<Option<BTreeSet<_>>>()?;
+                let tenancies = ids(&case.tenancies)?;
                 let reason = case.reason.clone();
                 self.cases.insert(case.number, Case { by, at, tenancies, reason, closed: None });
             }
@@ -395,6 +428,15 @@ impl State {
             Step::ShiftTaken(number) => {
                 self.shifts.remove(number)?;
             }
+            Step::Permitted(permitted) => {
+                let (to, tenancies) = (permitted.to.clone(), ids(&permitted.tenancies)?);
+                let class = |code: &u32| u8::try_from(*code).ok().and_then(Class::from_code);
+                let classes = permitted.classes.iter().map(class).collect::<Option<BTreeSet<_>>>()?;
+                let until = UtcMillis(permitted.until_ms);
+                let permission = Permission { by, to, at, tenancies, classes, until, ended: None };
+                self.permissions.insert(permitted.number, permission);
+            }
+            Step::PermissionEnded(number) => self.permissions.get_mut(number)?.ended = Some((by, at)),
             Step::Key(pinned) => {
                 self.people.get_mut(&pinned.person)?.key = Some(pinned.key.as_slice().try_into().ok()?);
             }

@@ -22,10 +22,7 @@ fn steps() -> Vec<(&'static str, Step)> {
     vec![
         ("root", Step::Person(person("anna"))),
         ("root", Step::Person(person("bo"))),
-        (
-            "root",
-            Step::Role(Assigned { person: "anna".into(), role: "customer-service".into(), until_ms: until }),
-        ),
+        ("root", Step::Role(role_until(until))),
         ("anna", Step::Case(case)),
         ("anna", Step::Ask(ask)),
     ]
@@ -48,6 +45,11 @@ fn apply(state: &mut State, by: &str, step: Step, now: UtcMillis) {
 fn approval(state: &State, now: UtcMillis) -> Step {
     let until_ms = State::access_until(state.waiting(1, now).unwrap(), now).0;
     Step::Approved(Approved { number: 1, until_ms })
+}
+
+fn role_until(until_ms: i64) -> Assigned {
+    let (person, role) = ("anna".to_owned(), "customer-service".to_owned());
+    Assigned { person, role, until_ms, ..Assigned::default() }
 }
 
 #[test]
@@ -79,9 +81,7 @@ fn a_role_that_nobody_gives_again_lapses_and_is_due_before() {
     let held = &state.people["anna"].roles["customer-service"];
     assert!(!held.is_due(end.plus(-15 * DAY)) && held.is_due(end.plus(-13 * DAY)) && !held.is_due(end));
     assert!(state.has_staff(NOW) && !state.has_staff(end), "then the owner is alone again");
-    let again =
-        Assigned { person: "anna".into(), role: "customer-service".into(), until_ms: end.plus(DAY).0 };
-    apply(&mut state, "root", Step::Role(again), NOW.plus(DAY));
+    apply(&mut state, "root", Step::Role(role_until(end.plus(DAY).0)), NOW.plus(DAY));
     assert_eq!(roles(&state, end), 1);
     assert_eq!(state.people["anna"].roles["customer-service"].since, NOW, "since when stays");
 }

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use base::{MeterId, UtcMillis};
+use base::{Area, MeterId, UtcMillis};
 
 use super::{BadRow, Did, Entry, UNPLACED};
-use crate::register::{MAX_CUSTOMER, MAX_PLACE, is_area};
+use crate::register::{MAX_CUSTOMER, MAX_PLACE};
 
 /// What the rows of a list are held against.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub(super) struct Meter {
 /// A place.
 #[derive(Debug, Default)]
 pub(super) struct PlaceState {
-    pub(super) area: Option<String>,
+    pub(super) area: Option<Area>,
     pub(super) chain: Vec<Segment>,
     /// When a meter was exchanged there last: nothing of the chain changes before.
     pub(super) exchanged: Option<i64>,
@@ -292,12 +292,6 @@ fn well_formed(entry: &Entry) -> Result<(), BadRow> {
         return bad(
             "place",
             format!("`{shown_place}` is the house's own word for meters without a place; name the real one"),
-        );
-    }
-    if let Some(area) = entry.area.as_deref().filter(|area| !is_area(area)) {
-        return bad(
-            "area",
-            format!("the area `{}` must be one word of letters, digits, `-`, `_` and `.`", shown(area)),
         );
     }
     if let Some(customer) = entry.customer.as_deref().filter(|c| !text(c, MAX_CUSTOMER)) {

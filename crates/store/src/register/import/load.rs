@@ -10,6 +10,7 @@ use super::Entry;
 use super::judge::{Meter, Model, PlaceState, Segment};
 use crate::StoreError;
 use crate::convert::unsigned;
+use crate::register::query::area_of;
 
 pub(super) async fn load(connection: &mut SqliteConnection, entries: &[Entry]) -> Result<Model, StoreError> {
     let mut model = Model::default();
@@ -65,7 +66,7 @@ pub(super) async fn load(connection: &mut SqliteConnection, entries: &[Entry]) -
         let exchanged = last.get(&reference).copied();
         let place = places.entry(reference).or_default();
         place.exchanged = exchanged;
-        place.area = row.try_get("area")?;
+        place.area = area_of(row.try_get("area")?)?;
         place.chain.push(Segment {
             from: row.try_get("from_ms")?,
             until: row.try_get("until_ms")?,

@@ -7,7 +7,7 @@ mod judge;
 mod load;
 mod write;
 
-use base::{Resolution, UtcMillis};
+use base::{Area, Resolution, UtcMillis};
 
 pub(super) use judge::is_unplaced;
 
@@ -25,7 +25,7 @@ pub struct Entry {
     /// The reference of the place where it hangs.
     pub place: String,
     /// The place's area.
-    pub area: Option<String>,
+    pub area: Option<Area>,
     /// The utility's number of who lives there.
     pub customer: Option<String>,
     /// Since when they do.
@@ -124,7 +124,12 @@ impl Change<'_> {
             Rows::Whole => judged.iter().all(Result::is_ok),
             Rows::SkipBad => true,
         };
-        let (spans, moves) = if wanted { self.write(entries, acts, now).await? } else { Default::default() };
+        if !wanted {
+            return Ok(Imported { rows: judged, ..Imported::default() });
+        }
+        let (spans, moves) = self.write(entries, acts, now).await?;
+        let said = entries.iter().filter(|entry| entry.area.is_some()).map(|entry| entry.place.as_str());
+        self.zone(said).await?;
         Ok(Imported { rows: judged, spans, moves })
     }
 }

@@ -75,7 +75,7 @@ impl Change<'_> {
         let (from, until) = (entry.from.unwrap_or(UtcMillis(0)), entry.until.unwrap_or(UtcMillis(0)));
         match act {
             Act::Place(_) => Ok(()),
-            Act::Area(_) => self.set_area(place, entry.area.as_deref()).await,
+            Act::Area(_) => self.set_area(place, entry.area.as_ref()).await,
             Act::Meter(_) => {
                 let meter = NewMeter {
                     address: entry.address,
