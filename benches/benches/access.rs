@@ -82,6 +82,7 @@ impl Utility {
         let case_covers = self.cases.get(&(meter % 2000)).is_some_and(|case| case.contains(&tenancy));
         Question {
             asker: Asker {
+                bounded: Vec::new(),
                 name: name.clone(),
                 roles: roles.clone(),
                 here: true,

@@ -20,9 +20,9 @@ use crate::scene::Scene;
 use crate::signing::{ORIGIN, Session, passkey, sign_in};
 
 /// Users that every Debian has, and a group for all of them.
-pub(crate) const USERS: [&str; 15] = [
+pub(crate) const USERS: [&str; 17] = [
     "daemon", "bin", "sys", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup",
-    "list", "irc", "sync",
+    "list", "irc", "sync", "_apt", "nobody",
 ];
 const GROUP: &str = "nogroup";
 /// Set by `cargo xtask day`: then each command is shown with what it said.
@@ -139,11 +139,16 @@ impl Crowd {
 
     /// Makes somebody one of the house's people, with a role. They sign in as soon as they can reach the house.
     pub(crate) fn name(&self, person: &str, user: &str, role: &str) {
+        self.name_for(person, user, role, &[]);
+    }
+
+    /// The same, with a role that is given for some areas or tenancies.
+    pub(crate) fn name_for(&self, person: &str, user: &str, role: &str, bounds: &[&str]) {
         if self.sessions.borrow().is_empty() {
             self.signs_in("root", "root");
         }
         let _ = self.owner("people add", &[person, "--user", user]).good();
-        let _ = self.owner("people give", &[person, role]).good();
+        let _ = self.owner("people give", &[&[person, role], bounds].concat()).good();
         self.named.borrow_mut().push((person.to_owned(), user.to_owned()));
         self.names.borrow_mut().insert(user.to_owned(), person.to_owned());
         if self.open {

@@ -77,8 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         Command::Give(args) => {
             let classes = args.classes.iter().filter_map(|name| Class::from_name(name));
             let classes = classes.map(|class| u32::from(class.code())).collect();
-            let (to, tenancies, until_ms) =
-                (args.to.clone(), tenancies(&args.tenancies)?, args.until.0.0);
+            let (to, tenancies, until_ms) = (args.to.clone(), tenancies(&args.tenancies)?, args.until.0.0);
             errand(&args.house, Wish::Permit(NewPermission { to, tenancies, classes, until_ms }))
         }
         Command::End(args) => errand(&args.house, Wish::EndPermission(args.number)),

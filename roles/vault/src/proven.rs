@@ -90,7 +90,7 @@ impl Vault {
         let refused: Vec<&'static str> = {
             let content = self.table.read();
             let judged = series.iter().map(|s| {
-                let area = content.tenancies.area(s.meter);
+                let area = content.area(s.meter);
                 let permitted = recorded.permits(s.tenancy, s.class, s.month, area);
                 permitted.map_or_else(|e| e.code(), |()| beyond_health(&recorded, s, now))
             });

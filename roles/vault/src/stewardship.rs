@@ -88,8 +88,7 @@ impl Vault {
             }
             for s in &series {
                 let strange = job.is_strange_to(s, latest);
-                let permitted =
-                    recorded.permits(s.tenancy, s.class, s.month, content.tenancies.area(s.meter));
+                let permitted = recorded.permits(s.tenancy, s.class, s.month, content.area(s.meter));
                 let refused = match (strange, permitted) {
                     ("", Ok(())) => match content.key_of_any_month(s.meter, s.tenancy, s.class, s.month) {
                         Ok(key) => {

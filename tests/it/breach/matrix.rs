@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 use wire::archive::{Asked, ImportKeys, ListMeters, ReadingsQuery, RegisterChange};
 use wire::custody::{Carried, Errand, Look};
 use wire::staff::{
-    ApproveAsk, EndAsk, KeyOf, LookStaff, NewAsk, NewCase, NewPerson, NewRoles, ReviewEmergency, StaffAnswer,
-    StaffErrand, WhatAsked, Wish,
+    ApproveAsk, EndAsk, KeyOf, LookStaff, NewAsk, NewCase, NewPermission, NewPerson, NewRoles,
+    ReviewEmergency, StaffAnswer, StaffErrand, WhatAsked, Wish,
 };
 use wire::warden::{GrantRequest, Granted, RevokeCollector, TokenRequest};
 use wire::{Message as _, Method, Room};
@@ -31,6 +31,8 @@ struct Cast {
     keys: BTreeMap<String, Signer>,
     house: [u8; 32],
     tenancy: Vec<u8>,
+    /// A day on which what is permitted has ended.
+    later: UtcMillis,
     /// An open case that is about that tenancy, once there is one.
     case: u32,
     made: u32,
@@ -123,11 +125,17 @@ impl Cast {
             let errand = (purpose, action);
             let case = self.case;
             match self.under_a_grant(role, errand, Some(class), 0) {
+                // who holds a role for what is theirs was asked for nothing else
+                Ok(()) if purpose == Purpose::OwnData => return "own",
                 Ok(()) => return "open",
                 Err(code) => refusals.push(code),
             }
             if case == 0 {
                 continue;
+            }
+            match self.by_permission(role, errand, class) {
+                Ok(()) => return "permitted",
+                Err(code) => refusals.push(code),
             }
             match self.under_a_grant(role, errand, Some(class), case) {
                 Ok(()) => return "case",
@@ -157,6 +165,28 @@ impl Cast {
         wished(self.of(operator), Wish::End(end)).unwrap();
         assert!(self.under_a_grant(role, errand, Some(class), case).is_err(), "{role}: it has ended");
         done
+    }
+
+    fn by_permission(&mut self, role: &str, errand: (Purpose, Action), class: Class) -> Result<(), String> {
+        if errand.0 != Purpose::ByPermission {
+            return Err("needs".to_owned());
+        }
+        let number = match self.permits("customer", role, class) {
+            Ok(number) => number,
+            // nobody can permit anything to who is no third party
+            Err(code) if code == "no-third-party" => return Err("other-role".to_owned()),
+            Err(code) => return Err(code),
+        };
+        let done = self.under_a_grant(role, errand, Some(class), 0);
+        wished(self.of("customer"), Wish::EndPermission(number)).unwrap();
+        assert!(self.under_a_grant(role, errand, Some(class), 0).is_err(), "{role}: it has ended");
+        done
+    }
+
+    fn permits(&mut self, customer: &str, to: &str, class: Class) -> Result<u32, String> {
+        let (classes, until_ms) = (vec![u32::from(class.code())], self.later.0);
+        let wish = NewPermission { to: to.to_owned(), tenancies: Vec::new(), classes, until_ms };
+        wished(self.of(customer), Wish::Permit(wish)).map(|answer| answer.number)
     }
 
     fn asks(&mut self, role: &str, purpose: Purpose, class: Class) -> Result<u32, String> {
@@ -227,6 +257,12 @@ impl Cast {
                     .map(drop);
             }
             Action::ApproveAccess => return self.approve(role),
+            Action::EndAccess => return self.end(role),
+            Action::Permit => {
+                let to = if self.is_played("third-party") { "third-party" } else { "nobody" };
+                let number = self.permits(role, to, Class::Daily)?;
+                return wished(self.of(role), Wish::EndPermission(number)).map(drop);
+            }
             Action::BreakGlass => {
                 let number = wished(self.of(role), Wish::Emergency("burst pipe".to_owned()))?.number;
                 if self.is_played("data-protection-officer") {
@@ -271,6 +307,20 @@ impl Cast {
         let done = self.agrees(role, Wish::Approve(ApproveAsk { number, line }));
         if self.is_played(asker) {
             wished(self.of(asker), Wish::End(EndAsk { number, reason: "not needed".to_owned() })).unwrap();
+        }
+        done
+    }
+
+    /// Somebody else's wish ends before it is answered.
+    fn end(&mut self, role: &str) -> Result<(), String> {
+        let asker = "customer-service";
+        let own = role == asker || !self.is_played(asker);
+        let number = if own { 1000 } else { self.asks(asker, Purpose::BillQuestion, Class::Fine).unwrap() };
+        let reason = "not needed".to_owned();
+        let done = wished(self.of(role), Wish::End(EndAsk { number, reason })).map(drop);
+        if !own && done.is_err() {
+            let end = EndAsk { number, reason: "not needed".to_owned() };
+            wished(self.of(asker), Wish::End(end)).unwrap();
         }
         done
     }
@@ -326,8 +376,17 @@ fn everybody_gets_as_far_as_the_matrix_says_and_no_further() {
     let owner = ("owner".to_owned(), crowd.relay("root"));
     let warden = crowd.scene.house.layout.verifier(Room::Warden).unwrap();
     let house = grant::act::house_of(warden.as_bytes());
-    let mut cast =
-        Cast { crowd, relays: [owner].into(), keys: BTreeMap::new(), house, tenancy, case: 0, made: 0 };
+    let later = UtcMillis::now().plus(86_400_000);
+    let mut cast = Cast {
+        crowd,
+        relays: [owner].into(),
+        keys: BTreeMap::new(),
+        house,
+        tenancy,
+        later,
+        case: 0,
+        made: 0,
+    };
 
     // whoever set the house up, as long as they are alone
     let mut cells: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -338,7 +397,9 @@ fn everybody_gets_as_far_as_the_matrix_says_and_no_further() {
     let others: Vec<&String> = roles.iter().filter(|role| *role != "owner").collect();
     assert!(others.len() <= USERS.len(), "more roles than users to play them");
     for (role, user) in others.iter().zip(USERS) {
-        cast.crowd.name(role, user, role);
+        let own = hex::encode(&cast.tenancy);
+        let bounds: &[&str] = if *role == "customer" { &["--tenancy", &own] } else { &[] };
+        cast.crowd.name_for(role, user, role, bounds);
     }
     for (role, user) in others.iter().zip(USERS) {
         let relay = cast.crowd.relay(user);

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base::{BatchPosition, BatchSeq, Class, CollectorId, Epoch, Month, Secret, TenancyId};
-use grant::{Event, Grant, Outcome, Purpose, Scope, Tenancies, check_receipt, check_request};
+use grant::{Areas, Event, Grant, Outcome, Purpose, Scope, Tenancies, check_receipt, check_request};
 use prost::Message;
 use recorder::memory::{Behaviour, MemoryLedger};
 use recorder::{Entry, NotRecorded};
@@ -97,7 +97,7 @@ impl Vault for CheckingVault {
         for s in &q.series {
             let tenancy = TenancyId(s.tenancy.as_slice().try_into().unwrap());
             let class = Class::from_code(u8::try_from(s.class).unwrap()).unwrap();
-            let permitted = recorded.permits(tenancy, class, Month::from_number(s.month));
+            let permitted = recorded.permits(tenancy, class, Month::from_number(s.month), None);
             if permitted.is_err() || withheld == Some(s.meter) {
                 answer.refused.push("rate-limited".to_owned());
             } else {
@@ -236,6 +236,7 @@ impl House {
                 first_month: Month::from_number(month - 3),
                 last_month: Month::from_number(month),
                 tenancies: Tenancies::All,
+                areas: Areas::All,
             },
             not_before: now(),
             until: now().plus(600_000),

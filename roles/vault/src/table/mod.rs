@@ -406,6 +406,11 @@ impl Content {
         Ok(())
     }
 
+    /// Where a meter lies.
+    pub(crate) fn area(&self, meter: MeterId) -> Option<&Area> {
+        self.tenancies.area(meter)
+    }
+
     /// The number of the newest delivery; 0 before the first, as for keys of earlier editions.
     fn delivery(&self) -> u32 {
         u32::try_from(self.deliveries.len()).unwrap_or(u32::MAX)

@@ -19,7 +19,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use base::{BatchPosition, Class, Month, SecretBytes, UtcMillis};
-use grant::{Action, DataSpan, Event, Grant, Head, Outcome, Purpose, Receipt, Scope, Tenancies, event_hash};
+use grant::{
+    Action, Areas, DataSpan, Event, Grant, Head, Outcome, Purpose, Receipt, Scope, Tenancies, event_hash,
+};
 use house::{Counters, Layout};
 use journal::Disk;
 use journal::faulty::FaultyDisk;
@@ -30,8 +32,8 @@ use sha2::{Digest, Sha256};
 use wire::Room;
 use wire::archive::NewMeter;
 use wire::vault::{
-    Committed, DecryptFrames, Decrypted, ImportKeys, KEY_LIST_INFO, KeyItem, KeyList, Tenancy, TenancySpan,
-    Verdict,
+    Committed, DecryptFrames, Decrypted, ImportKeys, KEY_LIST_INFO, KeyItem, KeyList, MeterArea, Tenancy,
+    TenancySpan, Verdict,
 };
 
 use crate::ceilings::Caps;
@@ -117,6 +119,7 @@ impl House {
                 first_month: month("2026-10"),
                 last_month: month("2026-12"),
                 tenancies: Tenancies::All,
+                areas: Areas::All,
             },
             not_before: NOW.plus(-HOUR),
             until: NOW.plus(HOUR),
@@ -171,9 +174,15 @@ impl House {
     }
 
     fn tell(&self, spans: &[TenancySpan]) -> Result<(), Failure> {
+        self.told(spans, &[])
+    }
+
+    fn told(&self, spans: &[TenancySpan], areas: &[(u32, &str)]) -> Result<(), Failure> {
         let grant = self.grant(Purpose::Register, Action::ChangeRegister);
         let (request, event, receipt) = self.asked(&grant, Action::ChangeRegister, Vec::new());
-        self.vault().tenancy(&Tenancy { request, event, receipt, spans: spans.to_vec() }, NOW)
+        let area = |(meter, area): &(u32, &str)| MeterArea { meter: *meter, area: (*area).to_owned() };
+        let (spans, areas) = (spans.to_vec(), areas.iter().map(area).collect());
+        self.vault().tenancy(&Tenancy { request, event, receipt, spans, areas }, NOW)
     }
 
     fn decrypt(&self, at: BatchPosition, frames: &[Vec<u8>]) -> (Vec<Verdict>, Decrypted) {

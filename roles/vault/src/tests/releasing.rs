@@ -188,11 +188,14 @@ fn tenancies_are_taken_all_or_none_and_only_from_the_register() {
     let grant = house.grant(Purpose::Operations, Action::ReadReadings);
     let (request, event, receipt) = house.asked(&grant, Action::ReadReadings, vec![]);
     let spans = vec![span(B, 3, "2026-11-01", None)];
-    assert_eq!(code(house.vault().tenancy(&Tenancy { request, event, receipt, spans }, NOW)), "other-action");
+    assert_eq!(
+        code(house.vault().tenancy(&Tenancy { request, event, receipt, spans, areas: Vec::new() }, NOW)),
+        "other-action"
+    );
     let import = house.grant(Purpose::KeyImport, Action::ImportKeys);
     let (request, event, receipt) = house.asked(&import, Action::ImportKeys, vec![]);
     let spans = vec![span(B, 3, "2026-11-01", None)];
-    house.vault().tenancy(&Tenancy { request, event, receipt, spans }, NOW).unwrap();
+    house.vault().tenancy(&Tenancy { request, event, receipt, spans, areas: Vec::new() }, NOW).unwrap();
     assert_eq!(sealing(&house, &[series(B, 3, Class::Daily, "2026-11")]).refused, [""]);
 }
 
@@ -236,4 +239,36 @@ fn an_archive_that_asks_for_tenancies_outside_the_grant_gets_none_of_their_keys(
     let given = house.vault().release_keys(&question, NOW).unwrap();
     assert_eq!(given.refused, ["", "not-in-scope"]);
     assert_eq!(given.keys.len(), 32, "the one that was granted, and nothing of the other");
+}
+
+#[test]
+fn a_grant_for_an_area_opens_the_meters_that_lie_there_and_the_vault_knows_itself_which_those_are() {
+    let mut house = settled();
+    sealing(&house, &[series(A, 2, Class::Daily, "2026-11"), series(B, 1, Class::Daily, "2026-11")]);
+    let ask = |house: &House, areas: &[&str]| {
+        let grant = house.grant(Purpose::NetworkAnalysis, Action::ReadReadings);
+        let areas = Areas::Only(areas.iter().map(|area| area.parse().unwrap()).collect());
+        let grant = Grant { scope: Scope { areas, ..grant.scope.clone() }, ..grant };
+        let (request, event, receipt) = house.asked(&grant, Action::ReadReadings, vec![]);
+        let series = vec![series(A, 2, Class::Daily, "2026-11"), series(B, 1, Class::Daily, "2026-11")];
+        let given =
+            house.vault().release_keys(&ReleaseKeys { request, event, receipt, series }, NOW).unwrap();
+        assert_eq!(given.keys.len(), 32 * given.refused.iter().filter(|why| why.is_empty()).count());
+        given.refused
+    };
+    let (no, yes) = ("not-in-scope", "");
+    // of whose meters nobody said where they lie, no area's role reads
+    assert_eq!(ask(&house, &["Nord", "Vest"]), [no, no]);
+    house.told(&[], &[(2, "Nord"), (1, "Vest")]).unwrap();
+    assert_eq!(ask(&house, &["Nord"]), [yes, no]);
+    assert_eq!(ask(&house, &["Vest", "Nord"]), [yes, yes]);
+    assert_eq!(ask(&house, &["nord"]), [no, no]);
+    assert_eq!(ask(&house, &[]), [no, no], "a grant for no area is not one for all");
+    // it outlives the vault, the place that was said last counts, and none is one, too
+    house.told(&[], &[(2, "Vest"), (1, "")]).unwrap();
+    house.restart();
+    assert_eq!(ask(&house, &["Nord"]), [no, no]);
+    assert_eq!(ask(&house, &["Vest"]), [yes, no]);
+    assert_eq!(code(house.told(&[], &[(2, "Nord 3")])), "malformed");
+    assert_eq!(ask(&house, &["Vest"]), [yes, no]);
 }

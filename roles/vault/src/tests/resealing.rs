@@ -43,6 +43,7 @@ impl House {
             first_month: month("2026-10"),
             last_month: month("2026-11"),
             tenancies: Tenancies::Only([A, B].into()),
+            areas: Areas::All,
         };
         Grant { role: "steward".to_owned(), scope, ..self.grant(Purpose::Stewardship, Action::Reseal) }
     }
