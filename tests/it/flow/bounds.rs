@@ -74,7 +74,11 @@ fn a_customer_sees_their_own_lets_a_third_party_read_it_and_ends_that() {
 
     for class in ["fine", "daily", "billing"] {
         let mine = ["--purpose", "own-data", "--class", class];
-        assert_eq!(crowd.meters(CUSTOMER, &mine).into_iter().collect::<Vec<_>>(), std::slice::from_ref(&meter), "{class}");
+        assert_eq!(
+            crowd.meters(CUSTOMER, &mine).into_iter().collect::<Vec<_>>(),
+            std::slice::from_ref(&meter),
+            "{class}"
+        );
     }
     crowd.refused(CUSTOMER, "readings", &["--latest"], "no role of theirs has the purpose `operations`");
     let permitted = ["--purpose", "by-permission"];
