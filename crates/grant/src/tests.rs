@@ -522,5 +522,5 @@ proptest! {
 #[test]
 fn how_long_what_is_signed_counts_is_as_the_manual_says() {
     assert_eq!((crate::MAX_REQUEST_AGE_MS, crate::CLOCK_SKEW_MS), (300_000, 30_000));
-    assert_eq!(crate::MAX_GRANT_LIFE_MS, 86_400_000);
+    assert_eq!((crate::MAX_RECEIPT_AGE_MS, crate::MAX_GRANT_LIFE_MS), (300_000, 86_400_000));
 }
