@@ -9,6 +9,7 @@ mod approve;
 mod backup;
 mod collect;
 mod collectors;
+mod contacts;
 mod custody;
 mod decode;
 mod demo;
@@ -68,6 +69,7 @@ enum Command {
     Register(register::Args),
     People(people::Args),
     Access(access::Args),
+    Contacts(contacts::Args),
     Roles(roles::Args),
     Approve(approve::Args),
     Readings(readings::Args),
@@ -104,6 +106,7 @@ fn main() -> ExitCode {
         Command::Register(args) => register::run(&args),
         Command::People(args) => people::run(&args),
         Command::Access(args) => access::run(&args),
+        Command::Contacts(args) => contacts::run(&args),
         Command::Roles(args) => roles::run(&args),
         Command::Approve(args) => approve::run(&args),
         Command::Readings(args) => readings::run(&args),

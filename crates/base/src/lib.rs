@@ -2,6 +2,7 @@
 
 mod address;
 mod class;
+mod contact;
 mod decimal;
 mod ids;
 mod obis;
@@ -13,6 +14,7 @@ mod unit;
 
 pub use address::{AddressError, MeterAddress};
 pub use class::{Class, Resolution};
+pub use contact::{Contact, ContactError};
 pub use decimal::{Decimal, DecimalError};
 pub use ids::{BatchPosition, BatchSeq, CollectorId, Epoch, IdError, MeterId, TenancyId};
 pub use obis::{Obis, ObisError};

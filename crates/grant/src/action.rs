@@ -9,6 +9,8 @@ pub enum Action {
     ReadHeld,
     /// See how meters are: when each was heard last, its status, battery and errors, but not what it measured.
     ReadHealth,
+    /// See the names of those whose tenancies the scope names, and how they are reached.
+    ReadContacts,
     /// Hand meter keys, sealed, to the vault.
     ImportKeys,
     /// Add meters, report moves, set policies.
@@ -43,10 +45,11 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ReadReadings,
         Self::ReadHeld,
         Self::ReadHealth,
+        Self::ReadContacts,
         Self::ImportKeys,
         Self::ChangeRegister,
         Self::KeepKeys,
@@ -71,6 +74,7 @@ impl Action {
             Self::ReadReadings => "read-readings",
             Self::ReadHeld => "read-held",
             Self::ReadHealth => "read-health",
+            Self::ReadContacts => "read-contacts",
             Self::ImportKeys => "import-keys",
             Self::ChangeRegister => "change-register",
             Self::KeepKeys => "keep-keys",
@@ -104,6 +108,7 @@ impl Action {
             Self::ReadReadings
                 | Self::ReadHeld
                 | Self::ReadHealth
+                | Self::ReadContacts
                 | Self::ImportKeys
                 | Self::ChangeRegister
                 | Self::KeepKeys
@@ -115,6 +120,12 @@ impl Action {
     #[must_use]
     pub const fn reaches_readings(self) -> bool {
         matches!(self, Self::ReadReadings | Self::ReadHeld | Self::ReadHealth)
+    }
+
+    /// Whether it reaches names and contacts: they have no class, and a grant for them opens nothing else.
+    #[must_use]
+    pub const fn reaches_contacts(self) -> bool {
+        matches!(self, Self::ReadContacts)
     }
 }
 
@@ -168,6 +179,8 @@ pub enum Purpose {
     Administration,
     /// Watching over the rights of data subjects (GDPR Art. 39).
     DataProtection,
+    /// Telling those concerned what happened to their data (GDPR Art. 34).
+    Notification,
     /// Checking that all of this is kept to.
     Audit,
     /// Jobs of the steward on stored readings. No person acts for it.
@@ -176,7 +189,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Operations,
         Self::FieldService,
         Self::LegalClaim,
@@ -192,6 +205,7 @@ impl Purpose {
         Self::Supervision,
         Self::Administration,
         Self::DataProtection,
+        Self::Notification,
         Self::Audit,
         Self::Stewardship,
     ];
@@ -215,6 +229,7 @@ impl Purpose {
             Self::Supervision => "supervision",
             Self::Administration => "administration",
             Self::DataProtection => "data-protection",
+            Self::Notification => "notification",
             Self::Audit => "audit",
             Self::Stewardship => "stewardship",
         }
@@ -237,7 +252,9 @@ impl Purpose {
             Self::Register => &[Action::ChangeRegister],
             Self::KeyCustody => &[Action::KeepKeys],
             Self::Collectors => &[Action::EnrolCollector, Action::RevokeCollector],
-            Self::BillQuestion => &[Action::ReadReadings, Action::OpenCase, Action::AskAccess],
+            Self::BillQuestion => {
+                &[Action::ReadReadings, Action::ReadContacts, Action::OpenCase, Action::AskAccess]
+            }
             Self::Billing => &[Action::ReadReadings],
             Self::LeakAnalysis => &[Action::ReadReadings, Action::OpenCase, Action::AskAccess],
             Self::NetworkAnalysis => &[Action::ReadReadings],
@@ -245,6 +262,7 @@ impl Purpose {
             Self::Supervision => &[Action::ApproveAccess, Action::ReadAccess],
             Self::Administration => &[Action::ManagePeople, Action::ManageRoles, Action::ReadAccess],
             Self::DataProtection => &[Action::ReviewBreakGlass, Action::ApproveRoles, Action::ReadAccess],
+            Self::Notification => &[Action::ReadContacts],
             Self::Audit => &[Action::ReadAccess],
             Self::Stewardship => &[Action::Reseal],
         }

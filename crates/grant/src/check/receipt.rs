@@ -9,7 +9,7 @@ use crate::event::event_hash;
 use crate::message::{ReceiptBody, SignedReceipt};
 use crate::request::CLOCK_SKEW_MS;
 use crate::shape::{ShapeError, array, decode};
-use crate::{Event, Outcome, Receipt, Request, ScopeError};
+use crate::{Event, Outcome, Receipt, Request, ScopeError, Tenancies};
 
 /// A receipt older than this opens nothing: five minutes, in milliseconds.
 pub const MAX_RECEIPT_AGE_MS: i64 = 5 * 60 * 1000;
@@ -108,6 +108,19 @@ impl Recorded {
                 recorded: recorded.map_or_else(|| "no data".to_owned(), |d| d.to_string()),
                 asked: format!("`{}` of {month}", class.name()),
             }),
+        }
+    }
+}
+
+impl Recorded {
+    /// Whether the grant reaches a tenancy's contact, which has neither class nor month.
+    ///
+    /// # Errors
+    /// That it does not.
+    pub fn permits_contact(&self, tenancy: TenancyId) -> Result<(), ScopeError> {
+        match &self.request.grant.scope.tenancies {
+            Tenancies::Only(list) if !list.contains(&tenancy) => Err(ScopeError::Tenancy { asked: tenancy }),
+            Tenancies::All | Tenancies::Only(_) => Ok(()),
         }
     }
 }

@@ -58,7 +58,7 @@ async fn a_dropped_change_is_undone_but_its_ids_stay_burnt() {
     change.commit().await.unwrap();
     assert_eq!(
         register.size().await.unwrap(),
-        RegisterSize { meters: 1, places: 1, tenancies: 1, customers: 0 }
+        RegisterSize { meters: 1, places: 1, tenancies: 1, customers: 0, contacts: 0 }
     );
 }
 
