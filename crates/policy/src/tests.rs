@@ -74,7 +74,8 @@ fn names_are_for_a_case_or_for_telling_those_concerned_and_for_nobody_else() {
     assert_eq!(house.why(&of_case(Facts { restricted: true, ..CASE })), Reason::Restricted);
     assert!(house.decide(&ask("data-protection-officer", Purpose::Notification, NOTHING)).allowed);
     for (role, held) in &house.catalogue().roles {
-        let reach = Purpose::ALL.map(|p| house.reach(&[role.clone()], p, Action::ReadContacts, None));
+        let reach =
+            Purpose::ALL.map(|p| house.reach(std::slice::from_ref(role), p, Action::ReadContacts, None));
         let furthest = reach.into_iter().max().unwrap_or(Reach::Closed);
         let expected = match role.as_str() {
             "customer-service" => Reach::Case,
