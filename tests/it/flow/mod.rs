@@ -1,6 +1,7 @@
 //! The way of a telegram to a person who reads it.
 
 mod backup;
+mod contacts;
 mod containers;
 mod electricity;
 mod erasure;
