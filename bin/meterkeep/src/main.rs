@@ -9,6 +9,7 @@ mod approve;
 mod backup;
 mod collect;
 mod collectors;
+mod contacts;
 mod custody;
 mod decode;
 mod demo;
@@ -70,6 +71,7 @@ enum Command {
     People(people::Args),
     Access(access::Args),
     Permission(permission::Args),
+    Contacts(contacts::Args),
     Roles(roles::Args),
     Approve(approve::Args),
     Readings(readings::Args),
@@ -107,6 +109,7 @@ fn main() -> ExitCode {
         Command::People(args) => people::run(&args),
         Command::Access(args) => access::run(&args),
         Command::Permission(args) => permission::run(&args),
+        Command::Contacts(args) => contacts::run(&args),
         Command::Roles(args) => roles::run(&args),
         Command::Approve(args) => approve::run(&args),
         Command::Readings(args) => readings::run(&args),

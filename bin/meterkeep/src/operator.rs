@@ -9,7 +9,7 @@ use grant::{Action, Purpose};
 use house::Layout;
 use link::{CallError, Client, Target, Trust};
 use seal::sign::Signer;
-use wire::archive::Asked;
+use wire::contact::AskedBeside;
 use wire::custody::{Carried, Errand, ErrandAnswer};
 use wire::health::{Health, HealthRequest};
 use wire::login::{InSession, SessionCall};
@@ -43,6 +43,8 @@ pub(crate) struct Reach {
     pub last_month: Option<Month>,
     /// The open case that it is for; 0 for none.
     pub case: u32,
+    /// Whose; empty for all, or for those of the case.
+    pub tenancies: Vec<Vec<u8>>,
 }
 
 impl Operator {
@@ -132,10 +134,22 @@ impl Operator {
     /// call.
     pub(crate) async fn ask<Q: Message, A: Message + Default>(
         &self,
+        errand: (Purpose, Action),
+        reach: &Reach,
+        method: Method,
+        body: &Q,
+    ) -> Result<A, Problem> {
+        self.ask_beside(errand, reach, method, body, Vec::new()).await
+    }
+
+    /// The same with names and contacts beside the request, encoded `wire::contact::Contacts`; the body holds their digest.
+    pub(crate) async fn ask_beside<Q: Message, A: Message + Default>(
+        &self,
         (purpose, action): (Purpose, Action),
         reach: &Reach,
         method: Method,
         body: &Q,
+        contacts: Vec<u8>,
     ) -> Result<A, Problem> {
         let fresh = Signer::generate().map_err(Problem::during("cannot make a session key"))?;
         let session = self.session.as_ref().map_or(&fresh, |session| &session.signer);
@@ -147,13 +161,13 @@ impl Operator {
             classes: reach.classes.iter().map(|c| u32::from(c.code())).collect(),
             first_month: month(reach.first_month),
             last_month: month(reach.last_month),
-            tenancies: Vec::new(),
+            tenancies: reach.tenancies.clone(),
             case: reach.case,
         };
         let granted: Granted = self.call(Method::WardenGrant, Room::Warden, &wish).await?;
         let request =
             grant::sign_request(&granted.grant, action, body.encode_to_vec(), UtcMillis::now(), session)
                 .map_err(Problem::during("cannot sign the request"))?;
-        self.call(method, Room::Archive, &Asked { request }).await
+        self.call(method, Room::Archive, &AskedBeside { request, contacts }).await
     }
 }

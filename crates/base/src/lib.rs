@@ -3,6 +3,7 @@
 mod address;
 mod area;
 mod class;
+mod contact;
 mod decimal;
 mod ids;
 mod obis;
@@ -15,6 +16,7 @@ mod unit;
 pub use address::{AddressError, MeterAddress};
 pub use area::{Area, AreaError, MAX_AREA};
 pub use class::{Class, Resolution};
+pub use contact::{Contact, ContactError};
 pub use decimal::{Decimal, DecimalError};
 pub use ids::{BatchPosition, BatchSeq, CollectorId, Epoch, IdError, MeterId, TenancyId};
 pub use obis::{Obis, ObisError};

@@ -9,6 +9,8 @@ pub enum Action {
     ReadHeld,
     /// See how meters are: when each was heard last, its status, battery and errors, but not what it measured.
     ReadHealth,
+    /// See the names of those whose tenancies the scope names, and how they are reached.
+    ReadContacts,
     /// Hand meter keys, sealed, to the vault.
     ImportKeys,
     /// Add meters, report moves, set policies.
@@ -47,10 +49,11 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ReadReadings,
         Self::ReadHeld,
         Self::ReadHealth,
+        Self::ReadContacts,
         Self::ImportKeys,
         Self::ChangeRegister,
         Self::KeepKeys,
@@ -77,6 +80,7 @@ impl Action {
             Self::ReadReadings => "read-readings",
             Self::ReadHeld => "read-held",
             Self::ReadHealth => "read-health",
+            Self::ReadContacts => "read-contacts",
             Self::ImportKeys => "import-keys",
             Self::ChangeRegister => "change-register",
             Self::KeepKeys => "keep-keys",
@@ -112,6 +116,7 @@ impl Action {
             Self::ReadReadings
                 | Self::ReadHeld
                 | Self::ReadHealth
+                | Self::ReadContacts
                 | Self::ImportKeys
                 | Self::ChangeRegister
                 | Self::KeepKeys
@@ -124,6 +129,12 @@ impl Action {
     pub const fn reaches_readings(self) -> bool {
         matches!(self, Self::ReadReadings | Self::ReadHeld | Self::ReadHealth)
     }
+
+    /// Whether it reaches names and contacts: they have no class, and a grant for them opens nothing else.
+    #[must_use]
+    pub const fn reaches_contacts(self) -> bool {
+        matches!(self, Self::ReadContacts)
+    }
 }
 
 impl Action {
@@ -132,6 +143,7 @@ impl Action {
     #[must_use]
     pub const fn keeps_bounds(self) -> bool {
         self.reaches_readings()
+            || self.reaches_contacts()
             || matches!(self, Self::OpenCase | Self::AskAccess | Self::BreakGlass | Self::Permit)
     }
 
@@ -190,6 +202,8 @@ pub enum Purpose {
     Administration,
     /// Watching over the rights of data subjects (GDPR Art. 39).
     DataProtection,
+    /// Telling those concerned what happened to their data (GDPR Art. 34).
+    Notification,
     /// Checking that all of this is kept to.
     Audit,
     /// Seeing what one's own meters say: a customer's, of their own tenancies alone.
@@ -204,7 +218,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Operations,
         Self::FieldService,
         Self::LegalClaim,
@@ -220,6 +234,7 @@ impl Purpose {
         Self::Supervision,
         Self::Administration,
         Self::DataProtection,
+        Self::Notification,
         Self::Audit,
         Self::OwnData,
         Self::ByPermission,
@@ -246,6 +261,7 @@ impl Purpose {
             Self::Supervision => "supervision",
             Self::Administration => "administration",
             Self::DataProtection => "data-protection",
+            Self::Notification => "notification",
             Self::Audit => "audit",
             Self::OwnData => "own-data",
             Self::ByPermission => "by-permission",
@@ -271,7 +287,9 @@ impl Purpose {
             Self::Register => &[Action::ChangeRegister],
             Self::KeyCustody => &[Action::KeepKeys],
             Self::Collectors => &[Action::EnrolCollector, Action::RevokeCollector],
-            Self::BillQuestion => &[Action::ReadReadings, Action::OpenCase, Action::AskAccess],
+            Self::BillQuestion => {
+                &[Action::ReadReadings, Action::ReadContacts, Action::OpenCase, Action::AskAccess]
+            }
             Self::Billing => &[Action::ReadReadings],
             Self::LeakAnalysis => &[Action::ReadReadings, Action::OpenCase, Action::AskAccess],
             Self::NetworkAnalysis => &[Action::ReadReadings],
@@ -281,6 +299,7 @@ impl Purpose {
             Self::DataProtection => {
                 &[Action::ReviewBreakGlass, Action::ApproveRoles, Action::EndAccess, Action::ReadAccess]
             }
+            Self::Notification => &[Action::ReadContacts],
             Self::Audit => &[Action::ReadAccess],
             Self::OwnData => &[Action::ReadReadings, Action::Permit],
             Self::ByPermission => &[Action::ReadReadings],

@@ -60,7 +60,7 @@ const FORBIDS: [(&str, &str); 3] = [
     ),
     (
         "forbid/restricted",
-        "forbid(principal, action in [House::Action::\"read-readings\", House::Action::\"read-health\"], resource) when { resource.restricted };",
+        "forbid(principal, action in [House::Action::\"read-readings\", House::Action::\"read-health\", House::Action::\"read-contacts\"], resource) when { resource.restricted };",
     ),
 ];
 
@@ -109,6 +109,8 @@ fn policies_of(name: &str, role: &Role, purpose: Purpose, with: &Purposed) -> Ve
     let shift = || role.on_shift.then(|| "context.on_shift".to_owned()).into_iter().collect::<Vec<_>>();
     let (reading, acting): (Vec<Action>, Vec<Action>) =
         purpose.actions().iter().partition(|action| action.reaches_readings());
+    let (contacts, acting): (Vec<Action>, Vec<Action>) =
+        acting.into_iter().partition(|action| action.reaches_contacts());
     let (weighty, acting): (Vec<Action>, Vec<Action>) =
         acting.into_iter().partition(|action| action.is_weighty());
     let mut made = Vec::new();
@@ -118,6 +120,13 @@ fn policies_of(name: &str, role: &Role, purpose: Purpose, with: &Purposed) -> Ve
         if !actions.is_empty() {
             made.push((named(way), permit(name, &actions, purpose, login, &shift())));
         }
+    }
+    if !contacts.is_empty() {
+        let mut also = shift();
+        if with.case {
+            also.push("context.case_covers".to_owned());
+        }
+        made.push((named("contacts"), permit(name, &contacts, purpose, with.login, &also)));
     }
     if !reading.is_empty() && !with.classes.is_empty() {
         let mut also = shift();

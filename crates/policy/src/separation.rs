@@ -20,7 +20,8 @@ pub struct Duties {
     pub because: &'static str,
 }
 
-const READINGS: &[Action] = &[Action::ReadReadings, Action::ReadHeld, Action::ReadHealth];
+/// What is known of people: readings, and whose they are.
+const DATA: &[Action] = &[Action::ReadReadings, Action::ReadHeld, Action::ReadHealth, Action::ReadContacts];
 const KEYS: &[Action] = &[Action::ImportKeys, Action::KeepKeys];
 const PEOPLE: &[Action] = &[Action::ManagePeople, Action::ManageRoles];
 
@@ -29,7 +30,7 @@ pub const DUTIES: [Duties; 6] = [
     Duties {
         name: "keys-and-readings",
         one: KEYS,
-        other: READINGS,
+        other: DATA,
         because: "who has the meters' keys could read without leaving a trace",
     },
     Duties {
@@ -41,7 +42,7 @@ pub const DUTIES: [Duties; 6] = [
     Duties {
         name: "people-and-readings",
         one: PEOPLE,
-        other: READINGS,
+        other: DATA,
         because: "who gives roles would give them to themselves",
     },
     Duties {

@@ -63,6 +63,41 @@ fn customer_service_sees_a_day_with_a_case_and_an_hour_only_when_somebody_else_a
 }
 
 #[test]
+fn names_are_for_a_case_or_for_telling_those_concerned_and_for_nobody_else() {
+    let house = house();
+    let ask = |role: &str, purpose, facts| Question { facts, ..does(&[role], purpose, Action::ReadContacts) };
+    let of_case = |facts| ask("customer-service", Purpose::BillQuestion, facts);
+    assert_eq!(house.why(&of_case(NOTHING)), Reason::Needs { needs: vec![Need::Case], instead: None });
+    let said = house.decide(&of_case(CASE));
+    assert_eq!(
+        (said.allowed, said.rules),
+        (true, vec!["customer-service/bill-question/contacts".to_owned()])
+    );
+    assert_eq!(house.why(&of_case(Facts { restricted: true, ..CASE })), Reason::Restricted);
+    assert!(house.decide(&ask("data-protection-officer", Purpose::Notification, NOTHING)).allowed);
+    for (role, held) in &house.catalogue().roles {
+        let reach =
+            Purpose::ALL.map(|p| house.reach(std::slice::from_ref(role), p, Action::ReadContacts, None));
+        let furthest = reach.into_iter().max().unwrap_or(Reach::Closed);
+        let expected = match role.as_str() {
+            "customer-service" => Reach::Case,
+            "data-protection-officer" => Reach::Open,
+            "owner" => Reach::SingleHanded,
+            _ => Reach::Closed,
+        };
+        assert_eq!(furthest, expected, "{role} of {:?}", held.purposes);
+    }
+    // who hands out keys or roles sees no names either
+    for (roles, duties) in [
+        (["key-officer", "data-protection-officer"], "keys-and"),
+        (["administrator", "customer-service"], "people-and"),
+    ] {
+        let hole = separation::check_person(house.catalogue(), "anna", roles).unwrap_err();
+        assert!(hole.name.starts_with(duties), "{hole}");
+    }
+}
+
+#[test]
 fn nothing_is_allowed_by_silence() {
     let house = house();
     assert_eq!(house.why(&reads(&[], Purpose::Operations, Class::Daily, NOTHING)), Reason::NoRole);
@@ -130,7 +165,8 @@ fn staff_show_two_factors_and_once_more_for_keys_people_and_roles() {
     for (name, role) in &house.catalogue().roles {
         for purpose in role.purposes.iter().filter(|_| !role.single_handed) {
             for action in purpose.actions().iter().filter(|action| !action.reaches_readings()) {
-                let question = does(&[name], *purpose, *action);
+                let mut question = does(&[name], *purpose, *action);
+                question.facts.case_covers = action.reaches_contacts();
                 let enough = if action.is_weighty() { Strength::StepUp } else { Strength::MultiFactor };
                 weighty += u32::from(action.is_weighty());
                 assert_eq!(with(Strength::Machine, &question), needs(enough), "{name} {action}");

@@ -109,9 +109,31 @@ pub(crate) const NAMES: &Names = &[
             "kundeforholdtil",
         ],
     ),
+    ("name", &["name", "customername", "tenantname", "navn", "kundenavn", "lejernavn", "forbrugernavn"]),
+    ("address", &["address", "postaladdress", "adresse", "postadresse", "kundeadresse"]),
+    ("mail", &["mail", "email", "emailaddress", "mailadresse", "emailadresse", "epost"]),
+    (
+        "phone",
+        &[
+            "phone",
+            "phoneno",
+            "phonenumber",
+            "telephone",
+            "telefon",
+            "telefonnr",
+            "telefonnummer",
+            "tlf",
+            "tlfnr",
+            "mobil",
+            "mobilnr",
+        ],
+    ),
     ("resolution", &["resolution", "keeps", "opløsning", "gemmes"]),
     ("clear", &["clear", "cleartext", "unencrypted", "klartekst", "ukrypteret"]),
 ];
+
+/// The columns that say who a customer is and how they are reached.
+pub(crate) const CONTACT: [&str; 4] = ["name", "address", "mail", "phone"];
 
 /// Whether the columns are there without which no row says anything.
 pub(crate) fn complete(header: &Header) -> Result<(), ListError> {

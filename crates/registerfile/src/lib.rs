@@ -37,6 +37,8 @@ pub struct How {
     pub zone: TimeZone,
     /// The column `until` has the last day of a tenancy, not the first one after it.
     pub until_is_last_day: bool,
+    /// Columns with names and contacts are not read.
+    pub without_contacts: bool,
 }
 
 impl Default for How {
@@ -47,6 +49,7 @@ impl Default for How {
             sheet: None,
             zone: TimeZone::UTC,
             until_is_last_day: false,
+            without_contacts: false,
         }
     }
 }
@@ -58,6 +61,10 @@ impl How {
     /// [`MappingError::Form`].
     pub fn column(&mut self, text: &str) -> Result<(), MappingError> {
         self.named.take(text, columns::NAMES)
+    }
+
+    fn leaves_out(&self, word: &str) -> bool {
+        self.without_contacts && columns::CONTACT.contains(&word)
     }
 }
 
@@ -113,7 +120,11 @@ pub fn read(file: &[u8], how: &How) -> Result<RegisterFile, RegisterFileError> {
             unknown = header.is_none();
             if let Some(found) = &header {
                 columns::complete(found)?;
-                let read_at = |at: usize| columns::NAMES.iter().any(|(word, _)| found.at(word) == Some(at));
+                let read_at = |at: usize| {
+                    let words = columns::NAMES.iter().map(|(word, _)| *word);
+                    let mut read = words.filter(|word| !how.leaves_out(word));
+                    read.any(|word| found.at(word) == Some(at))
+                };
                 let unread = cells.iter().enumerate().filter(|(at, cell)| !cell.is_empty() && !read_at(*at));
                 read.unread = unread.map(|(_, cell)| (*cell).to_owned()).collect();
             }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use base::UtcMillis;
+use base::{Contact, UtcMillis};
 
 use crate::row::{BadRow, Row, shown};
 
@@ -49,6 +49,8 @@ struct Seen {
     area: Option<(usize, String)>,
     /// The newest tenancy: its line, beginning, end and customer. Those before it end before it begins.
     tenancy: Option<(usize, UtcMillis, Option<UtcMillis>, Option<String>)>,
+    /// Who its customer is, and the line that says so.
+    contact: Option<(usize, Contact)>,
 }
 
 impl Seen {
@@ -71,6 +73,16 @@ impl Seen {
                         "line {line} says that another customer has `{place}` since {ours}; one of both is wrong"
                     );
                     return Err(("customer", why));
+                }
+                if let (Some((line, theirs)), Some(ours)) = (&self.contact, &row.contact)
+                    && theirs != ours
+                {
+                    let why = format!(
+                        "line {line} gives another name or another way to reach the customer of `{place}` since {}; one \
+                         of both is wrong",
+                        row.from.unwrap_or(UtcMillis(0))
+                    );
+                    return Err(("name", why));
                 }
                 match (*until, row.until) {
                     (Some(theirs), Some(ours)) if theirs != ours => {
@@ -97,6 +109,10 @@ impl Seen {
             && self.tenancy.as_ref().is_none_or(|(_, theirs, ..)| *theirs != from)
         {
             self.tenancy = Some((row.line, from, row.until, row.customer.clone()));
+            self.contact = None;
+        }
+        if let Some(contact) = &row.contact {
+            self.contact.get_or_insert_with(|| (row.line, contact.clone()));
         }
         Ok(())
     }

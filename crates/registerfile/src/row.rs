@@ -1,9 +1,10 @@
 //! One line of a list.
 
-use base::{MeterAddress, Resolution, UtcMillis};
+use base::{Contact, MeterAddress, Resolution, UtcMillis};
 use keyfile::Header;
 
 use crate::How;
+use crate::columns::CONTACT;
 use crate::dates::When;
 
 /// What a line says. What it leaves out stays as it is.
@@ -27,6 +28,8 @@ pub struct Row {
     pub resolution: Option<Resolution>,
     /// Whether the meter is known to send in clear.
     pub clear: Option<bool>,
+    /// Who the customer is, and how they are reached. It prints nothing of itself.
+    pub contact: Option<Contact>,
 }
 
 /// A line that is not taken.
@@ -68,12 +71,26 @@ impl Line<'_> {
             until,
             resolution: self.resolution()?,
             clear: self.clear()?,
+            contact: self.contact()?,
         })
     }
 
     fn cell(&self, word: &str) -> Option<&str> {
         let cell = self.header.at(word).and_then(|at| self.cells.get(at))?;
         Some(*cell).filter(|cell| !cell.is_empty())
+    }
+
+    /// What is wrong with a contact is said by its column, never by what the cell holds.
+    fn contact(&self) -> Result<Option<Contact>, BadRow> {
+        if self.how.without_contacts {
+            return Ok(None);
+        }
+        let [name, address, mail, phone] = CONTACT.map(|word| self.cell(word).unwrap_or_default());
+        if [name, address, mail, phone].iter().all(|cell| cell.trim().is_empty()) {
+            return Ok(None);
+        }
+        let contact = Contact::new(name, address, mail, phone);
+        contact.map(Some).map_err(|error| self.bad(error.part(), error.to_string()))
     }
 
     fn bad(&self, column: &'static str, why: String) -> BadRow {

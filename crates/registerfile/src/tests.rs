@@ -156,6 +156,40 @@ fn tenancies_come_in_their_order_and_one_that_the_next_follows_has_no_end_of_its
 }
 
 #[test]
+fn names_and_contacts_are_read_in_both_languages_and_no_fault_repeats_them() {
+    let danish = "M\u{e5}lernr;Fabrikat;Forbrugssted;Kundenr;Tilflytning;Navn;Adresse;E-mail;Telefon\n\
+        90000001;KAM;p;K-1;01-03-2024;\u{c5}se \u{d8}sterg\u{e5}rd;Nygade 1, 8000 Aarhus C;ase@example.dk;12 34 56 78\n\
+        90000002;KAM;q;;;;;;\n";
+    let read = list(danish);
+    assert!(read.unread.is_empty() && read.bad.is_empty(), "{read:?}");
+    let contact = read.rows[0].contact.as_ref().unwrap();
+    assert_eq!((contact.name(), contact.phone()), ("\u{c5}se \u{d8}sterg\u{e5}rd", "12 34 56 78"));
+    assert_eq!((contact.address(), contact.mail()), ("Nygade 1, 8000 Aarhus C", "ase@example.dk"));
+    assert!(read.rows[1].contact.is_none());
+    assert!(!format!("{read:?}").contains("sterg"), "{read:?}");
+    let without = How { without_contacts: true, ..How::default() };
+    let read = super::read(danish.as_bytes(), &without).unwrap();
+    assert_eq!(read.unread, ["Navn", "Adresse", "E-mail", "Telefon"]);
+    assert!(read.rows.iter().all(|row| row.contact.is_none()));
+
+    let head = "meter;place;customer;from;name;address;mail;phone\n";
+    for (lines, column) in [
+        ("KAM-00000001;p;K;2024-01-01;;Nygade 1;;\n", "name"),
+        ("KAM-00000001;p;K;2024-01-01;Smith;;smith.example;\n", "mail"),
+        ("KAM-00000001;p;K;2024-01-01;Smith\u{202e};;;\n", "name"),
+        ("KAM-00000001;p;K;2024-01-01;Smith;;;\nKAM-00000002;p;K;2024-01-01;Smithe;;;\n", "name"),
+    ] {
+        let read = list(&format!("{head}{lines}"));
+        assert_eq!(read.bad.len(), 1, "{lines}{:?}", read.bad);
+        assert_eq!(read.bad[0].column, column, "{lines}");
+        let why = &read.bad[0].why;
+        assert!(!why.contains("Smith") && !why.contains("smith") && !why.contains("Nygade"), "{why}");
+    }
+    let same = "KAM-00000001;p;K;2024-01-01;Smith;;;\nKAM-00000002;p;K;2024-01-01;;;;\nKAM-00000003;p;K;2024-01-01;Smith;;;\n";
+    assert!(list(&format!("{head}{same}")).bad.is_empty());
+}
+
+#[test]
 fn what_is_no_list_is_refused_with_the_way_out() {
     let refused = |bytes: &[u8]| read(bytes, &How::default()).unwrap_err().to_string();
     assert!(refused(b"").contains("empty"));
@@ -169,7 +203,7 @@ fn what_is_no_list_is_refused_with_the_way_out() {
     how.column("place=Where").unwrap();
     assert!(read(b"meter;here\n1;2\n", &how).unwrap_err().to_string().contains("no column `where`"));
     assert_eq!(read(b"meter;where\nKAM-00000001;p\n", &how).unwrap().rows[0].place, "p");
-    assert!(how.column("name=Navn").unwrap_err().to_string().contains("meter, manufacturer, place"));
+    assert!(how.column("street=Gade").unwrap_err().to_string().contains("meter, manufacturer, place"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! places, domains and derivations name project, use and version (`meterkeep/grant/1`).
 
 pub mod aead;
+pub mod contact;
 pub mod derive;
 pub mod es256;
 pub mod hybrid;

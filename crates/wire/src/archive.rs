@@ -99,6 +99,12 @@ pub struct RegisterChange {
     /// Also list exchanges as they are after the change.
     #[prost(message, optional, tag = "7")]
     pub list_exchanges: Option<ListExchanges>,
+    /// Contacts to set, each of a tenancy that is named here. A change with these has nothing else in it.
+    #[prost(message, repeated, tag = "8")]
+    pub contacts: Vec<crate::contact::SetContact>,
+    /// The digest of the contacts that travel beside the request; empty where none do.
+    #[prost(bytes = "vec", tag = "9")]
+    pub contacts_digest: Vec<u8>,
 }
 
 /// What becomes of the good rows of a list: only told, taken if none is bad, or taken.
@@ -149,6 +155,14 @@ pub struct RegisterRow {
     /// Whether the meter is known to send in clear and has no key.
     #[prost(bool, optional, tag = "8")]
     pub clear: Option<bool>,
+    /// Which of the contacts beside the request is that of the row's tenancy, from 1; 0 for none. In a trial, where nothing is
+    /// beside it, any other number says that there is one.
+    #[prost(uint32, tag = "9")]
+    pub contact: u32,
+    /// The row's tenancy (16 bytes), as a trial has told it: where there is a contact the vault gives its key for what is
+    /// named here alone.
+    #[prost(bytes = "vec", tag = "10")]
+    pub tenancy: Vec<u8>,
 }
 
 /// What a row did, or would do, as bits.
@@ -169,6 +183,9 @@ pub mod did {
     pub const ENDED: u32 = 1 << 6;
     /// A tenancy that was there gets its customer.
     pub const CUSTOMER: u32 = 1 << 7;
+    /// The tenancy's contact is sealed: a new one, or another one than before. A trial opens nothing, so there it is every one
+    /// that is told.
+    pub const CONTACT: u32 = 1 << 8;
 }
 
 /// What became of rows.
@@ -183,6 +200,9 @@ pub struct RowsAnswer {
     /// The rows were taken: what was said is done. False after a trial, and when a bad row held all back.
     #[prost(bool, tag = "3")]
     pub done: bool,
+    /// Row by row, the tenancy of those with a contact (16 bytes); empty for the others.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub tenancies: Vec<Vec<u8>>,
 }
 
 /// A row that is not taken.
@@ -398,6 +418,9 @@ pub struct RegisterAnswer {
     /// The exchanges, where they were asked for: ascending by number, at most 5,000.
     #[prost(message, repeated, tag = "11")]
     pub exchanges: Vec<NotedExchange>,
+    /// Contacts that were set.
+    #[prost(uint32, tag = "12")]
+    pub contacts: u32,
 }
 
 /// Body of a key import.

@@ -57,6 +57,7 @@ pub const fn callers_of(method: Method) -> Grantees {
         | Method::VaultPositions
         | Method::VaultSealingKeys => &[R(Intake)],
         Method::VaultReleaseKeys
+        | Method::VaultContactKeys
         | Method::VaultImportKeys
         | Method::VaultTenancy
         | Method::VaultCustody
@@ -76,6 +77,7 @@ pub const fn callers_of(method: Method) -> Grantees {
         Method::ArchiveReadings
         | Method::ArchiveRegister
         | Method::ArchiveImportKeys
+        | Method::ArchiveContacts
         | Method::ArchiveCustody => &[Operator],
         Method::ArchiveMeters => &[R(Intake)],
     }
@@ -122,6 +124,7 @@ mod tests {
             let archive = caller == CallerKind::Room(Room::Archive);
             assert_eq!(permits(caller, Method::VaultDecryptFrames), intake);
             assert_eq!(permits(caller, Method::VaultReleaseKeys), archive);
+            assert_eq!(permits(caller, Method::VaultContactKeys), archive);
             let steward = caller == CallerKind::Room(Room::Steward);
             assert_eq!(permits(caller, Method::VaultResealKeys), steward);
             assert_eq!(permits(caller, Method::WardenMachineGrant), steward);

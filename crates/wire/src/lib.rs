@@ -9,6 +9,7 @@ pub mod archive;
 mod authority;
 pub mod backup;
 pub mod batch;
+pub mod contact;
 mod convert;
 pub mod custody;
 mod envelope;

@@ -84,6 +84,8 @@ methods! {
     VaultResealKeys = 48, Vault, "vault.reseal_keys";
     /// The alarms that are not in the log yet.
     VaultAlarms = 39, Vault, "vault.alarms";
+    /// Keys of contacts of tenancies that the signed request names, against grant and receipt.
+    VaultContactKeys = 49, Vault, "vault.contact_keys";
 
     /// Append events and get receipts.
     LedgerAppend = 50, Ledger, "ledger.append";
@@ -121,6 +123,8 @@ methods! {
     ArchiveCustody = 74, Archive, "archive.custody";
     /// The steward tells what became of a job, and gets the next one.
     ArchiveJobs = 78, Archive, "archive.jobs";
+    /// Names and contacts, against a signed request under a grant of their own.
+    ArchiveContacts = 79, Archive, "archive.contacts";
 }
 
 impl Method {

@@ -296,6 +296,24 @@ pub struct ReleaseKeys {
     pub series: Vec<Series>,
 }
 
+/// Keys of contacts, against a grant and a receipt: to read them (action `read-contacts`) or to set them (`change-register`).
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ContactKeys {
+    /// An encoded `grant::SignedRequest` whose body is an encoded `crate::contact::ContactsQuery`, or a
+    /// `crate::archive::RegisterChange`; either names tenancies.
+    #[prost(bytes = "vec", tag = "1")]
+    pub request: Vec<u8>,
+    /// The event that the archive recorded.
+    #[prost(bytes = "vec", tag = "2")]
+    pub event: Vec<u8>,
+    /// The ledger's receipt for it.
+    #[prost(bytes = "vec", tag = "3")]
+    pub receipt: Vec<u8>,
+    /// Whose (16 bytes each), at most 4,096; one that the request does not name is refused.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub tenancies: Vec<Vec<u8>>,
+}
+
 /// Meter keys from an importing client, against a grant and a receipt.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ImportKeys {

@@ -42,12 +42,23 @@ pub(crate) fn all(data: &[u8]) {
     let _ = read::<wire::vault::Committed>(data);
     let _ = read::<wire::vault::SealingKeys>(data);
     let _ = read::<wire::vault::ReleaseKeys>(data);
+    let _ = read::<wire::vault::ContactKeys>(data);
     let _ = read::<wire::vault::ImportKeys>(data);
     let _ = read::<wire::vault::Tenancy>(data);
     let _ = read::<wire::ledger::Append>(data);
     let _ = read::<wire::warden::GrantRequest>(data);
     let _ = read::<wire::archive::Asked>(data);
     let _ = read::<wire::archive::RegisterChange>(data);
+    let _ = read::<wire::contact::AskedBeside>(data);
+    let _ = read::<wire::contact::ContactsQuery>(data);
+    if let Some(told) = read::<wire::contact::Contacts>(data) {
+        // what passes has its bounds, and says of itself what it was
+        for contact in told.items.iter().filter_map(|item| item.checked().ok()) {
+            let again = wire::contact::Contact::of(&contact).checked();
+            assert_eq!(again.as_ref(), Ok(&contact), "a contact does not survive its own check");
+            assert!(!contact.name().is_empty() && !contact.name().contains('\n'), "a name without bounds");
+        }
+    }
     let _ = read::<wire::custody::Errand>(data);
     let _ = read::<wire::custody::VaultErrand>(data);
     let _ = read::<wire::custody::ErrandAnswer>(data);

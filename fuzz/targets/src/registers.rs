@@ -30,6 +30,8 @@ pub(crate) fn lists() -> Vec<Vec<u8>> {
         "meter;place;area;customer;from;until;resolution;clear\nKAM-90000001;p;Nord;K-1;2024-03-01;2025-01-01;all;no\n\
          KAM-90000002-1B-16;p;Nord;K-1;2024-03-01;;;\nKAM-90000001;p;;K-2;2025-01-01;;;\n",
         "\u{feff}M\u{e5}lernr.,Fabrikat,Forbrugssted,Kundenr,Tilflytning,Fraflytning\r\n7,KAM,\"a, b\",K,1.3.2024,31-12-9999\r\n",
+        "meter;place;customer;from;name;address;mail;phone\nKAM-90000001;p;K-1;2024-03-01;A B;Road 1;a@b.dk;12345678\n\
+         KAM-90000002;p;K-1;2024-03-01;A B;;;\nKAM-90000003;q;K-2;2024-03-01;;Road 1;;\n",
         "# made\nserial\twhere\tcustomer\tfrom\n90000001\tq\tK\t2024-03-01T12:00:00+01:00\n90000001\tq\tL\t20250101\n",
     ]
     .map(|list| list.as_bytes().to_vec())

@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use base::UtcMillis;
+use base::{TenancyId, UtcMillis};
+use grant::act::{Act, Deed};
 use house::{Counters, StartError};
 use journal::{Disk, Journal, Options, Position};
 use prost::Message;
@@ -30,6 +31,8 @@ struct Inner {
     folder: PathBuf,
     journal: Journal,
     acts: Vec<ErasureActs>,
+    /// How many erasures there were when the register was last cleared of what they erased.
+    swept: Option<u64>,
 }
 
 impl Kept {
@@ -43,7 +46,7 @@ impl Kept {
             let (_, bytes) = record.map_err(|e| failed(&e))?;
             acts.push(ErasureActs::decode(bytes).map_err(|e| failed(&e))?);
         }
-        Ok(Self(Mutex::new(Inner { disk, folder: folder.to_owned(), journal, acts })))
+        Ok(Self(Mutex::new(Inner { disk, folder: folder.to_owned(), journal, acts, swept: None })))
     }
 
     /// Puts what is kept aside and begins anew: a vault that was accepted without these erasures gives their numbers to others.
@@ -98,6 +101,30 @@ impl Kept {
     /// How many holds there are.
     pub(crate) fn holds(&self) -> u64 {
         self.lock().acts.iter().filter(|one| one.is_of_hold()).count() as u64
+    }
+
+    /// How many erasures there are, and the tenancies that they erased.
+    pub(crate) fn erased_tenancies(&self) -> (u64, Vec<TenancyId>) {
+        let inner = self.lock();
+        let erasures = inner.acts.iter().filter(|one| !one.is_of_hold());
+        let mut tenancies: Vec<TenancyId> = Vec::new();
+        for acts in erasures.clone() {
+            // what the vault gave, it carried out; an act that cannot be read names nobody
+            let Ok((Act { deed: Deed::Erase(wish), .. }, _)) = Act::read(&acts.request) else { continue };
+            let ids = wish.tenancies.iter().filter_map(|id| id.as_slice().try_into().ok().map(TenancyId));
+            tenancies.extend(ids);
+        }
+        (erasures.count() as u64, tenancies)
+    }
+
+    /// Whether the register was cleared of what this many erasures erased.
+    pub(crate) fn is_swept(&self, count: u64) -> bool {
+        self.lock().swept == Some(count)
+    }
+
+    /// The register was cleared.
+    pub(crate) fn swept(&self, count: u64) {
+        self.lock().swept = Some(count);
     }
 
     fn keep(&self, acts: Vec<ErasureActs>) -> Result<(), Refused> {

@@ -11,6 +11,7 @@ use wire::Refused;
 use wire::archive::{ImportKeys, ListMeters, RegisterAnswer, RegisterChange, RegisteredMeter};
 use wire::vault::{self, ImportReport, Tenancy};
 
+use crate::contacts::Told;
 use crate::exchanging;
 use crate::gate::{Gate, Passed};
 use crate::service::ReadingsFile;
@@ -51,13 +52,15 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
     pub(crate) async fn change(
         &self,
         encoded: &[u8],
+        beside: Vec<u8>,
         request: &grant::Verified<grant::Request>,
         now: UtcMillis,
     ) -> Result<RegisterAnswer, Refused> {
         let asked = RegisterChange::decode(request.body.as_slice())
             .map_err(|_| Refused::new("malformed", "the change's content cannot be read"))?;
+        let told = Told::read(&asked, beside)?;
         let items = [asked.add.len(), asked.moves.len(), asked.policies.len(), asked.exchanges.len()];
-        let items = items.into_iter().fold(0usize, usize::saturating_add);
+        let items = items.into_iter().fold(asked.contacts.len(), usize::saturating_add);
         let lists = asked.list.is_some() || asked.list_exchanges.is_some();
         if items > MAX_ITEMS || (items == 0 && !lists && asked.rows.is_none()) {
             return Err(Refused::new(
@@ -69,7 +72,13 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
             if items > 0 || lists {
                 return Err(Refused::new("malformed", "a change with rows of a list has nothing else in it"));
             }
-            return self.rows(encoded, rows, request, now).await;
+            return self.rows(encoded, rows, &told, request, now).await;
+        }
+        if !asked.contacts.is_empty() {
+            if items > asked.contacts.len() || lists {
+                return Err(Refused::new("malformed", "a change with contacts has nothing else in it"));
+            }
+            return self.set_contacts(encoded, &asked, &told, request, now).await;
         }
         let mut change = self.begin(asked.add.len()).await?;
         let (mut answer, mut spans) = (RegisterAnswer::default(), Vec::new());
@@ -286,7 +295,17 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
         detail: String,
         now: UtcMillis,
     ) -> Result<Passed, Refused> {
-        let mut tenancies: Vec<TenancyId> = spans.iter().map(|s| s.tenancy).collect();
+        self.pass_for(request, spans.iter().map(|s| s.tenancy).collect(), detail, now).await
+    }
+
+    /// The same, of what is about these tenancies.
+    pub(crate) async fn pass_for(
+        &self,
+        request: &grant::Verified<grant::Request>,
+        mut tenancies: Vec<TenancyId>,
+        detail: String,
+        now: UtcMillis,
+    ) -> Result<Passed, Refused> {
         tenancies.sort_unstable();
         tenancies.dedup();
         let tags: Vec<[u8; 16]> = tenancies.into_iter().map(|t| self.subjects.tag(t)).collect();
@@ -336,7 +355,7 @@ pub(crate) fn stored(error: StoreError) -> Refused {
 }
 
 /// A rule that forbids one item is a sentence; anything else ends the whole change.
-fn item_refused(error: StoreError) -> Result<String, Refused> {
+pub(crate) fn item_refused(error: StoreError) -> Result<String, Refused> {
     match error {
         StoreError::Rule(why) => Ok(why),
         other => Err(stored(other)),

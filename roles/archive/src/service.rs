@@ -15,6 +15,7 @@ use store::ReadingView;
 use store::register::Register;
 use tokio::sync::{RwLock, Semaphore};
 use wire::archive::{Asked, Meter, Meters, MetersRequest, Readings, RegisterAnswer};
+use wire::contact::AskedBeside;
 use wire::custody::ErrandAnswer;
 use wire::health::{Health, HealthRequest};
 use wire::vault::ImportReport;
@@ -134,6 +135,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
         let (vault, counters) = (&self.vault, &self.counters);
         let with = marks::Settling { marks, erasures: &self.erasures, recorder, vault, counters };
         let settled = with.settle(with_releases, UtcMillis::now()).await;
+        self.forget_contacts(UtcMillis::now()).await;
         settled.inspect_err(|why| tracing::warn!(%why, "the vault's mark")).is_ok()
     }
 
@@ -200,9 +202,15 @@ impl<R: Record, V: Vault> Inner<R, V> {
         Ok(Readings { readings: opened.readings, more, receipt: passed.entry.number, notes: opened.notes })
     }
 
-    async fn change(&self, caller: Caller, asked: Asked, now: UtcMillis) -> Result<RegisterAnswer, Refused> {
-        let request = self.gate.admit(&caller, &asked.request, &[Action::ChangeRegister], now).await?;
-        match self.desk().change(&asked.request, &request, now).await {
+    async fn change(
+        &self,
+        caller: Caller,
+        asked: AskedBeside,
+        now: UtcMillis,
+    ) -> Result<RegisterAnswer, Refused> {
+        let AskedBeside { request: encoded, contacts } = asked;
+        let request = self.gate.admit(&caller, &encoded, &[Action::ChangeRegister], now).await?;
+        match self.desk().change(&encoded, contacts, &request, now).await {
             Ok(answer) => {
                 self.counters.add("register.changes", 1);
                 self.settle(false).await;
@@ -271,6 +279,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
             self.counters.set("register.places", size.places);
             self.counters.set("register.tenancies", size.tenancies);
             self.counters.set("register.customers", size.customers);
+            self.counters.set("register.contacts", size.contacts);
         }
         self.gauge_jobs().await;
         self.counters.health("ready")
@@ -282,6 +291,7 @@ impl<R: Record, V: Vault> Service for Archive<R, V> {
         let now = UtcMillis::now();
         match method {
             Method::ArchiveReadings => answer(body, |q| self.0.readings(caller, q, now)).await,
+            Method::ArchiveContacts => answer(body, |q| self.0.contacts(caller, q, now)).await,
             Method::ArchiveRegister => {
                 answer(body, |q| self.whole(move |a| async move { a.change(caller, q, now).await })).await
             }

@@ -15,7 +15,7 @@ use wire::custody::{ErrandAnswer, REFUSALS, VaultErrand};
 use wire::erasure::{Erasures, ErasuresAnswer};
 use wire::gateway::Done;
 use wire::mark::{MarkAnswer, PresentMark};
-use wire::vault::{DataKeys, ImportKeys, ImportReport, ReleaseKeys, Tenancy, TenancySpan};
+use wire::vault::{ContactKeys, DataKeys, ImportKeys, ImportReport, ReleaseKeys, Tenancy, TenancySpan};
 use wire::{Method, Refused, Room};
 use zeroize::Zeroize;
 
@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) trait Vault: Send + Sync + 'static {
     /// Data keys for reading.
     fn release(&self, question: ReleaseKeys) -> impl Future<Output = Result<DataKeys, Refused>> + Send;
+
+    /// Keys of contacts.
+    fn contact_keys(&self, question: ContactKeys) -> impl Future<Output = Result<DataKeys, Refused>> + Send;
 
     /// Tells of tenancies that begin or end.
     fn tenancy(&self, change: Tenancy) -> impl Future<Output = Result<(), Refused>> + Send;
@@ -82,9 +85,10 @@ impl LinkedVault {
     }
 }
 
-impl Vault for LinkedVault {
-    async fn release(&self, question: ReleaseKeys) -> Result<DataKeys, Refused> {
-        let body = self.ask(Method::VaultReleaseKeys, &question).await.map_err(|error| match error {
+impl LinkedVault {
+    /// Keys, which are wiped where they came in.
+    async fn keys(&self, method: Method, question: &impl Message) -> Result<DataKeys, Refused> {
+        let body = self.ask(method, question).await.map_err(|error| match error {
             // the log names the ceiling, not only that the vault said no
             CallError::Refused { code, message } if code == "ceiling" => Refused::new("ceiling", message),
             error => refused(error),
@@ -95,6 +99,16 @@ impl Vault for LinkedVault {
             frame.zeroize();
         }
         keys.map_err(|_| Refused::new("vault-garbled", "the vault's answer cannot be read"))
+    }
+}
+
+impl Vault for LinkedVault {
+    async fn release(&self, question: ReleaseKeys) -> Result<DataKeys, Refused> {
+        self.keys(Method::VaultReleaseKeys, &question).await
+    }
+
+    async fn contact_keys(&self, question: ContactKeys) -> Result<DataKeys, Refused> {
+        self.keys(Method::VaultContactKeys, &question).await
     }
 
     async fn tenancy(&self, change: Tenancy) -> Result<(), Refused> {

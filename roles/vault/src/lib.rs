@@ -21,6 +21,7 @@ mod alarms;
 mod backup;
 mod ceilings;
 mod codec;
+mod contacts;
 mod containers;
 mod custody;
 mod decoys;

@@ -259,6 +259,7 @@ fn callers_need_a_mark(method: Method) -> bool {
     matches!(
         method,
         Method::VaultReleaseKeys
+            | Method::VaultContactKeys
             | Method::VaultResealKeys
             | Method::VaultImportKeys
             | Method::VaultTenancy

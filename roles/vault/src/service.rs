@@ -155,6 +155,9 @@ impl Service for VaultRoom {
             Method::VaultReleaseKeys => {
                 self.work(method, body, move |vault, q| vault.release_keys(&q, now).map(encoded_keys)).await
             }
+            Method::VaultContactKeys => {
+                self.work(method, body, move |vault, q| vault.contact_keys(&q, now).map(encoded_keys)).await
+            }
             Method::VaultResealKeys => {
                 self.work(method, body, move |vault, q| vault.reseal_keys(&q, now).map(encoded_keys)).await
             }

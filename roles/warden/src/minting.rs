@@ -145,8 +145,17 @@ pub(crate) fn decide(
     if actions.is_empty() {
         return Err(Denied::Nothing);
     }
-    let mut scope =
-        if actions.iter().any(|a| a.reaches_readings()) { scope(asked)? } else { Scope::nothing() };
+    let contacts = actions.iter().any(|a| a.reaches_contacts());
+    if contacts && actions.len() > 1 {
+        return Err(Denied::TooMuch("names and contacts are seen under a grant of their own"));
+    }
+    let mut scope = if contacts {
+        Scope { tenancies: tenancies(asked)?, areas: Areas::All, ..Scope::nothing() }
+    } else if actions.iter().any(|a| a.reaches_readings()) {
+        scope(asked)?
+    } else {
+        Scope::nothing()
+    };
     if asked.case != 0 && scope.tenancies == Tenancies::All {
         let case = grounds.staff.open_case(asked.case).map_err(|_| Denied::NoCase(asked.case))?;
         scope.tenancies = Tenancies::Only(case.tenancies.clone());
@@ -229,7 +238,7 @@ fn permitted(
         } else {
             vec![None]
         };
-        let bound = action.reaches_readings();
+        let bound = action.reaches_readings() || action.reaches_contacts();
         for class in classes {
             let (facts, ends) = facts(grounds, purpose, class, &scope.tenancies, case, now);
             let asker = grounds.standing.asker();
@@ -240,6 +249,10 @@ fn permitted(
             }
             let (done_in, bounds) =
                 role_that_reaches(grounds.standing, &decision.rules, purpose, &scope.tenancies)?;
+            if action.reaches_contacts() && bounds.areas != Areas::All {
+                // a name has no place, and nobody says which names an area has
+                return Err(Denied::OutOfReach { role: done_in, reach: bounds.told() });
+            }
             role = done_in;
             if bound {
                 scope.areas = scope.areas.clone().and(&bounds.areas);
@@ -314,19 +327,22 @@ fn scope(asked: &GrantRequest) -> Result<Scope, Denied> {
     if asked.last_month - asked.first_month >= MAX_MONTHS {
         return Err(Denied::TooMuch("a grant reaches at most 120 months"));
     }
+    let (first_month, last_month) =
+        (Month::from_number(asked.first_month), Month::from_number(asked.last_month));
+    let (tenancies, areas) = (tenancies(asked)?, Areas::All);
+    Ok(Scope { classes, first_month, last_month, tenancies, areas })
+}
+
+fn tenancies(asked: &GrantRequest) -> Result<Tenancies, Denied> {
     if asked.tenancies.len() > MAX_TENANCIES {
         return Err(Denied::TooMuch("a grant names at most 10,000 tenancies"));
     }
-    let tenancies = if asked.tenancies.is_empty() {
-        Tenancies::All
-    } else {
-        let ids: Option<BTreeSet<TenancyId>> =
-            asked.tenancies.iter().map(|t| t.as_slice().try_into().ok().map(TenancyId)).collect();
-        Tenancies::Only(ids.ok_or(Denied::Malformed("tenancy has not 16 bytes"))?)
-    };
-    let (first_month, last_month) =
-        (Month::from_number(asked.first_month), Month::from_number(asked.last_month));
-    Ok(Scope { classes, first_month, last_month, tenancies, areas: Areas::All })
+    if asked.tenancies.is_empty() {
+        return Ok(Tenancies::All);
+    }
+    let ids: Option<BTreeSet<TenancyId>> =
+        asked.tenancies.iter().map(|t| t.as_slice().try_into().ok().map(TenancyId)).collect();
+    ids.map(Tenancies::Only).ok_or(Denied::Malformed("tenancy has not 16 bytes"))
 }
 
 /// What the log says of a grant, without naming anybody.
@@ -345,7 +361,9 @@ pub(crate) fn summary(grant: &Grant) -> String {
             format!("{whose} in {}", names.join("+"))
         }
     };
-    let data = if classes.is_empty() {
+    let data = if grant.actions.iter().any(|action| action.reaches_contacts()) {
+        format!("contacts of {whose}")
+    } else if classes.is_empty() {
         "no readings".to_owned()
     } else {
         format!("{} {} to {} of {whose}", classes.join("+"), scope.first_month, scope.last_month)
@@ -417,6 +435,25 @@ mod tests {
             ..asked()
         };
         assert_eq!(ask(&request).unwrap().scope, Scope::nothing());
+    }
+
+    #[test]
+    fn a_grant_for_names_reaches_no_readings_and_stands_alone() {
+        let notify = GrantRequest {
+            purpose: "notification".to_owned(),
+            actions: vec!["read-contacts".to_owned()],
+            tenancies: vec![vec![4; 16]],
+            ..asked()
+        };
+        let grant = ask(&notify).unwrap();
+        assert!(grant.scope.classes.is_empty(), "no class was granted though one was asked for");
+        assert_eq!(grant.scope.tenancies, Tenancies::Only([TenancyId([4; 16])].into()));
+        assert!(summary(&grant).contains("contacts of 1 tenancies"), "{}", summary(&grant));
+        let both = vec!["read-contacts".to_owned(), "read-readings".to_owned()];
+        let both = GrantRequest { purpose: "bill-question".to_owned(), actions: both, ..asked() };
+        assert_eq!(ask(&both).unwrap_err().code(), "too-much");
+        let of_bill = GrantRequest { actions: vec!["read-contacts".to_owned()], ..both };
+        assert!(matches!(ask(&of_bill).unwrap_err(), Denied::Policy { .. }), "the owner has no bills");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use policy::{Catalogue, Policies, matrix};
 use seal::sign::Signer;
 use sha2::{Digest as _, Sha256};
 use wire::archive::{Asked, ImportKeys, ListMeters, ReadingsQuery, RegisterChange};
+use wire::contact::ContactsQuery;
 use wire::custody::{Carried, Errand, Look};
 use wire::staff::{
     ApproveAsk, EndAsk, KeyOf, LookStaff, NewAsk, NewCase, NewPermission, NewPerson, NewRoles,
@@ -43,12 +44,16 @@ fn wished(relay: &mut Relay, wish: Wish) -> Result<StaffAnswer, String> {
 }
 
 /// What an action is done with, once it is granted.
-fn granted_call(action: Action, class: Option<Class>) -> (Method, Vec<u8>) {
+fn granted_call(action: Action, class: Option<Class>, tenancy: &[u8]) -> (Method, Vec<u8>) {
     let class = class.map_or(0, |class| u32::from(class.code()));
     let query = ReadingsQuery { class, latest: action == Action::ReadHealth, ..Default::default() };
     match action {
         Action::ReadReadings | Action::ReadHeld | Action::ReadHealth => {
             (Method::ArchiveReadings, query.encode_to_vec())
+        }
+        Action::ReadContacts => {
+            let asked = ContactsQuery { tenancies: vec![tenancy.to_vec()] };
+            (Method::ArchiveContacts, asked.encode_to_vec())
         }
         Action::ImportKeys => {
             let told = ImportKeys { refused: "keyfile-empty".to_owned(), ..Default::default() };
@@ -113,7 +118,7 @@ impl Cast {
             case,
         };
         let granted: Granted = self.of(role).call(Method::WardenGrant, &wish)?;
-        let (method, body) = granted_call(action, class);
+        let (method, body) = granted_call(action, class, &self.tenancy);
         let request = grant::sign_request(&granted.grant, action, body, UtcMillis::now(), &session).unwrap();
         self.of(role).raw(method, &Asked { request }.encode_to_vec()).map(drop)
     }
@@ -288,6 +293,7 @@ impl Cast {
                 Wish::WhoCan(WhatAsked { action, class })
             }
             Action::ReadReadings | Action::ReadHeld | Action::ReadHealth => unreachable!("decided by class"),
+            Action::ReadContacts => unreachable!("decided with a case"),
         };
         wished(self.of(role), wish).map(drop)
     }
@@ -340,8 +346,23 @@ impl Cast {
         done
     }
 
+    /// How far somebody gets with names: without a case, then with one.
+    fn naming(&mut self, role: &str, action: Action) -> &'static str {
+        let mut refusals = Vec::new();
+        for purpose in Purpose::ALL.into_iter().filter(|purpose| purpose.covers(action)) {
+            for (case, reach) in [(0, "open"), (self.case, "case")] {
+                match self.under_a_grant(role, (purpose, action), None, case) {
+                    Ok(()) => return reach,
+                    Err(code) => refusals.push(code),
+                }
+            }
+        }
+        all_say_no(role, action, &refusals)
+    }
+
     fn cell(&mut self, role: &str, action: Action, class: Option<Class>) -> &'static str {
         match class {
+            None if action.reaches_contacts() => self.naming(role, action),
             Some(class) => self.reading(role, action, class),
             None => self.acting(role, action),
         }

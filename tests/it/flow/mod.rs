@@ -2,6 +2,7 @@
 
 mod backup;
 mod bounds;
+mod contacts;
 mod containers;
 mod electricity;
 mod erasure;

@@ -121,8 +121,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Problem> {
 async fn ask(operator: &Operator, meters: &[String], now: UtcMillis) -> Result<Readings, Problem> {
     let last = now.month();
     let first = base::Month::from_number(last.number().saturating_sub(1));
-    let reach =
-        Reach { classes: vec![Class::Daily], first_month: Some(first), last_month: Some(last), case: 0 };
+    let reach = Reach {
+        classes: vec![Class::Daily],
+        first_month: Some(first),
+        last_month: Some(last),
+        ..Reach::default()
+    };
     let class = u32::from(Class::Daily.code());
     let body = ReadingsQuery { meters: meters.to_vec(), class, latest: true, ..ReadingsQuery::default() };
     operator.ask((Purpose::FieldService, Action::ReadHealth), &reach, Method::ArchiveReadings, &body).await

@@ -101,6 +101,7 @@ pub(crate) async fn ask(operator: &Operator, query: &Query<'_>) -> Result<Readin
         first_month: Some(query.from.month()),
         last_month: Some(query.until.plus(-1).month()),
         case: query.case,
+        ..Reach::default()
     };
     let body = ReadingsQuery {
         meters: query.meters.to_vec(),

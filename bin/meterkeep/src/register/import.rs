@@ -9,7 +9,9 @@ use registerfile::{BadRow, How, RegisterFile, Row};
 use wire::Method;
 use wire::archive::{
     ROWS_SKIP_BAD, ROWS_TRY, ROWS_WHOLE, RegisterAnswer, RegisterChange, RegisterRow, RegisterRows,
+    RowsAnswer,
 };
+use wire::contact::Contact;
 
 use super::told::{self, End, Outcome};
 use crate::keys::{progress, source_name};
@@ -20,12 +22,15 @@ use crate::problem::{Problem, USAGE};
 
 /// Rows in one call; the archive takes no more.
 const ROWS_A_CALL: usize = 10_000;
+/// Rows in one call with names and contacts beside them: so many fit into one message, however long they are.
+const ROWS_WITH_CONTACTS: usize = 1500;
 
 /// Load a list of meters, places and customers: text in columns (comma, semicolon, tab) or a workbook (XLSX), a meter a line.
 ///
 /// The first line names the columns, in English or Danish: meter, manufacturer, place, area, customer (the utility's number,
-/// never a name), from, until, resolution, clear. A line with a customer and a day begins a tenancy. Nothing is taken while a
-/// line is bad, unless `--skip-bad` says so; the same list again changes nothing.
+/// never a name), from, until, name, address, mail, phone, resolution, clear. A line with a customer and a day begins a tenancy.
+/// Names and contacts are sealed for that tenancy alone and shown by `meterkeep contacts` only. Nothing is taken while a line is
+/// bad, unless `--skip-bad` says so; the same list again changes nothing.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  meterkeep register import register.csv --dry-run --house ./house\n  \
                         meterkeep register import register.xlsx --sheet Målere --until-is-last-day\n  \
@@ -54,6 +59,9 @@ pub(super) struct Import {
     /// The column `until` has the last day of a tenancy, not the first day after it.
     #[arg(long)]
     until_is_last_day: bool,
+    /// Leave names, addresses, mail addresses and telephone numbers out.
+    #[arg(long)]
+    without_contacts: bool,
     #[command(flatten)]
     format: FormatArg,
 }
@@ -67,6 +75,7 @@ pub(super) fn run(args: &Import) -> Result<ExitCode, Problem> {
         sheet: args.sheet.clone(),
         zone: TimeZone::system(),
         until_is_last_day: args.until_is_last_day,
+        without_contacts: args.without_contacts,
         ..How::default()
     };
     args.column
@@ -117,15 +126,17 @@ async fn send(
     what: &'static str,
 ) -> Result<Sent, Problem> {
     let mut sent = Sent { done: mode != ROWS_TRY, ..Sent::default() };
-    let bar = progress(rows.len(), ROWS_A_CALL, what);
-    for part in parts(rows) {
-        let body = RegisterRows { rows: part.iter().map(row).collect(), mode, source: source.to_owned() };
-        let body = RegisterChange { rows: Some(body), ..RegisterChange::default() };
-        let purpose = (Purpose::Register, Action::ChangeRegister);
-        let answer: RegisterAnswer =
-            operator.ask(purpose, &Reach::default(), Method::ArchiveRegister, &body).await?;
-        let Some(answer) = answer.rows.filter(|answer| answer.did.len() == part.len()) else {
-            return Err(Problem::new("the archive's answer does not fit the question"));
+    let most = if rows.iter().any(|row| row.contact.is_some()) { ROWS_WITH_CONTACTS } else { ROWS_A_CALL };
+    let bar = progress(rows.len(), most, what);
+    for part in parts(rows, most) {
+        let one = Part { operator, source, rows: part };
+        let has_contacts = part.iter().any(|row| row.contact.is_some());
+        let answer = if mode != ROWS_TRY && has_contacts {
+            // whose the contacts are is signed, so that the vault gives keys for them alone; a trial tells the tenancies
+            let tried = one.send(ROWS_TRY, &[]).await?;
+            one.send(mode, &tried.tenancies).await?
+        } else {
+            one.send(mode, &[]).await?
         };
         sent.did.extend(answer.did);
         for bad in answer.bad {
@@ -143,11 +154,44 @@ async fn send(
     Ok(sent)
 }
 
+/// Rows that are sent together.
+struct Part<'a> {
+    operator: &'a Operator,
+    source: &'a str,
+    rows: &'a [Row],
+}
+
+impl Part<'_> {
+    /// Sends them. Names and contacts go with them only where their tenancies are told, row by row.
+    async fn send(&self, mode: u32, tenancies: &[Vec<u8>]) -> Result<RowsAnswer, Problem> {
+        let mut items = Vec::new();
+        let rows = self.rows.iter().enumerate().map(|(at, row)| {
+            let mut sent = to_send(row);
+            if let (Some(contact), false) = (&row.contact, tenancies.is_empty()) {
+                items.push(Contact::of(contact));
+                sent.contact = u32::try_from(items.len()).unwrap_or(u32::MAX);
+                sent.tenancy = tenancies.get(at).cloned().unwrap_or_default();
+            }
+            sent
+        });
+        let rows = RegisterRows { rows: rows.collect(), mode, source: self.source.to_owned() };
+        let (contacts, contacts_digest) = crate::contacts::beside(items)?;
+        let body = RegisterChange { rows: Some(rows), contacts_digest, ..RegisterChange::default() };
+        let errand = (Purpose::Register, Action::ChangeRegister);
+        let (reach, method) = (Reach::default(), Method::ArchiveRegister);
+        let answer: RegisterAnswer =
+            self.operator.ask_beside(errand, &reach, method, &body, contacts).await?;
+        let fits = |answer: &RowsAnswer| answer.did.len() == self.rows.len();
+        let answer = answer.rows.filter(fits);
+        answer.ok_or_else(|| Problem::new("the archive's answer does not fit the question"))
+    }
+}
+
 /// Parts that one call takes. The rows of a place stay together where they can, so that a part is judged as the whole is.
-fn parts(rows: &[Row]) -> Vec<&[Row]> {
+fn parts(rows: &[Row], most: usize) -> Vec<&[Row]> {
     let (mut parts, mut rest) = (Vec::new(), rows);
     while !rest.is_empty() {
-        let mut end = rest.len().min(ROWS_A_CALL);
+        let mut end = rest.len().min(most);
         let place = |at: usize| rest.get(at).map(|row| &row.place);
         if end < rest.len() {
             let whole = (1..end).rev().find(|at| place(*at) != place(*at - 1) && place(*at).is_some());
@@ -164,7 +208,8 @@ fn parts(rows: &[Row]) -> Vec<&[Row]> {
     parts
 }
 
-fn row(row: &Row) -> RegisterRow {
+/// A row without its contact: only whether there is one.
+fn to_send(row: &Row) -> RegisterRow {
     RegisterRow {
         address: row.address.clone(),
         place: row.place.clone(),
@@ -174,6 +219,8 @@ fn row(row: &Row) -> RegisterRow {
         until_ms: row.until.map(|at| at.0),
         resolution: row.resolution.map_or(0, |r| u32::from(r.code())),
         clear: row.clear,
+        contact: u32::from(row.contact.is_some()),
+        tenancy: Vec::new(),
     }
 }
 
@@ -192,12 +239,13 @@ mod tests {
             until: None,
             resolution: None,
             clear: None,
+            contact: None,
         }
     }
 
     #[test]
     fn a_part_ends_where_a_place_ends_if_it_can() {
-        let sizes = |rows: &[Row]| parts(rows).into_iter().map(<[Row]>::len).collect::<Vec<_>>();
+        let sizes = |rows: &[Row]| parts(rows, ROWS_A_CALL).into_iter().map(<[Row]>::len).collect::<Vec<_>>();
         let rows = |n: usize, each: usize| (0..n).map(|i| at(i / each)).collect::<Vec<_>>();
         assert_eq!(sizes(&[]), [0; 0]);
         assert_eq!(sizes(&rows(20_001, 1)), [10_000, 10_000, 1]);

@@ -37,7 +37,7 @@ pub(super) enum End {
 }
 
 /// What the bits of a row are called: in answers for programs, and with its number in sentences.
-static WORDS: [(u32, &str, &str); 8] = [
+static WORDS: [(u32, &str, &str); 9] = [
     (did::METER, "meter", "new meter"),
     (did::PLACED, "placed", "meter that gets its place"),
     (did::PLACE, "place", "new place"),
@@ -46,6 +46,7 @@ static WORDS: [(u32, &str, &str); 8] = [
     (did::BEGAN, "tenancy", "tenancy that begins"),
     (did::ENDED, "end", "tenancy that ends"),
     (did::CUSTOMER, "customer", "tenancy that gets its customer"),
+    (did::CONTACT, "contact", "name or contact"),
 ];
 
 /// The plural of one of those sentences.
@@ -56,6 +57,7 @@ fn many(n: u64, what: &str) -> String {
         (_, "tenancy that begins") => format!("{n} tenancies that begin"),
         (_, "tenancy that ends") => format!("{n} tenancies that end"),
         (_, "tenancy that gets its customer") => format!("{n} tenancies that get their customers"),
+        (_, "name or contact") => format!("{n} names or contacts"),
         (_, "policy") => format!("{n} policies"),
         _ => count(n, what),
     }

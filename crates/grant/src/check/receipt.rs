@@ -9,7 +9,7 @@ use crate::event::event_hash;
 use crate::message::{ReceiptBody, SignedReceipt};
 use crate::request::CLOCK_SKEW_MS;
 use crate::shape::{ShapeError, array, decode};
-use crate::{Event, Outcome, Receipt, Request, ScopeError};
+use crate::{Areas, Event, Outcome, Receipt, Request, ScopeError};
 
 /// A receipt older than this opens nothing: five minutes, in milliseconds.
 pub const MAX_RECEIPT_AGE_MS: i64 = 5 * 60 * 1000;
@@ -115,6 +115,21 @@ impl Recorded {
                 asked: format!("`{}` of {month}", class.name()),
             }),
         }
+    }
+}
+
+impl Recorded {
+    /// Whether the grant reaches a tenancy's contact, which has neither class nor month.
+    ///
+    /// # Errors
+    /// That it does not.
+    pub fn permits_contact(&self, tenancy: TenancyId) -> Result<(), ScopeError> {
+        let scope = &self.request.grant.scope;
+        if !scope.tenancies.hold(tenancy) {
+            return Err(ScopeError::Tenancy { asked: tenancy });
+        }
+        // which names an area has nobody says, so that a grant for areas reaches none
+        if scope.areas == Areas::All { Ok(()) } else { Err(ScopeError::Area { asked: None }) }
     }
 }
 

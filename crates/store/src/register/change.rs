@@ -357,18 +357,29 @@ pub(super) async fn begin_tenancy(
     from: UtcMillis,
     vacant: bool,
 ) -> Result<TenancyId, StoreError> {
+    let id = tenancy_id(seed, place, from, vacant)?;
+    sqlx::query("INSERT INTO tenancy (id, place, from_ms, until_ms, vacant) VALUES (?, ?, ?, NULL, ?)")
+        .bind(id.0.to_vec())
+        .bind(place)
+        .bind(from.0)
+        .bind(i64::from(vacant))
+        .execute(connection)
+        .await?;
+    Ok(id)
+}
+
+/// The id that a tenancy gets.
+pub(super) fn tenancy_id(
+    seed: &[u8; 32],
+    place: i64,
+    from: UtcMillis,
+    vacant: bool,
+) -> Result<TenancyId, StoreError> {
     let mut digest = Sha256::new_with_prefix(seed);
     digest.update(place.to_be_bytes());
     digest.update(from.0.to_be_bytes());
     digest.update([u8::from(vacant)]);
     let digest: [u8; 32] = digest.finalize().into();
     let (id, _) = digest.split_first_chunk::<16>().ok_or(StoreError::Damaged("tenancy id"))?;
-    sqlx::query("INSERT INTO tenancy (id, place, from_ms, until_ms, vacant) VALUES (?, ?, ?, NULL, ?)")
-        .bind(id.to_vec())
-        .bind(place)
-        .bind(from.0)
-        .bind(i64::from(vacant))
-        .execute(connection)
-        .await?;
     Ok(TenancyId(*id))
 }

@@ -47,6 +47,7 @@ fn row(address: &str, place: &str) -> Entry {
         until: None,
         resolution: None,
         clear: None,
+        contact: false,
     }
 }
 

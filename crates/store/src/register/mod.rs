@@ -6,6 +6,7 @@
 
 mod address;
 mod change;
+mod contact;
 mod exchange;
 mod import;
 mod late;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 
 pub use address::RegisterAddress;
 pub use change::{Added, Change, Moved};
+pub use contact::SealedContact;
 pub use exchange::{Exchange, NewExchange};
 pub use import::{BadRow, Did, Entry, Imported, Rows, UNPLACED};
 pub use late::{Attempt, LateMove, OpenMoves};
@@ -34,6 +36,7 @@ const LAYOUT: Layout = Layout {
         include_str!("../sql/register-3.sql"),
         include_str!("../sql/register-4.sql"),
         include_str!("../sql/register-5.sql"),
+        include_str!("../sql/register-6.sql"),
     ],
     relaxed: false,
 };
@@ -102,6 +105,8 @@ pub struct RegisterSize {
     pub tenancies: u64,
     /// Customers.
     pub customers: u64,
+    /// Tenancies whose tenant has a name here.
+    pub contacts: u64,
 }
 
 /// The register.

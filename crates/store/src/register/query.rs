@@ -121,9 +121,9 @@ pub(super) async fn find(backend: &Backend, text: &str) -> Result<Vec<MeterId>, 
 
 pub(super) async fn size(backend: &Backend) -> Result<RegisterSize, StoreError> {
     let Backend::Sqlite { readers, .. } = backend;
-    let (meters, places, tenancies, customers): (i64, i64, i64, i64) = sqlx::query_as(
+    let (meters, places, tenancies, customers, contacts): (i64, i64, i64, i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM meter), (SELECT count(*) FROM place), (SELECT count(*) FROM tenancy),
-                (SELECT count(*) FROM customer)",
+                (SELECT count(*) FROM customer), (SELECT count(*) FROM contact)",
     )
     .fetch_one(readers)
     .await?;
@@ -132,6 +132,7 @@ pub(super) async fn size(backend: &Backend) -> Result<RegisterSize, StoreError> 
         places: unsigned(places, "count")?,
         tenancies: unsigned(tenancies, "count")?,
         customers: unsigned(customers, "count")?,
+        contacts: unsigned(contacts, "count")?,
     })
 }
 

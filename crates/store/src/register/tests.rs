@@ -58,7 +58,7 @@ async fn a_dropped_change_is_undone_but_its_ids_stay_burnt() {
     change.commit().await.unwrap();
     assert_eq!(
         register.size().await.unwrap(),
-        RegisterSize { meters: 1, places: 1, tenancies: 1, customers: 0 }
+        RegisterSize { meters: 1, places: 1, tenancies: 1, customers: 0, contacts: 0 }
     );
 }
 
@@ -107,6 +107,12 @@ async fn the_database_itself_forbids_what_the_rules_forbid() {
         ("UPDATE tenancy SET from_ms = 900 WHERE from_ms = 1000", "only by ending"),
         ("DELETE FROM tenancy", "never deleted"),
         ("DELETE FROM meter", "never deleted"),
+        ("INSERT INTO contact SELECT id, 1, zeroblob(64), 0 FROM tenancy WHERE from_ms = 0", "nobody lives"),
+        (
+            "INSERT INTO contact SELECT id, 1, zeroblob(64), 0 FROM tenancy WHERE from_ms = 1000;
+          UPDATE contact SET sealed = zeroblob(65)",
+            "newer version only",
+        ),
         ("UPDATE meter SET id = 77", "keeps its id"),
         ("INSERT INTO meter SELECT 9, number, kind, NULL, 0, 1, 0, 0 FROM meter", "UNIQUE"),
         ("INSERT INTO meter SELECT 9, number, NULL, NULL, 0, 1, 0, 0 FROM meter", "without version"),

@@ -28,6 +28,7 @@ use wire::vault::{self, DataKeys, ReleaseKeys, Tenancy};
 use super::*;
 
 mod alarms;
+mod contacts;
 mod custody;
 mod jobs;
 mod lists;
@@ -58,6 +59,8 @@ struct VaultState {
     spans: Mutex<Vec<vault::TenancySpan>>,
     imports: Mutex<Vec<(Vec<u32>, Vec<u8>)>>,
     withholds: Mutex<Option<u32>>,
+    /// Tenancies that were erased.
+    without_name: Mutex<Vec<TenancyId>>,
     shown: Mutex<Vec<PresentMark>>,
     mark: Mutex<MarkAnswer>,
     refuses_tenancies: Mutex<bool>,
@@ -103,6 +106,23 @@ impl Vault for CheckingVault {
             } else {
                 answer.refused.push(String::new());
                 answer.keys.extend_from_slice(data_key(s.meter, &s.tenancy, s.class, s.month).expose());
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn contact_keys(&self, q: vault::ContactKeys) -> Result<DataKeys, Refused> {
+        let as_read = self.recorded(Action::ReadContacts, &q.request, &q.event, &q.receipt);
+        as_read.or_else(|_| self.recorded(Action::ChangeRegister, &q.request, &q.event, &q.receipt))?;
+        let mut answer = DataKeys { term: 1, ..Default::default() };
+        for id in &q.tenancies {
+            let tenancy = TenancyId(id.as_slice().try_into().unwrap());
+            if self.0.without_name.lock().unwrap().contains(&tenancy) {
+                answer.refused.push("erased".to_owned());
+            } else {
+                answer.refused.push(String::new());
+                let key = seal::contact::key(&Secret::new([4; 32]), tenancy);
+                answer.keys.extend_from_slice(key.expose());
             }
         }
         Ok(answer)
@@ -191,6 +211,7 @@ async fn house() -> House {
         spans: Mutex::default(),
         imports: Mutex::default(),
         withholds: Mutex::default(),
+        without_name: Mutex::default(),
         shown: Mutex::default(),
         mark: Mutex::default(),
         refuses_tenancies: Mutex::default(),

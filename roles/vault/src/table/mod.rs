@@ -489,6 +489,15 @@ impl Content {
         Ok(derive::data_key(tenancy_root, period_root, meter, tenancy, class, month))
     }
 
+    /// The key of a tenancy's contact, wherever and whenever it lived.
+    pub(crate) fn contact_key(&self, tenancy: TenancyId) -> Result<Secret<32>, NoKey> {
+        if self.erased.has_tenancy(tenancy) {
+            return Err(NoKey::Erased);
+        }
+        let root = self.tenancies.root(tenancy).ok_or(NoKey::Tenancy(NoTenancy::Unknown))?;
+        Ok(seal::contact::key(root, tenancy))
+    }
+
     /// Whether one tenancy followed another at a meter at this moment.
     pub(crate) fn follows(&self, meter: MeterId, ended: TenancyId, begun: TenancyId, at: UtcMillis) -> bool {
         self.tenancies.follows(meter, ended, begun, at)

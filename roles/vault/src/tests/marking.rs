@@ -25,11 +25,14 @@ fn older_files_give_out_nothing_until_they_are_accepted_and_that_is_told_until_a
     let mut house = House::new();
     let may = |house: &House, method| house.vault().may(method).err().map(|refused| refused.code);
     assert_eq!(may(&house, Method::VaultReleaseKeys), Some("mark-first"));
+    assert_eq!(may(&house, Method::VaultContactKeys), Some("mark-first"));
     assert_eq!(may(&house, Method::VaultDecryptFrames), None, "telegrams wait for nobody");
     let newer = house.recorded(&Mark { desk: 7, ..house.present() });
     let shown = house.vault().mark(&newer, NOW).unwrap();
     assert_eq!((shown.older.as_str(), shown.accepted), ("hand-overs", false));
-    for method in [Method::VaultReleaseKeys, Method::VaultDecryptFrames, Method::VaultCustody] {
+    for method in
+        [Method::VaultReleaseKeys, Method::VaultContactKeys, Method::VaultDecryptFrames, Method::VaultCustody]
+    {
         assert_eq!(may(&house, method), Some("vault-put-back"));
     }
     let proof = crate::Proof::Passphrase(passphrase());

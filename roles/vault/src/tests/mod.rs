@@ -1,4 +1,5 @@
 mod ceilings;
+mod contacts;
 mod containers;
 mod decoys;
 mod decrypting;

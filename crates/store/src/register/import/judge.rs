@@ -300,6 +300,13 @@ fn well_formed(entry: &Entry) -> Result<(), BadRow> {
             format!("the customer `{}` must have 1 to {MAX_CUSTOMER} characters", shown(customer)),
         );
     }
+    if entry.contact && (entry.customer.is_none() || entry.from.is_none()) {
+        return bad(
+            "name",
+            "there is a name, and no customer with a day since when; give both, because a name belongs to a tenancy"
+                .to_owned(),
+        );
+    }
     match (&entry.customer, entry.from, entry.until) {
         (Some(_), Some(from), until) => {
             if from.0 <= 0 {

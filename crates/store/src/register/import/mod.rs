@@ -7,7 +7,7 @@ mod judge;
 mod load;
 mod write;
 
-use base::{Area, Resolution, UtcMillis};
+use base::{Area, Resolution, TenancyId, UtcMillis};
 
 pub(super) use judge::is_unplaced;
 
@@ -36,6 +36,8 @@ pub struct Entry {
     pub resolution: Option<Resolution>,
     /// Whether it is known to send in clear and has no key.
     pub clear: Option<bool>,
+    /// Whether the list says who the customer is.
+    pub contact: bool,
 }
 
 /// What a row did, or would do: bits, so that an answer about many rows stays small.
@@ -74,7 +76,7 @@ impl Did {
 /// Why a row is refused: which column, what is wrong and the way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRow {
-    /// `meter`, `place`, `area`, `customer`, `from`, `until` or `clear`.
+    /// `meter`, `place`, `area`, `customer`, `from`, `until`, `clear` or `name`.
     pub column: &'static str,
     /// The sentence.
     pub why: String,
@@ -89,6 +91,8 @@ pub struct Imported {
     pub spans: Vec<Span>,
     /// Moves at places that were there already: where they were reported late, [`Change::note_late`] is the caller's.
     pub moves: Vec<Moved>,
+    /// Row by row, the tenancy of good ones that say who the customer is. After a trial: the one that it will be.
+    pub tenancies: Vec<Option<TenancyId>>,
 }
 
 /// What is done with the good rows.
@@ -124,13 +128,15 @@ impl Change<'_> {
             Rows::Whole => judged.iter().all(Result::is_ok),
             Rows::SkipBad => true,
         };
+        // as it will be, or, once written, as it is: the ids are the same
+        let tenancies = self.tenancies_of_rows(entries, &judged).await?;
         if !wanted {
-            return Ok(Imported { rows: judged, ..Imported::default() });
+            return Ok(Imported { rows: judged, tenancies, ..Imported::default() });
         }
         let (spans, moves) = self.write(entries, acts, now).await?;
         let said = entries.iter().filter(|entry| entry.area.is_some()).map(|entry| entry.place.as_str());
         self.zone(said).await?;
-        Ok(Imported { rows: judged, spans, moves })
+        Ok(Imported { rows: judged, spans, moves, tenancies })
     }
 }
 

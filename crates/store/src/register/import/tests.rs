@@ -21,6 +21,7 @@ fn row(address: &str, place: &str) -> Entry {
         until: None,
         resolution: None,
         clear: None,
+        contact: false,
     }
 }
 
@@ -233,4 +234,69 @@ async fn a_tenancy_that_was_there_without_a_customer_gets_one() {
     let list = [lives("KAM-00000001", "p", "A", 1000, None)];
     assert_eq!(did(&import(&register, &list, Rows::Whole).await), [Did::CUSTOMER.0]);
     assert_eq!(did(&import(&register, &list, Rows::Whole).await), [0]);
+}
+
+/// The vault is asked by what a trial said, so the trial has to be right, also for places that are not there yet.
+#[tokio::test]
+async fn a_trial_tells_the_tenancies_that_rows_with_a_name_will_have() {
+    let (_folder, register) = fresh().await;
+    import(&register, &[lives("KAM-00000001", "p", "A", 1000, Some(2000))], Rows::Whole).await;
+    let named = |entry: Entry| Entry { contact: true, ..entry };
+    let rows = [
+        named(lives("KAM-00000001", "p", "A", 1000, Some(2000))),
+        row("KAM-00000009", "elsewhere"),
+        row("KAM-00000008", "p x"),
+        named(lives("KAM-00000002", "new", "B", 1000, None)),
+        named(lives("KAM-00000008", "wrong", "B", 1000, None)),
+        named(lives("KAM-00000003", "newer", "C", 1000, Some(3000))),
+        named(lives("KAM-00000004", "new", "B", 1000, None)),
+        named(lives("KAM-00000001", "p", "D", 5000, None)),
+        named(row("KAM-00000005", "vacant")),
+        lives("KAM-00000006", "silent", "E", 1000, None),
+    ];
+    let mut change = register.begin(0).await.unwrap();
+    let tried = change.import(&rows, Rows::Try, NOW).await.unwrap().tenancies;
+    drop(change);
+    let imported = import(&register, &rows, Rows::SkipBad).await;
+    assert_eq!(imported.tenancies, tried);
+    let bad: Vec<usize> =
+        imported.rows.iter().enumerate().filter(|(_, r)| r.is_err()).map(|(at, _)| at).collect();
+    assert_eq!(bad, [4, 8]);
+    let there: Vec<bool> = tried.iter().map(Option::is_some).collect();
+    assert_eq!(there, [true, false, false, true, false, true, true, true, false, false]);
+    assert_eq!(tried[3], tried[6], "two meters of one tenancy");
+    let mut change = register.begin(0).await.unwrap();
+    for tenancy in tried.iter().flatten() {
+        change.somebodys(*tenancy).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn sealed_contacts_are_replaced_by_newer_ones_alone_and_go_with_their_tenancy() {
+    let (_folder, register) = fresh().await;
+    let rows = [lives("KAM-00000001", "p", "A", 1000, None), lives("KAM-00000002", "q", "B", 1000, None)];
+    let rows = rows.map(|entry| Entry { contact: true, ..entry });
+    let tenancies: Vec<TenancyId> =
+        import(&register, &rows, Rows::Whole).await.tenancies.into_iter().flatten().collect();
+    let contact = |at: usize, version: u32| crate::register::SealedContact {
+        tenancy: tenancies[at],
+        version,
+        sealed: vec![u8::try_from(version).unwrap(); 60],
+        told: NOW,
+    };
+    let mut change = register.begin(0).await.unwrap();
+    change.set_contact(&contact(0, 1)).await.unwrap();
+    change.set_contact(&contact(1, 1)).await.unwrap();
+    change.set_contact(&contact(0, 2)).await.unwrap();
+    change.commit().await.unwrap();
+    let mut change = register.begin(0).await.unwrap();
+    assert!(change.set_contact(&contact(0, 2)).await.is_err(), "an older one comes back");
+    drop(change);
+    let all = register.contacts(&tenancies).await.unwrap();
+    assert!(all.len() == 2 && all.contains(&contact(0, 2)) && all.contains(&contact(1, 1)), "{all:?}");
+    let mut change = register.begin(0).await.unwrap();
+    assert_eq!(change.erase_contacts(&tenancies[..1]).await.unwrap(), 1);
+    change.commit().await.unwrap();
+    assert_eq!(register.contacts(&tenancies).await.unwrap(), [contact(1, 1)]);
+    assert_eq!(register.size().await.unwrap().contacts, 1);
 }
