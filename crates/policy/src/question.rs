@@ -16,6 +16,8 @@ pub struct Asker {
     pub here: bool,
     /// How well they have shown who they are.
     pub login: Strength,
+    /// A program, which has shown a token of its own.
+    pub service: bool,
 }
 
 /// What else counts. All of it is looked up by who asks the policies; nothing in a request is believed.
