@@ -245,8 +245,7 @@ mod tests {
         account.codes = Some(CodeGenerator::generate().unwrap());
         account.recovery = Some(RecoveryCodes::generate().unwrap().1);
         account.add_key(SignInKey::from_line(LINE, NOW).unwrap()).unwrap();
-        account.subject =
-            Some(Subject::new("https://id.example.org".to_owned(), "anna-1".to_owned()));
+        account.subject = Some(Subject::new("https://id.example.org".to_owned(), "anna-1".to_owned()));
         account.devices.remember(NOW).unwrap();
         account
     }

@@ -218,7 +218,8 @@ fn the_device_flow_shows_a_code_and_never_counts_as_two_factors() {
 fn a_statement_of_the_device_flow_is_taken_once_and_no_older_one_after_it() {
     let (key, mine) = (Es256Signer::generate().unwrap(), challenge("anna"));
     let provider = provider(&key);
-    let begun = json!({"device_code": "c", "user_code": "A", "verification_uri": "https://id.example.org/go"});
+    let begun =
+        json!({"device_code": "c", "user_code": "A", "verification_uri": "https://id.example.org/go"});
     let (_, open) = provider.device_begun(&mine, &begun.to_string()).unwrap();
     let at = |ago: i64| {
         let mut claims = claims("");
@@ -231,7 +232,10 @@ fn a_statement_of_the_device_flow_is_taken_once_and_no_older_one_after_it() {
     };
     let mut subject = subject();
     let issued = UtcMillis(NOW.0 / 1000 * 1000 - 10_000);
-    assert_eq!(prove(&subject, &at(10)), (vec![crate::Change::StatementUsed { issued }], Ok(Factor::Provider)));
+    assert_eq!(
+        prove(&subject, &at(10)),
+        (vec![crate::Change::StatementUsed { issued }], Ok(Factor::Provider))
+    );
     subject.taken = issued;
     for ago in [10, 11, 60] {
         assert_eq!(prove(&subject, &at(ago)), (vec![], Err(Refusal::ReplayedStatement)), "{ago}");

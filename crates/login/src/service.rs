@@ -6,8 +6,8 @@ use base::UtcMillis;
 use subtle::ConstantTimeEq as _;
 
 use crate::bytes::{Reader, Writer};
-use crate::code::{Code, CodeHash};
 use crate::claimant::Shown;
+use crate::code::{Code, CodeHash};
 use crate::throttle::Ticket;
 use crate::{Challenge, Factor, Name, Network, Outcome, Proof, RecordError, Refusal};
 

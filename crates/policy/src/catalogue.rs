@@ -288,11 +288,15 @@ impl Catalogue {
     /// What a service account with these roles may do, if its token says so: purposes that are open to services, each with the
     /// actions of it that are.
     #[must_use]
-    pub fn for_services<'a>(&self, roles: impl IntoIterator<Item = &'a str>) -> BTreeMap<Purpose, Vec<Action>> {
+    pub fn for_services<'a>(
+        &self,
+        roles: impl IntoIterator<Item = &'a str>,
+    ) -> BTreeMap<Purpose, Vec<Action>> {
         let held = roles.into_iter().filter_map(|name| self.roles.get(name)).filter(|r| r.is_for_services());
         let purposes = held.flat_map(|role| role.purposes.iter().copied());
         let open = purposes.filter(|purpose| self.purposes.get(purpose).is_some_and(|with| with.services));
-        let of = |purpose: Purpose| purpose.actions().iter().copied().filter(|a| a.is_for_services()).collect();
+        let of =
+            |purpose: Purpose| purpose.actions().iter().copied().filter(|a| a.is_for_services()).collect();
         open.map(|purpose| (purpose, of(purpose))).collect()
     }
 

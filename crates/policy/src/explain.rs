@@ -147,8 +147,7 @@ impl Policies {
             for purpose in purposes() {
                 let mut reach = Reach::Closed;
                 for role in roles {
-                    let ask =
-                        || self.reach_of(service, std::slice::from_ref(role), purpose, action, class);
+                    let ask = || self.reach_of(service, std::slice::from_ref(role), purpose, action, class);
                     reach = reach.max(*reached.entry((role, purpose)).or_insert_with(ask));
                 }
                 if reach != Reach::Closed {

@@ -346,7 +346,8 @@ fn each_fault_of_a_file_is_named() {
 fn a_service_does_what_is_marked_for_services_and_nothing_else_whatever_its_roles() {
     let house = house();
     let roles: Vec<String> = house.catalogue().roles.keys().cloned().collect();
-    let service = |login| Asker { name: "export".to_owned(), roles: roles.clone(), here: true, login, service: true };
+    let service =
+        |login| Asker { name: "export".to_owned(), roles: roles.clone(), here: true, login, service: true };
     let mut open = Vec::new();
     for purpose in Purpose::ALL {
         for action in Action::ALL {
@@ -362,7 +363,11 @@ fn a_service_does_what_is_marked_for_services_and_nothing_else_whatever_its_role
                     };
                     let of = |login| Question { asker: service(login), purpose, action, class, facts };
                     let allowed = house.decide(&of(Strength::Machine)).allowed;
-                    assert_eq!(allowed, house.decide(&of(Strength::StepUp)).allowed, "no login makes it a person");
+                    assert_eq!(
+                        allowed,
+                        house.decide(&of(Strength::StepUp)).allowed,
+                        "no login makes it a person"
+                    );
                     if allowed {
                         open.push((purpose, action, class));
                     }
@@ -414,7 +419,10 @@ fn a_service_is_told_why_not_and_never_to_sign_in_with_a_factor() {
     assert_eq!(changes.len(), 1);
     assert_eq!((changes[0].before, changes[0].after), (Reach::Open, Reach::Closed));
     let for_services = house.catalogue().for_services(["billing", "operator", "auditor"]);
-    assert_eq!(for_services.into_iter().collect::<Vec<_>>(), [(Purpose::Billing, vec![Action::ReadReadings])]);
+    assert_eq!(
+        for_services.into_iter().collect::<Vec<_>>(),
+        [(Purpose::Billing, vec![Action::ReadReadings])]
+    );
 }
 
 #[test]
@@ -438,17 +446,19 @@ fn any_question() -> impl Strategy<Value = Question> {
     let roles_of = proptest::sample::subsequence(roles.clone(), 0..=roles.len());
     let asker = (roles_of, any::<bool>(), 0..3u8, any::<bool>());
     let what = (0..Purpose::ALL.len(), 0..Action::ALL.len(), 0..4usize);
-    (asker, what, any::<[bool; 6]>()).prop_map(|((roles, here, login, service), (purpose, action, class), f)| {
-        let login = [Strength::Machine, Strength::MultiFactor, Strength::StepUp][usize::from(login)];
-        let [case_covers, access, emergency, single_handed, restricted, on_shift] = f;
-        Question {
-            asker: Asker { name: "anna".to_owned(), roles, here, login, service },
-            purpose: Purpose::ALL[purpose],
-            action: Action::ALL[action],
-            class: Class::ALL.get(class).copied(),
-            facts: Facts { case_covers, access, emergency, on_shift, single_handed, restricted },
-        }
-    })
+    (asker, what, any::<[bool; 6]>()).prop_map(
+        |((roles, here, login, service), (purpose, action, class), f)| {
+            let login = [Strength::Machine, Strength::MultiFactor, Strength::StepUp][usize::from(login)];
+            let [case_covers, access, emergency, single_handed, restricted, on_shift] = f;
+            Question {
+                asker: Asker { name: "anna".to_owned(), roles, here, login, service },
+                purpose: Purpose::ALL[purpose],
+                action: Action::ALL[action],
+                class: Class::ALL.get(class).copied(),
+                facts: Facts { case_covers, access, emergency, on_shift, single_handed, restricted },
+            }
+        },
+    )
 }
 
 proptest! {

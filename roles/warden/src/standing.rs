@@ -1,10 +1,13 @@
 //! Who somebody at the socket is in this house, and which roles they hold now.
 
+use std::sync::Arc;
+
 use base::UtcMillis;
+use login::service::Scope;
 use policy::{Asker, Strength};
 
 use crate::people::People;
-use crate::staff::State;
+use crate::staff::{Member, State};
 
 /// A role that opens everything to who is alone in the house, and nothing after.
 const OWNER: &str = "owner";
@@ -26,6 +29,10 @@ pub(crate) struct Standing {
     pub(crate) login: Strength,
     /// One of the house's people, and no other user of the machine.
     pub(crate) known: bool,
+    /// No person, but a program.
+    pub(crate) service: bool,
+    /// What the token allows that the program showed in this session. Without one it may nothing.
+    pub(crate) token: Option<Arc<Scope>>,
     /// Who set the house up, or administers the machine.
     pub(crate) owner: bool,
     /// Root, who could be the owner at any time; grants say so.
@@ -42,23 +49,30 @@ impl Standing {
             let roles = member.live_roles(now).map(ToOwned::to_owned).collect();
             let shift = staff.on_shift(name, now);
             let name = name.to_owned();
-            return Self { name, roles, single_handed, shift, login, known: true, owner, is_root: false };
+            let (service, token) = (member.service, None);
+            let (known, is_root) = (true, false);
+            return Self { name, roles, single_handed, shift, login, known, service, token, owner, is_root };
         }
         let role = if single_handed { OWNER } else { ADMINISTRATOR };
         let roles = found.role.iter().map(|_| role.to_owned()).collect();
         let is_root = matches!(found.role, Some(crate::Role::Root));
-        Self { name: found.name, roles, single_handed, shift: None, login, known: owner, owner, is_root }
+        let (name, known, service, token) = (found.name, owner, false, None);
+        Self { name, roles, single_handed, shift: None, login, known, service, token, owner, is_root }
     }
 
     /// Of somebody with these roles and the best login, as a colleague asks about them.
-    pub(crate) fn seen(name: &str, roles: Vec<String>, shift: Option<UtcMillis>) -> Self {
+    pub(crate) fn seen(name: &str, member: &Member, shift: Option<UtcMillis>, now: UtcMillis) -> Self {
         let (name, login) = (name.to_owned(), Strength::StepUp);
-        Self { name, roles, single_handed: false, shift, login, known: true, owner: false, is_root: false }
+        let roles = member.live_roles(now).map(ToOwned::to_owned).collect();
+        let (single_handed, known, owner, is_root) = (false, true, false, false);
+        let (service, token) = (member.service, None);
+        Self { name, roles, single_handed, shift, login, known, service, token, owner, is_root }
     }
 
     /// As the policies ask for it.
     pub(crate) fn asker(&self) -> Asker {
-        Asker { name: self.name.clone(), roles: self.roles.clone(), here: true, login: self.login }
+        let (name, roles, login, service) = (self.name.clone(), self.roles.clone(), self.login, self.service);
+        Asker { name, roles, here: true, login, service }
     }
 
     /// The role that a policy's name begins with, as grants write it.
