@@ -127,7 +127,9 @@ fn a_statement_by_another_key_or_none_is_refused() {
     assert_eq!(prove(&answer(&other, &header(), &claims)), Err(Refusal::WrongSignature));
     for alg in ["none", "HS256", "RS256", "ES384", "EdDSA"] {
         let refused = prove(&answer(&key, &json!({"alg": alg, "kid": "k"}), &claims));
-        assert_eq!(refused, Err(Refusal::WrongSignature), "{alg}");
+        // there is no RSA key by that name
+        let why = if alg == "RS256" { Refusal::UnknownProviderKey } else { Refusal::WrongSignature };
+        assert_eq!(refused, Err(why), "{alg}");
     }
     let refused = prove(&answer(&key, &json!({"alg": "ES256", "kid": "other"}), &claims));
     assert_eq!(refused, Err(Refusal::UnknownProviderKey));

@@ -7,7 +7,7 @@ use login::service::Scope;
 use policy::{Asker, Strength};
 
 use crate::people::People;
-use crate::staff::{Member, State};
+use crate::staff::State;
 
 /// A role that opens everything to who is alone in the house, and nothing after.
 const OWNER: &str = "owner";
@@ -36,7 +36,7 @@ pub(crate) struct Standing {
     /// Who set the house up, or administers the machine.
     pub(crate) owner: bool,
     /// Root, who could be the owner at any time; grants say so.
-    is_root: bool,
+    pub(crate) is_root: bool,
 }
 
 impl Standing {
@@ -61,11 +61,10 @@ impl Standing {
     }
 
     /// Of somebody with these roles and the best login, as a colleague asks about them.
-    pub(crate) fn seen(name: &str, member: &Member, shift: Option<UtcMillis>, now: UtcMillis) -> Self {
+    pub(crate) fn seen(name: &str, roles: Vec<String>, shift: Option<UtcMillis>) -> Self {
         let (name, login) = (name.to_owned(), Strength::StepUp);
-        let roles = member.live_roles(now).map(ToOwned::to_owned).collect();
         let (single_handed, known, owner, is_root) = (false, true, false, false);
-        let (service, token) = (member.service, None);
+        let (service, token) = (false, None);
         Self { name, roles, single_handed, shift, login, known, service, token, owner, is_root }
     }
 

@@ -70,7 +70,9 @@ impl<R: Record> Inner<R> {
             )
             .await?;
             let member = state.member(&asked.person)?;
-            Standing::seen(&asked.person, member, state.on_shift(&asked.person, now), now)
+            let (roles, service) = (member.live_roles(now).map(ToOwned::to_owned).collect(), member.service);
+            let seen = Standing::seen(&asked.person, roles, state.on_shift(&asked.person, now));
+            Standing { service, ..seen }
         } else {
             standing.clone()
         };

@@ -206,7 +206,10 @@ impl<R: Record> Inner<R> {
             begun.nonce.as_slice().try_into().map_err(|_| malformed("nonce has not 32 bytes"))?;
         let mut held = self.desk.held.lock().await;
         let provider = held.provider().ok_or_else(none)?;
-        let sign_in = held.begun.get_mut(&nonce).filter(|b| b.challenge.name().as_str() == standing.name);
+        let own = |begun: &&mut super::Begun| {
+            begun.challenge.name().as_str() == standing.name && begun.challenge.fresh(now).is_ok()
+        };
+        let sign_in = held.begun.get_mut(&nonce).filter(own);
         let over = "the sign-in is over; begin again with `meterkeep login --provider`";
         let sign_in = sign_in.ok_or_else(|| Refused::new("no-sign-in", over))?;
         let asked = provider.device_begun(&sign_in.challenge, &begun.answer);
