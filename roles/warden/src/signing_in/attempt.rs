@@ -228,8 +228,9 @@ fn check(
     let mut prove = |by: Option<By>, challenge: &Challenge, ticket: Ticket| {
         let by = by.ok_or(Refusal::Malformed)?;
         if let By::Token(typed) = &by {
-            let service = checked.service.as_ref();
-            let outcome = ServiceAccount::prove(service, challenge, ticket, typed, checked.from, now);
+            // nobody else's account has tokens
+            let service = checked.service.as_ref().ok_or(Refusal::NotEnrolled)?;
+            let outcome = ServiceAccount::prove(Some(service), challenge, ticket, typed, checked.from, now);
             return outcome
                 .after(|_| Ok::<(), std::convert::Infallible>(()))
                 .unwrap_or(Err(Refusal::Machine));
