@@ -87,6 +87,7 @@ impl Utility {
                 roles: roles.clone(),
                 here: true,
                 login: Strength::MultiFactor,
+                service: false,
             },
             purpose: reading[word(8) % reading.len()],
             action: Action::ReadReadings,

@@ -63,6 +63,11 @@ pub(crate) fn can_act_as_others() -> bool {
     root
 }
 
+/// The number of a user of this machine.
+pub(crate) fn uid_of(user: &str) -> u32 {
+    users().1(user)
+}
+
 fn users() -> (u32, impl Fn(&str) -> u32) {
     let group = nix::unistd::Group::from_name(GROUP).unwrap().unwrap();
     (group.gid.as_raw(), |name: &str| nix::unistd::User::from_name(name).unwrap().unwrap().uid.as_raw())
@@ -226,8 +231,13 @@ impl Crowd {
 
     /// A user's command.
     pub(crate) fn by(&self, user: &str, command: &str, arguments: &[&str]) -> Said {
+        self.by_with(user, &self.session_file(user), command, arguments)
+    }
+
+    /// A user's command, with their session in a file of choice.
+    pub(crate) fn by_with(&self, user: &str, session: &Path, command: &str, arguments: &[&str]) -> Said {
         let mut call = Self::as_user(&self.command, user);
-        call.env("METERKEEP_SESSION", self.session_file(user));
+        call.env("METERKEEP_SESSION", session);
         call.args(command.split(' ')).arg("--house").arg(self.scene.house.root()).args(arguments);
         let named = self.names.borrow();
         let who = named.get(user).map_or("a stranger", String::as_str);

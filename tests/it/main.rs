@@ -7,6 +7,7 @@ mod custody;
 mod fault;
 mod files;
 mod flow;
+mod provider;
 mod scene;
 mod signing;
 mod tools;

@@ -34,6 +34,7 @@ mod readings;
 mod register;
 mod roles;
 mod secret;
+mod services;
 mod status;
 mod token;
 mod up;

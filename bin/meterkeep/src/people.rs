@@ -17,6 +17,7 @@ use crate::output::{Format, FormatArg, print, print_json, say, shown, table};
 use crate::place::HouseArg;
 use crate::problem::{Problem, USAGE};
 use crate::readings::When;
+use crate::services;
 
 /// People of the utility and their roles.
 ///
@@ -40,6 +41,7 @@ enum Command {
     EndShift(EndShift),
     Shifts(List),
     Open(Open),
+    Service(services::Args),
 }
 
 /// Show who works here, and until when each role lasts. Without the right to see all, oneself.
@@ -187,7 +189,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         Command::List(args) => list(args),
         Command::Add(args) => {
             let user = args.user.as_ref().unwrap_or(&args.name).clone();
-            let new = NewPerson { name: args.name.clone(), title: args.title.clone(), user };
+            let new = NewPerson { name: args.name.clone(), title: args.title.clone(), user, service: false };
             errand(&args.house, Wish::AddPerson(new))
         }
         Command::Leave(args) => errand(&args.house, Wish::Leave(args.name.clone())),
@@ -206,6 +208,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         Command::EndShift(args) => errand(&args.house, Wish::TakeShift(args.number)),
         Command::Shifts(args) => shifts(args),
         Command::Open(args) => open(args),
+        Command::Service(args) => services::run(args),
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -282,7 +285,8 @@ fn list(args: &List) -> Result<(), Problem> {
         table(["person", "user", "role", "for", "state", "until", "given by", "used last", "key", "title"]);
     for person in &answer.people {
         let named = |role: &str, bounds: &str, state: &str, until: i64, by: &str, used: i64| {
-            let (name, user, title) = (shown(&person.name), shown(&person.user), shown(&person.title));
+            let (name, title) = (shown(&person.name), shown(&person.title));
+            let user = format!("{}{}", shown(&person.user), if person.service { " (service)" } else { "" });
             let (key, state) = (hex::encode(person.key.get(..4).unwrap_or_default()), state.to_owned());
             let (role, bounds, until, by) = (shown(role), shown(bounds), moment(until), shown(by));
             [name, user, role, bounds, state, until, by, moment(used), key, title]
@@ -328,7 +332,8 @@ fn json(person: &ShownPerson) -> serde_json::Value {
         })
     });
     serde_json::json!({
-        "person": person.name, "user": person.user, "title": person.title, "roles": roles.collect::<Vec<_>>(),
+        "person": person.name, "user": person.user, "service": person.service, "title": person.title,
+        "roles": roles.collect::<Vec<_>>(),
         "key": (!person.key.is_empty()).then(|| hex::encode(&person.key)),
         "left": (person.left_ms > 0).then(|| moment(person.left_ms)),
     })

@@ -161,6 +161,13 @@ impl Action {
                 | Self::Permit
         )
     }
+
+    /// Whether a program may ever do it by itself. Cases, approvals, emergencies, keys, people and roles are for people, whatever
+    /// a utility's file of roles says; a new action is, too, until somebody adds it here.
+    #[must_use]
+    pub const fn is_for_services(self) -> bool {
+        matches!(self, Self::ReadReadings | Self::ReadHealth | Self::ChangeRegister)
+    }
 }
 
 impl std::fmt::Display for Action {
@@ -347,5 +354,6 @@ mod tests {
             assert_eq!(Purpose::from_name(purpose.name()), Some(purpose));
         }
         assert_eq!((Action::from_name("read"), Purpose::from_name("")), (None, None));
+        assert!(Action::ALL.into_iter().all(|action| !(action.is_weighty() && action.is_for_services())));
     }
 }

@@ -92,6 +92,12 @@ impl Identity {
     }
 }
 
+/// The one implementation of the ciphers of TLS in the house, for whoever has a library of its own speak TLS with others.
+#[must_use]
+pub fn ciphers() -> Arc<rustls::crypto::CryptoProvider> {
+    provider()
+}
+
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }

@@ -19,5 +19,5 @@ pub use caller::Caller;
 pub use client::{CallError, Client, Target};
 pub use door::{Admitted, Door};
 pub use frame::{MAX_FRAME, MAX_STRANGER_FRAME};
-pub use identity::{Identity, IdentityError, Trust};
+pub use identity::{Identity, IdentityError, Trust, ciphers};
 pub use server::{Service, Shutdown, answer, serve};

@@ -3,7 +3,7 @@
 //! The record holds the secret of the generator of codes, so its bytes are secret: the caller seals them before they lie
 //! on a disk.
 
-use base::{Secret, SecretBytes};
+use base::{Secret, SecretBytes, UtcMillis};
 
 use crate::bytes::{Reader, Writer};
 use crate::key::KEYS;
@@ -15,7 +15,9 @@ use crate::{
     StoredPassword,
 };
 
-const MAGIC: &[u8] = b"MKACCT1";
+const MAGIC: &[u8] = b"MKACCT2";
+/// Of the edition before, which took no statements of a provider.
+const MAGIC_BEFORE: &[u8] = b"MKACCT1";
 const FULL_NAME: usize = 200;
 
 /// Everything a person is checked against.
@@ -142,6 +144,9 @@ impl Account {
                 let passkey = self.passkeys.iter_mut().find(|passkey| passkey.id() == used.id());
                 passkey.map(|passkey| passkey.clone_from(used))
             }
+            Change::StatementUsed { issued } => {
+                self.subject.as_mut().map(|subject| subject.taken = subject.taken.max(*issued))
+            }
         }
         .is_some()
     }
@@ -166,6 +171,7 @@ impl Account {
         });
         let subject = self.subject.as_ref();
         to.text(subject.map_or("", |s| &s.issuer)).text(subject.map_or("", |s| &s.id));
+        to.time(subject.map_or(UtcMillis(0), |s| s.taken));
         self.devices.write(&mut to);
         SecretBytes::new(to.end())
     }
@@ -180,7 +186,11 @@ impl Account {
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut from = Reader::new(bytes);
-        (from.bytes()? == MAGIC).then_some(())?;
+        let before = match from.bytes()? {
+            MAGIC => false,
+            MAGIC_BEFORE => true,
+            _ => return None,
+        };
         let (name, full_name, handle) = (from.text()?.parse().ok()?, from.text()?, from.array()?);
         let password = match from.text()?.as_str() {
             "" => None,
@@ -200,7 +210,8 @@ impl Account {
         let keys = from.each(KEYS, SignInKey::read)?;
         let passkeys = from.each(PASSKEYS, |from| Passkey::decode(from.bytes()?))?;
         let (issuer, id) = (from.text()?, from.text()?);
-        let subject = if issuer.is_empty() { None } else { Some(Subject { issuer, id }) };
+        let taken = if before { UtcMillis(0) } else { from.time()? };
+        let subject = if issuer.is_empty() { None } else { Some(Subject { issuer, id, taken }) };
         let devices = Devices::read(&mut from)?;
         from.end(Self {
             name,
@@ -234,8 +245,7 @@ mod tests {
         account.codes = Some(CodeGenerator::generate().unwrap());
         account.recovery = Some(RecoveryCodes::generate().unwrap().1);
         account.add_key(SignInKey::from_line(LINE, NOW).unwrap()).unwrap();
-        account.subject =
-            Some(Subject { issuer: "https://id.example.org".to_owned(), id: "anna-1".to_owned() });
+        account.subject = Some(Subject::new("https://id.example.org".to_owned(), "anna-1".to_owned()));
         account.devices.remember(NOW).unwrap();
         account
     }
@@ -267,6 +277,30 @@ mod tests {
         assert!(!account.apply(&Change::KeyUsed { fingerprint: "SHA256:other".to_owned(), counter: 4 }));
         account.codes = None;
         assert!(!account.apply(&Change::CodeUsed { step: 78 }));
+        for at in [NOW, NOW.plus(-5)] {
+            assert!(account.apply(&Change::StatementUsed { issued: at }));
+        }
+        let kept = Account::decode(account.encode().expose()).unwrap().subject.unwrap();
+        assert_eq!(kept.taken, NOW, "never back");
+        account.subject = None;
+        assert!(!account.apply(&Change::StatementUsed { issued: NOW }));
+    }
+
+    #[test]
+    fn an_account_of_the_edition_before_is_read() {
+        for account in [full(), Account::new("bo".parse().unwrap(), "").unwrap()] {
+            let now = account.encode();
+            let mut old = now.expose().to_vec();
+            old[MAGIC.len() + 3] = b'1';
+            // the field that is new stands before the devices
+            let mut devices = Writer::default();
+            account.devices.write(&mut devices);
+            let devices = devices.end().len();
+            let at = old.len() - devices - 8;
+            old.drain(at..at + 8);
+            let again = Account::decode(&old).unwrap();
+            assert_eq!(again.encode().expose(), now.expose());
+        }
     }
 
     #[test]

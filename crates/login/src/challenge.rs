@@ -57,6 +57,8 @@ pub enum Factor {
     Provider,
     /// That the utility's own provider knows them by two.
     ProviderTwo,
+    /// That a program holds a token of its service account; which, by its id.
+    Token(u64),
 }
 
 impl Factor {
@@ -86,6 +88,7 @@ impl Factor {
             Self::Passkey => "passkey",
             Self::Provider => "provider",
             Self::ProviderTwo => "provider-two-factors",
+            Self::Token(_) => "token",
         }
     }
 }
@@ -207,18 +210,21 @@ impl Challenge {
             Factor::Password | Factor::Code | Factor::Recovery | Factor::Provider => {
                 Ok(Step::More(Pending { challenge: self, first }))
             }
-            Factor::Key | Factor::TouchedKey => done(self, Strength::Machine),
+            Factor::Key | Factor::TouchedKey | Factor::Token(_) => done(self, Strength::Machine),
         }
     }
 
     /// Takes a key's proof as the first of two factors, where its session alone is too weak.
     ///
     /// # Errors
-    /// As [`Challenge::answer`].
+    /// As [`Challenge::answer`], and [`Refusal::SameFactor`] for a token, beside which nothing counts.
     pub fn answer_first(self, proof: Proof, now: UtcMillis) -> Result<Pending, Refusal> {
         self.fresh(now)?;
         if proof.nonce != self.nonce {
             return Err(Refusal::NotThisSession);
+        }
+        if matches!(proof.factor, Factor::Token(_)) {
+            return Err(Refusal::SameFactor);
         }
         Ok(Pending { challenge: self, first: proof.factor })
     }
@@ -261,7 +267,8 @@ impl Pending {
         }
         let (first, second) = (self.first, proof.factor);
         let both = (first.knows() || second.knows()) && (first.holds() || second.holds());
-        if first == second || !both {
+        // a program's token makes nobody two factors
+        if first == second || !both || matches!(second, Factor::Token(_)) {
             return Err(Refusal::SameFactor);
         }
         let (name, session) = (self.challenge.name, self.challenge.session);
@@ -352,6 +359,20 @@ pub(crate) mod tests {
             let expected = if fits { Ok(Strength::MultiFactor) } else { Err(Refusal::SameFactor) };
             assert_eq!(proven, expected, "{first:?} {second:?}");
         }
+    }
+
+    #[test]
+    fn a_token_is_a_machines_and_counts_beside_nothing() {
+        let alone = challenge("export");
+        let proof = Proof::of(&alone, Factor::Token(3));
+        let Ok(Step::Done(proven)) = alone.answer(proof, NOW) else { panic!("a token opens a session") };
+        assert_eq!((proven.strength(), proven.factors()), (Strength::Machine, [Factor::Token(3)].as_slice()));
+        let first = challenge("export");
+        let proof = Proof::of(&first, Factor::Token(3));
+        assert_eq!(first.answer_first(proof, NOW), Err(Refusal::SameFactor));
+        let second = pending(Factor::Password);
+        let proof = Proof::of(second.challenge(), Factor::Token(3));
+        assert_eq!(second.answer(proof, NOW), Err(Refusal::SameFactor));
     }
 
     #[test]

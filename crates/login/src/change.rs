@@ -1,5 +1,7 @@
 //! What a check changes in an account: values, for the caller's journal.
 
+use base::UtcMillis;
+
 use crate::{Passkey, StoredPassword};
 
 /// One change of an account. [`crate::Account::apply`] makes it.
@@ -27,4 +29,9 @@ pub enum Change {
     },
     /// A passkey was used: as it is to be kept now, with its counter.
     PasskeyUsed(Box<Passkey>),
+    /// The provider's statement of that time was taken; it and older ones are over.
+    StatementUsed {
+        /// When the provider made it, by its clock.
+        issued: UtcMillis,
+    },
 }

@@ -42,7 +42,7 @@ pub use name::{Name, NameError};
 pub use outcome::Outcome;
 pub use passkey::{Passkey, RelyingParty};
 pub use password::{PasswordError, Passwords, StoredPassword};
-pub use provider::{Provider, Subject};
+pub use provider::{Provider, Subject, Told};
 pub use recovery::RecoveryCodes;
 pub use refusal::Refusal;
 pub use service::ServiceAccount;

@@ -9,11 +9,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use base::UtcMillis;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreJsonWebKeySet};
+use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreJsonWebKeySet, CoreJsonWebKeyType};
 use openidconnect::{
-    AuthUrl, ClientId, CsrfToken, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    AuthUrl, ClientId, CsrfToken, IssuerUrl, JsonWebKey as _, Nonce, PkceCodeChallenge, PkceCodeVerifier,
+    RedirectUrl,
 };
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -23,8 +25,8 @@ use zeroize::Zeroizing;
 
 use crate::{Challenge, Refusal};
 
-/// The longest answer that is read.
-const LONGEST: usize = 64 * 1024;
+/// The longest answer of a provider that is read, bytes.
+pub const LONGEST: usize = 64 * 1024;
 /// How long ago a provider may have asked the person, and made its statement.
 pub(crate) const FRESH: i64 = 5 * 60 * 1000;
 
@@ -35,6 +37,16 @@ pub struct Subject {
     pub issuer: String,
     /// Their id there, which it never gives to anybody else.
     pub id: String,
+    /// When the newest statement was made that was taken here, by the provider's clock; it and older ones are over.
+    pub taken: UtcMillis,
+}
+
+impl Subject {
+    /// Somebody of whom no statement was taken yet.
+    #[must_use]
+    pub const fn new(issuer: String, id: String) -> Self {
+        Self { issuer, id, taken: UtcMillis(0) }
+    }
 }
 
 /// What the house is at the provider.
@@ -64,6 +76,7 @@ struct Discovery {
     authorization_endpoint: String,
     token_endpoint: String,
     device_authorization_endpoint: Option<String>,
+    jwks_uri: Option<String>,
 }
 
 /// Why a provider cannot be used.
@@ -116,6 +129,27 @@ pub struct DeviceQuestion {
     pub address: String,
     /// How many seconds to wait between two tries.
     pub interval: u64,
+    /// For how many seconds the code is good.
+    pub lasts: u64,
+}
+
+/// What the provider says when it is asked whether the person has typed the code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// Not yet: ask again.
+    Later,
+    /// Not yet, and ask less often: five seconds more between two tries from now on (RFC 8628, clause 3.5).
+    Slower,
+    /// The person said no.
+    Denied,
+    /// The code is over.
+    Over,
+    /// Yes: the answer holds a statement, which is to be checked by who keeps the provider's keys.
+    Statement,
+    /// Something else, in the provider's own word.
+    Error(String),
+    /// Nothing that reads.
+    Malformed,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +158,7 @@ struct DeviceAnswer {
     user_code: String,
     verification_uri: String,
     interval: Option<u64>,
+    expires_in: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -145,15 +180,26 @@ impl Provider {
         if addresses.issuer != settings.issuer {
             return Err(ProviderError::Issuer(addresses.issuer));
         }
-        let all = [&addresses.issuer, &addresses.authorization_endpoint, &addresses.token_endpoint];
-        for address in all.into_iter().chain(&addresses.device_authorization_endpoint) {
-            if !address.starts_with("https://") {
-                return Err(ProviderError::Address(address.clone()));
-            }
-        }
+        addresses.with_tls()?;
         let issuer = IssuerUrl::new(settings.issuer.clone()).map_err(|_| ProviderError::Form)?;
         let keys = serde_json::from_str(keys).map_err(|_| ProviderError::Form)?;
         Ok(Self { settings, issuer, addresses, keys })
+    }
+
+    /// What the keys are called that can sign statements which are taken here (RSA, P-256), `-` for one without a name.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let fits = |kind: &CoreJsonWebKeyType| {
+            matches!(kind, CoreJsonWebKeyType::EllipticCurve | CoreJsonWebKeyType::RSA)
+        };
+        let able = self.keys.keys().iter().filter(|key| fits(key.key_type()));
+        able.map(|key| key.key_id().map_or_else(|| "-".to_owned(), |id| id.as_str().to_owned())).collect()
+    }
+
+    /// The provider, exactly as it writes itself.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.settings.issuer
     }
 
     /// Begins in a browser: the address to open (authorization code with PKCE). The provider is to ask the person anew
@@ -230,6 +276,7 @@ impl Provider {
             user_code: answer.user_code,
             address: answer.verification_uri,
             interval: answer.interval.unwrap_or(5).clamp(1, 60),
+            lasts: answer.expires_in.unwrap_or(300).clamp(1, 3600),
         };
         let way = Way::Device { code: Zeroizing::new(answer.device_code) };
         Ok((question, Open { challenge: *challenge.nonce(), way }))
@@ -245,12 +292,19 @@ impl Provider {
         Ok(self.post(&self.addresses.token_endpoint, &[("grant_type", grant), ("device_code", code)]))
     }
 
-    /// Whether the answer to [`Provider::poll`] says to ask again later.
+    /// What the answer to [`Provider::poll`] says.
     #[must_use]
-    pub fn later(answer: &str) -> bool {
-        let answer: Result<TokenAnswer, _> = read(answer);
-        let error = answer.ok().and_then(|answer| answer.error);
-        error.is_some_and(|error| matches!(error.as_str(), "authorization_pending" | "slow_down"))
+    pub fn told(answer: &str) -> Told {
+        let Ok(answer) = read::<TokenAnswer>(answer) else { return Told::Malformed };
+        match (answer.error.as_deref(), answer.id_token) {
+            (Some("authorization_pending"), _) => Told::Later,
+            (Some("slow_down"), _) => Told::Slower,
+            (Some("access_denied"), _) => Told::Denied,
+            (Some("expired_token"), _) => Told::Over,
+            (Some(other), _) => Told::Error(other.chars().filter(char::is_ascii_graphic).take(64).collect()),
+            (None, Some(_)) => Told::Statement,
+            (None, None) => Told::Malformed,
+        }
     }
 
     fn post(&self, url: &str, fields: &[(&str, &str)]) -> Post {
@@ -263,6 +317,43 @@ impl Provider {
         });
         Post { url: url.to_owned(), form: Zeroizing::new(form.finish()), authorization }
     }
+}
+
+impl Discovery {
+    fn with_tls(&self) -> Result<(), ProviderError> {
+        let all = [&self.issuer, &self.authorization_endpoint, &self.token_endpoint];
+        for address in all.into_iter().chain(&self.device_authorization_endpoint).chain(&self.jwks_uri) {
+            if !address.starts_with("https://") {
+                return Err(ProviderError::Address(address.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a provider describes itself (OpenID Connect Discovery, clause 4).
+///
+/// # Errors
+/// [`ProviderError::Address`] for one without TLS.
+pub fn description_address(issuer: &str) -> Result<String, ProviderError> {
+    let plain = issuer.starts_with("https://") && issuer.chars().all(|c| c.is_ascii_graphic());
+    if !plain {
+        return Err(ProviderError::Address(issuer.chars().filter(|c| !c.is_control()).take(200).collect()));
+    }
+    Ok(format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))
+}
+
+/// Where a provider's keys are, by its description.
+///
+/// # Errors
+/// [`ProviderError`]: no description, of another provider, or with an address without TLS.
+pub fn keys_address(issuer: &str, description: &str) -> Result<String, ProviderError> {
+    let found: Discovery = read(description).map_err(|_| ProviderError::Form)?;
+    if found.issuer != issuer {
+        return Err(ProviderError::Issuer(found.issuer));
+    }
+    found.with_tls()?;
+    found.jwks_uri.ok_or(ProviderError::Form)
 }
 
 /// Ties the provider's statement to the challenge and so to the session key.

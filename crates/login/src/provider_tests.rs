@@ -14,7 +14,7 @@ use crate::{Factor, Outcome, Proof};
 const ISSUER: &str = "https://id.example.org";
 
 fn subject() -> Subject {
-    Subject { issuer: ISSUER.to_owned(), id: "anna-1".to_owned() }
+    Subject::new(ISSUER.to_owned(), "anna-1".to_owned())
 }
 
 fn description() -> Value {
@@ -127,10 +127,12 @@ fn a_statement_by_another_key_or_none_is_refused() {
     assert_eq!(prove(&answer(&other, &header(), &claims)), Err(Refusal::WrongSignature));
     for alg in ["none", "HS256", "RS256", "ES384", "EdDSA"] {
         let refused = prove(&answer(&key, &json!({"alg": alg, "kid": "k"}), &claims));
-        assert_eq!(refused, Err(Refusal::WrongSignature), "{alg}");
+        // there is no RSA key by that name
+        let why = if alg == "RS256" { Refusal::UnknownProviderKey } else { Refusal::WrongSignature };
+        assert_eq!(refused, Err(why), "{alg}");
     }
     let refused = prove(&answer(&key, &json!({"alg": "ES256", "kid": "other"}), &claims));
-    assert_eq!(refused, Err(Refusal::WrongSignature));
+    assert_eq!(refused, Err(Refusal::UnknownProviderKey));
     for text in ["", "{}", "{\"id_token\": \"a.b.c\"}", "{\"error\": \"access_denied\"}"] {
         assert_eq!(prove(text), Err(Refusal::Malformed), "{text}");
     }
@@ -201,8 +203,7 @@ fn the_device_flow_shows_a_code_and_never_counts_as_two_factors() {
     let (question, open) = provider.device_begun(&mine, &begun.to_string()).unwrap();
     assert_eq!((question.user_code.as_str(), question.interval), ("ABCD-EFGH", 7));
     assert!(provider.poll(&open).unwrap().form.contains("device_code=secret"));
-    assert!(Provider::later("{\"error\": \"authorization_pending\"}"));
-    assert!(!Provider::later("{\"error\": \"access_denied\"}"));
+    assert_eq!(question.lasts, 600);
     let mut claims = claims("");
     claims.as_object_mut().unwrap().retain(|name, _| name != "nonce" && name != "auth_time");
     let answer = answer(&key, &header(), &claims);
@@ -213,6 +214,71 @@ fn the_device_flow_shows_a_code_and_never_counts_as_two_factors() {
         bad[field] = json!("http://evil\u{1b}[2J");
         assert_eq!(provider.device_begun(&mine, &bad.to_string()).err(), Some(Refusal::Malformed));
     }
+}
+
+#[test]
+fn a_statement_of_the_device_flow_is_taken_once_and_no_older_one_after_it() {
+    let (key, mine) = (Es256Signer::generate().unwrap(), challenge("anna"));
+    let provider = provider(&key);
+    let begun =
+        json!({"device_code": "c", "user_code": "A", "verification_uri": "https://id.example.org/go"});
+    let (_, open) = provider.device_begun(&mine, &begun.to_string()).unwrap();
+    let at = |ago: i64| {
+        let mut claims = claims("");
+        claims["iat"] = json!(NOW.0 / 1000 - ago);
+        answer(&key, &header(), &claims)
+    };
+    let prove = |subject: &Subject, text: &str| {
+        let outcome = provider.prove(&open, &mine, subject, text, NOW);
+        (outcome.changes().to_vec(), result(outcome))
+    };
+    let mut subject = subject();
+    let issued = UtcMillis(NOW.0 / 1000 * 1000 - 10_000);
+    assert_eq!(
+        prove(&subject, &at(10)),
+        (vec![crate::Change::StatementUsed { issued }], Ok(Factor::Provider))
+    );
+    subject.taken = issued;
+    for ago in [10, 11, 60] {
+        assert_eq!(prove(&subject, &at(ago)), (vec![], Err(Refusal::ReplayedStatement)), "{ago}");
+    }
+    assert_eq!(prove(&subject, &at(9)).1, Ok(Factor::Provider));
+    // clocks may be a minute apart, and no more
+    assert_eq!(prove(&subject, &at(-59)).1, Ok(Factor::Provider));
+    assert_eq!(prove(&subject, &at(-61)).1, Err(Refusal::Expired));
+}
+
+#[test]
+fn what_the_provider_says_meanwhile_is_told_apart() {
+    let error = |word: &str| Provider::told(&json!({"error": word}).to_string());
+    assert_eq!(error("authorization_pending"), Told::Later);
+    assert_eq!(error("slow_down"), Told::Slower);
+    assert_eq!((error("access_denied"), error("expired_token")), (Told::Denied, Told::Over));
+    assert_eq!(error("invalid\u{1b}[2J client"), Told::Error("invalid[2Jclient".to_owned()));
+    assert_eq!(Provider::told("{\"id_token\": \"a.b.c\"}"), Told::Statement);
+    for text in ["", "{}", "<html>", &format!("{{\"id_token\": \"{}\"}}", "a".repeat(LONGEST))] {
+        assert_eq!(Provider::told(text), Told::Malformed);
+    }
+}
+
+#[test]
+fn where_description_and_keys_are_has_tls() {
+    let at = "https://id.example.org/.well-known/openid-configuration";
+    for issuer in [ISSUER, "https://id.example.org/"] {
+        assert_eq!(description_address(issuer).as_deref(), Ok(at));
+    }
+    for issuer in ["http://id.example.org", "id.example.org", "https://id.example.org/a b", ""] {
+        assert!(matches!(description_address(issuer), Err(ProviderError::Address(_))), "{issuer}");
+    }
+    let mut about = description();
+    assert_eq!(keys_address(ISSUER, &about.to_string()), Err(ProviderError::Form));
+    about["jwks_uri"] = json!("https://id.example.org/keys");
+    assert_eq!(keys_address(ISSUER, &about.to_string()).as_deref(), Ok("https://id.example.org/keys"));
+    let other = keys_address("https://other.example.org", &about.to_string());
+    assert_eq!(other, Err(ProviderError::Issuer(ISSUER.to_owned())));
+    about["jwks_uri"] = json!("http://id.example.org/keys");
+    assert!(matches!(keys_address(ISSUER, &about.to_string()), Err(ProviderError::Address(_))));
+    assert_eq!(provider(&Es256Signer::generate().unwrap()).keys(), ["k"]);
 }
 
 #[test]

@@ -52,6 +52,10 @@ pub enum Refusal {
     WrongIssuer,
     /// The provider's statement is for somebody else's sign-in.
     WrongAudience,
+    /// The provider signed with a key that is not kept here.
+    UnknownProviderKey,
+    /// The provider's statement, or a newer one, has been taken already.
+    ReplayedStatement,
     /// The machine lacks memory or randomness.
     Machine,
 }
@@ -84,6 +88,8 @@ impl Refusal {
             Self::WrongInvitation => "wrong-invitation",
             Self::WrongIssuer => "wrong-issuer",
             Self::WrongAudience => "wrong-audience",
+            Self::UnknownProviderKey => "unknown-provider-key",
+            Self::ReplayedStatement => "replayed-statement",
             Self::Machine => "machine",
         }
     }

@@ -6,8 +6,10 @@ use base::UtcMillis;
 use subtle::ConstantTimeEq as _;
 
 use crate::bytes::{Reader, Writer};
+use crate::claimant::Shown;
 use crate::code::{Code, CodeHash};
-use crate::{Name, Network, RecordError, Refusal};
+use crate::throttle::Ticket;
+use crate::{Challenge, Factor, Name, Network, Outcome, Proof, RecordError, Refusal};
 
 /// The longest life of a token or of a certificate's admission.
 pub const LONGEST: i64 = 90 * 24 * 60 * 60 * 1000;
@@ -23,6 +25,8 @@ const PREFIX: &str = "mkst_";
 pub struct Scope {
     /// The actions, by the policies' names. None is none.
     pub actions: Vec<String>,
+    /// The purposes, by the policies' names. None is none.
+    pub purposes: Vec<String>,
     /// From where. None is from everywhere.
     pub sources: Vec<Network>,
     /// Until when, at most 90 days from its making.
@@ -42,6 +46,7 @@ struct Pass {
     label: String,
     key: Key,
     scope: Scope,
+    used: Option<UtcMillis>,
 }
 
 /// The account of a program.
@@ -63,6 +68,8 @@ pub struct Listed<'a> {
     pub certificate: bool,
     /// What it allows.
     pub scope: &'a Scope,
+    /// When it was used last.
+    pub used: Option<UtcMillis>,
 }
 
 /// A token, shown once.
@@ -82,20 +89,31 @@ impl Scope {
         if left > 0 && left <= LONGEST { Ok(()) } else { Err(Refusal::Expired) }
     }
 
-    fn allows(&self, action: &str, from: IpAddr, now: UtcMillis) -> Result<(), Refusal> {
+    /// Whether it lasts, and may be shown from there.
+    fn holds(&self, from: IpAddr, now: UtcMillis) -> Result<(), Refusal> {
         if now >= self.until {
             return Err(Refusal::Expired);
         }
-        if !self.sources.is_empty() && !self.sources.iter().any(|network| network.holds(from)) {
-            return Err(Refusal::WrongSource);
-        }
-        let allowed = self.actions.iter().any(|allowed| allowed == action);
-        if allowed { Ok(()) } else { Err(Refusal::NotAllowed) }
+        let here = self.sources.is_empty() || self.sources.iter().any(|network| network.holds(from));
+        if here { Ok(()) } else { Err(Refusal::WrongSource) }
+    }
+
+    /// Whether something is within it.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAllowed`].
+    pub fn allows(&self, action: &str, purpose: &str) -> Result<(), Refusal> {
+        let action = self.actions.iter().any(|allowed| allowed == action);
+        let purpose = self.purposes.iter().any(|allowed| allowed == purpose);
+        if action && purpose { Ok(()) } else { Err(Refusal::NotAllowed) }
     }
 
     fn write(&self, to: &mut Writer) {
         to.each(&self.actions, |to, action| {
             to.text(action);
+        });
+        to.each(&self.purposes, |to, purpose| {
+            to.text(purpose);
         });
         to.each(&self.sources, |to, source| {
             to.text(&source.to_string());
@@ -106,6 +124,7 @@ impl Scope {
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         Some(Self {
             actions: from.each(64, Reader::text)?,
+            purposes: from.each(64, Reader::text)?,
             sources: from.each(64, |from| from.text()?.parse().ok())?,
             until: from.time()?,
         })
@@ -128,8 +147,8 @@ impl ServiceAccount {
     /// Makes a token.
     ///
     /// # Errors
-    /// [`Refusal::Expired`] for a time that is past or more than 90 days away, [`Refusal::NotAllowed`] for an action-less
-    /// scope or too many tokens, [`Refusal::Machine`].
+    /// [`Refusal::Expired`] for a time that is past or more than 90 days away, [`Refusal::NotAllowed`] for a scope
+    /// without action or purpose, or too many tokens, [`Refusal::Machine`].
     pub fn add_token(&mut self, label: &str, scope: Scope, now: UtcMillis) -> Result<(u64, Token), Refusal> {
         let (code, hash) = Code::generate::<20>(DOMAIN)?;
         Ok((self.add(label, Key::Token(hash), scope, now)?, Token(code)))
@@ -152,13 +171,13 @@ impl ServiceAccount {
     fn add(&mut self, label: &str, key: Key, scope: Scope, now: UtcMillis) -> Result<u64, Refusal> {
         scope.lasts(now)?;
         self.passes.retain(|pass| now < pass.scope.until);
-        if scope.actions.is_empty() || self.passes.len() >= MOST {
+        if scope.actions.is_empty() || scope.purposes.is_empty() || self.passes.len() >= MOST {
             return Err(Refusal::NotAllowed);
         }
         let id = self.next;
         self.next = self.next.saturating_add(1);
         let label = label.chars().filter(|c| !c.is_control()).take(80).collect();
-        self.passes.push(Pass { id, label, key, scope });
+        self.passes.push(Pass { id, label, key, scope, used: None });
         Ok(id)
     }
 
@@ -176,24 +195,59 @@ impl ServiceAccount {
             label: &pass.label,
             certificate: matches!(pass.key, Key::Certificate(_)),
             scope: &pass.scope,
+            used: pass.used,
         })
     }
 
-    /// Checks a token for an action from an address; gives the token's id, for the log.
+    /// Notes that one was used.
+    pub fn note(&mut self, id: u64, now: UtcMillis) {
+        if let Some(pass) = self.passes.iter_mut().find(|pass| pass.id == id) {
+            pass.used = pass.used.max(Some(now));
+        }
+    }
+
+    /// What one allows that was shown before, as long as it is neither ended nor over: what it opened is worth no more.
     ///
     /// # Errors
-    /// [`Refusal::UnknownToken`], [`Refusal::Expired`], [`Refusal::WrongSource`], [`Refusal::NotAllowed`].
-    pub fn check_token(
-        &self,
+    /// [`Refusal::UnknownToken`], [`Refusal::Expired`].
+    pub fn scope(&self, id: u64, now: UtcMillis) -> Result<&Scope, Refusal> {
+        let pass = self.passes.iter().find(|pass| pass.id == id).ok_or(Refusal::UnknownToken)?;
+        if now < pass.scope.until { Ok(&pass.scope) } else { Err(Refusal::Expired) }
+    }
+
+    /// By a token, in answer to a challenge: past the throttle, as a [`crate::Claimant`] is.
+    pub fn prove(
+        account: Option<&Self>,
+        challenge: &Challenge,
+        ticket: Ticket,
         typed: &str,
-        action: &str,
         from: IpAddr,
         now: UtcMillis,
-    ) -> Result<u64, Refusal> {
+    ) -> Outcome<Shown> {
+        let name = challenge.name();
+        let one = ticket.is_for(name, account.is_some()) && account.is_none_or(|a| a.name() == name);
+        if !one {
+            return Outcome::refused(Refusal::NotThisSession);
+        }
+        let found = account.ok_or(Refusal::NotEnrolled).and_then(|a| a.check_token(typed, from, now));
+        match found {
+            Ok(id) => {
+                let proof = Proof::of(challenge, Factor::Token(id));
+                Outcome::new(Ok(Shown { proof, ticket }), Vec::new())
+            }
+            Err(refusal) => Outcome::refused(refusal),
+        }
+    }
+
+    /// Checks a token that comes from an address; gives the token's id. What it allows is in its scope.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownToken`], [`Refusal::Expired`], [`Refusal::WrongSource`].
+    pub fn check_token(&self, typed: &str, from: IpAddr, now: UtcMillis) -> Result<u64, Refusal> {
         let hash =
             typed.trim().strip_prefix(PREFIX).and_then(|typed| CodeHash::of_typed::<20>(DOMAIN, typed));
         let hash = hash.ok_or(Refusal::UnknownToken)?;
-        self.check(|key| matches!(key, Key::Token(kept) if kept.fits(&hash)), action, from, now)
+        self.check(|key| matches!(key, Key::Token(kept) if kept.fits(&hash)), from, now)
     }
 
     /// Checks a certificate that TLS has verified.
@@ -203,23 +257,16 @@ impl ServiceAccount {
     pub fn check_certificate(
         &self,
         fingerprint: &[u8; 32],
-        action: &str,
         from: IpAddr,
         now: UtcMillis,
     ) -> Result<u64, Refusal> {
         let fits = |key: &Key| matches!(key, Key::Certificate(kept) if bool::from(kept.ct_eq(fingerprint)));
-        self.check(fits, action, from, now)
+        self.check(fits, from, now)
     }
 
-    fn check(
-        &self,
-        fits: impl Fn(&Key) -> bool,
-        action: &str,
-        from: IpAddr,
-        now: UtcMillis,
-    ) -> Result<u64, Refusal> {
+    fn check(&self, fits: impl Fn(&Key) -> bool, from: IpAddr, now: UtcMillis) -> Result<u64, Refusal> {
         let pass = self.passes.iter().find(|pass| fits(&pass.key)).ok_or(Refusal::UnknownToken)?;
-        pass.scope.allows(action, from, now)?;
+        pass.scope.holds(from, now)?;
         Ok(pass.id)
     }
 
@@ -235,6 +282,7 @@ impl ServiceAccount {
                 Key::Certificate(fingerprint) => to.number(1).bytes(fingerprint),
             };
             pass.scope.write(to);
+            to.time(pass.used.unwrap_or(UtcMillis(i64::MIN)));
         });
         to.end()
     }
@@ -255,7 +303,9 @@ impl ServiceAccount {
                     1 => Key::Certificate(from.array()?),
                     _ => return None,
                 };
-                Some(Pass { id, label, key, scope: Scope::read(from)? })
+                let scope = Scope::read(from)?;
+                let used = from.time().map(|at| (at.0 != i64::MIN).then_some(at))?;
+                Some(Pass { id, label, key, scope, used })
             })?;
             from.end(Self { name, next, passes })
         };
@@ -266,11 +316,14 @@ impl ServiceAccount {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::challenge::tests::NOW;
+    use crate::challenge::tests::{NOW, challenge};
+    use crate::throttle::Attempt;
+    use crate::{Source, Throttle};
 
     fn scope(days: i64) -> Scope {
         Scope {
             actions: vec!["export".to_owned()],
+            purposes: vec!["billing".to_owned()],
             sources: vec!["10.0.0.0/8".parse().unwrap()],
             until: NOW.plus(days * 24 * 3600 * 1000),
         }
@@ -287,21 +340,49 @@ mod tests {
         let mut account = account();
         let (id, token) = account.add_token("billing", scope(30), NOW).unwrap();
         let token = token.expose();
-        let check = |typed: &str, action: &str, from: &str, now| {
-            account.check_token(typed, action, from.parse().unwrap(), now)
-        };
-        assert_eq!(check(&token, "export", HERE, NOW), Ok(id));
-        assert_eq!(check(&token, "import", HERE, NOW), Err(Refusal::NotAllowed));
-        assert_eq!(check(&token, "export", "11.1.2.3", NOW), Err(Refusal::WrongSource));
-        assert_eq!(check(&token, "export", HERE, NOW.plus(30 * 86_400_000)), Err(Refusal::Expired));
+        let check = |typed: &str, from: &str, now| account.check_token(typed, from.parse().unwrap(), now);
+        assert_eq!(check(&token, HERE, NOW), Ok(id));
+        assert_eq!(check(&token, "11.1.2.3", NOW), Err(Refusal::WrongSource));
+        let over = NOW.plus(30 * 86_400_000);
+        assert_eq!(check(&token, HERE, over), Err(Refusal::Expired));
         for wrong in ["", "mkst_", &token[5..], &format!("{}0", *token)] {
-            assert_eq!(check(wrong, "export", HERE, NOW), Err(Refusal::UnknownToken));
+            assert_eq!(check(wrong, HERE, NOW), Err(Refusal::UnknownToken));
         }
+        let opens = account.scope(id, NOW).unwrap();
+        assert_eq!(opens.allows("export", "billing"), Ok(()));
+        assert_eq!(opens.allows("import", "billing"), Err(Refusal::NotAllowed));
+        assert_eq!(opens.allows("export", "operations"), Err(Refusal::NotAllowed));
+        assert_eq!(account.scope(id, over), Err(Refusal::Expired));
+        assert_eq!(account.scope(id + 1, NOW), Err(Refusal::UnknownToken));
+        account.note(id, NOW);
+        assert_eq!(account.list().next().unwrap().used, Some(NOW));
         let copy = ServiceAccount::decode(&account.encode()).unwrap();
         assert_eq!(copy, account);
         assert!(account.end(id) && !account.end(id));
-        let ended = account.check_token(&token, "export", HERE.parse().unwrap(), NOW);
+        let ended = account.check_token(&token, HERE.parse().unwrap(), NOW);
         assert_eq!(ended, Err(Refusal::UnknownToken));
+        assert_eq!(account.scope(id, NOW), Err(Refusal::UnknownToken), "nor does what it opened before");
+    }
+
+    #[test]
+    fn a_token_answers_a_challenge_of_its_own_account_alone() {
+        let mut account = account();
+        let (id, token) = account.add_token("billing", scope(30), NOW).unwrap();
+        let prove = |account: Option<&ServiceAccount>, name: &str, typed: &str| {
+            let (challenge, mut throttle) = (challenge(name), Throttle::new(8).unwrap());
+            let source = Source::of(HERE.parse().unwrap());
+            let exists = account.is_some();
+            let attempt = Attempt { name: challenge.name(), exists, source, device: None };
+            let ticket = throttle.admit(&attempt, NOW).unwrap();
+            let from = HERE.parse().unwrap();
+            let outcome = ServiceAccount::prove(account, &challenge, ticket, typed, from, NOW);
+            outcome.after(|_| Ok::<(), ()>(())).unwrap().map(|shown| shown.proof.factor())
+        };
+        let token = token.expose();
+        assert_eq!(prove(Some(&account), "billing-export", &token), Ok(Factor::Token(id)));
+        assert_eq!(prove(Some(&account), "another", &token), Err(Refusal::NotThisSession));
+        assert_eq!(prove(None, "billing-export", &token), Err(Refusal::NotEnrolled));
+        assert_eq!(prove(Some(&account), "billing-export", "mkst_x"), Err(Refusal::UnknownToken));
     }
 
     #[test]
@@ -312,6 +393,8 @@ mod tests {
         assert_eq!(account.add_token("x", scope(0), NOW).err(), Some(Refusal::Expired));
         let empty = Scope { actions: vec![], ..scope(1) };
         assert_eq!(account.add_token("x", empty, NOW).err(), Some(Refusal::NotAllowed));
+        let aimless = Scope { purposes: vec![], ..scope(1) };
+        assert_eq!(account.add_token("x", aimless, NOW).err(), Some(Refusal::NotAllowed));
         for _ in 1..MOST {
             account.add_token("x", scope(1), NOW).unwrap();
         }
@@ -325,11 +408,9 @@ mod tests {
     fn a_certificate_is_known_by_its_fingerprint() {
         let mut account = account();
         let id = account.add_certificate("host", [7; 32], scope(30), NOW).unwrap();
-        let check =
-            |print, action| account.check_certificate(&[print; 32], action, HERE.parse().unwrap(), NOW);
-        assert_eq!(check(7, "export"), Ok(id));
-        assert_eq!(check(8, "export"), Err(Refusal::UnknownToken));
-        assert_eq!(check(7, "import"), Err(Refusal::NotAllowed));
+        let check = |print| account.check_certificate(&[print; 32], HERE.parse().unwrap(), NOW);
+        assert_eq!(check(7), Ok(id));
+        assert_eq!(check(8), Err(Refusal::UnknownToken));
         assert!(account.list().all(|pass| pass.certificate && pass.label == "host"));
         assert_eq!(ServiceAccount::decode(&account.encode()), Ok(account));
     }

@@ -47,6 +47,8 @@ pub struct Session {
     created: UtcMillis,
     used: UtcMillis,
     stepped_up: Option<UtcMillis>,
+    /// The token that it was opened with, by its id.
+    token: Option<u64>,
 }
 
 impl Session {
@@ -66,6 +68,10 @@ impl Session {
             created: proven.at(),
             used: proven.at(),
             stepped_up: None,
+            token: proven.factors().iter().find_map(|factor| match factor {
+                Factor::Token(id) => Some(*id),
+                _ => None,
+            }),
         })
     }
 
@@ -91,6 +97,12 @@ impl Session {
     #[must_use]
     pub fn by(&self) -> &str {
         &self.by
+    }
+
+    /// The token of a service account that it was opened with, by its id. It is worth no more than that token is now.
+    #[must_use]
+    pub const fn token(&self) -> Option<u64> {
+        self.token
     }
 
     /// When it was opened.
@@ -158,9 +170,10 @@ impl Session {
         to.bytes(&self.id.0).text(self.name.as_str()).bytes(self.key.as_bytes());
         to.number(u64::from(self.strength >= Strength::MultiFactor)).text(&self.by);
         to.time(self.created).time(self.used).time(self.stepped_up.unwrap_or(UtcMillis(i64::MIN)));
+        to.number(self.token.unwrap_or(0));
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
+    fn read(from: &mut Reader<'_>, with_tokens: bool) -> Option<Self> {
         Some(Self {
             id: SessionId(from.array()?),
             name: from.text()?.parse().ok()?,
@@ -174,6 +187,7 @@ impl Session {
             created: from.time()?,
             used: from.time()?,
             stepped_up: from.time().map(|at| (at.0 != i64::MIN).then_some(at))?,
+            token: if with_tokens { from.number().map(|id| (id != 0).then_some(id))? } else { None },
         })
     }
 }
@@ -182,7 +196,9 @@ impl Session {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sessions(Vec<Session>);
 
-const MAGIC: &[u8] = b"MKSESS1";
+const MAGIC: &[u8] = b"MKSESS2";
+/// Of the edition before, which had no tokens.
+const MAGIC_BEFORE: &[u8] = b"MKSESS1";
 const MOST: usize = 100_000;
 
 impl Sessions {
@@ -232,6 +248,11 @@ impl Sessions {
         self.0.extract_if(.., |session| session.name == *name).collect()
     }
 
+    /// Ends those that a token of a service account opened.
+    pub fn end_token(&mut self, name: &Name, token: u64) -> Vec<Session> {
+        self.0.extract_if(.., |session| session.name == *name && session.token == Some(token)).collect()
+    }
+
     /// Takes out what is over.
     pub fn sweep(&mut self, now: UtcMillis) -> Vec<Session> {
         self.0.extract_if(.., |session| session.over(now)).collect()
@@ -252,8 +273,12 @@ impl Sessions {
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         let read = || {
             let mut from = Reader::new(bytes);
-            (from.bytes()? == MAGIC).then_some(())?;
-            let sessions = from.each(MOST, Session::read)?;
+            let with_tokens = match from.bytes()? {
+                MAGIC => true,
+                MAGIC_BEFORE => false,
+                _ => return None,
+            };
+            let sessions = from.each(MOST, |from| Session::read(from, with_tokens))?;
             from.end(Self(sessions))
         };
         read().ok_or(RecordError("list of sessions"))
@@ -310,6 +335,34 @@ mod tests {
         mine.step_up(&good, later).unwrap();
         assert_eq!(mine.strength(later.plus(STEP_UP - 1)), Strength::StepUp);
         assert_eq!(mine.strength(later.plus(STEP_UP)), Strength::MultiFactor);
+    }
+
+    #[test]
+    fn a_session_knows_its_token_and_ends_with_it() {
+        let (mut sessions, name) = (Sessions::default(), "export".parse().unwrap());
+        for token in [3, 4] {
+            sessions.add(session("export", Factor::Token(token)), NOW).unwrap();
+        }
+        sessions.add(session("anna", Factor::Passkey), NOW).unwrap();
+        let mut again = Sessions::decode(&sessions.encode()).unwrap();
+        assert_eq!(again, sessions);
+        let ended = again.end_token(&name, 3);
+        assert_eq!(ended.iter().map(Session::token).collect::<Vec<_>>(), [Some(3)]);
+        assert_eq!(again.of(&name).map(Session::token).collect::<Vec<_>>(), [Some(4)]);
+        assert_eq!(again.of(&"anna".parse().unwrap()).map(Session::token).collect::<Vec<_>>(), [None]);
+    }
+
+    #[test]
+    fn a_list_of_the_edition_before_is_read() {
+        let mut sessions = Sessions::default();
+        sessions.add(session("anna", Factor::Passkey), NOW).unwrap();
+        let mut before = Writer::default();
+        before.bytes(MAGIC_BEFORE).number(1);
+        let mut old = before.end();
+        // the one field more is a session's last
+        let now = sessions.encode();
+        old.extend_from_slice(&now[old.len()..now.len() - 8]);
+        assert_eq!(Sessions::decode(&old), Ok(sessions));
     }
 
     #[test]

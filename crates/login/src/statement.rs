@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use base::UtcMillis;
 use openidconnect::core::{CoreIdToken, CoreIdTokenClaims, CoreIdTokenVerifier, CoreJwsSigningAlgorithm};
-use openidconnect::{ClaimsVerificationError, ClientId, Nonce};
+use openidconnect::{ClaimsVerificationError, ClientId, Nonce, SignatureVerificationError};
 use subtle::ConstantTimeEq as _;
 
 use crate::provider::{FRESH, Open, TokenAnswer, Way, read};
-use crate::{Challenge, Factor, Outcome, Proof, Provider, Refusal, Subject};
+use crate::{Challenge, Change, Factor, Outcome, Proof, Provider, Refusal, Subject};
 
 /// How far clocks may be apart.
 const SKEW: i64 = 60 * 1000;
@@ -25,7 +25,9 @@ impl Provider {
         now: UtcMillis,
     ) -> Outcome<Proof> {
         match self.check(open, challenge, subject, answer, now) {
-            Ok(factor) => Outcome::new(Ok(Proof::of(challenge, factor)), Vec::new()),
+            Ok((factor, issued)) => {
+                Outcome::new(Ok(Proof::of(challenge, factor)), vec![Change::StatementUsed { issued }])
+            }
             Err(refusal) => Outcome::refused(refusal),
         }
     }
@@ -42,7 +44,7 @@ impl Provider {
         now: UtcMillis,
     ) -> Result<Subject, Refusal> {
         let claims = self.claims(open, challenge, answer, now)?;
-        Ok(Subject { issuer: claims.issuer().to_string(), id: claims.subject().to_string() })
+        Ok(Subject::new(claims.issuer().to_string(), claims.subject().to_string()))
     }
 
     fn check(
@@ -52,17 +54,23 @@ impl Provider {
         subject: &Subject,
         answer: &str,
         now: UtcMillis,
-    ) -> Result<Factor, Refusal> {
+    ) -> Result<(Factor, UtcMillis), Refusal> {
         let claims = self.claims(open, challenge, answer, now)?;
         if claims.issuer().as_str() != subject.issuer || claims.subject().as_str() != subject.id {
             return Err(Refusal::NotThisSession);
+        }
+        // the device flow has no nonce, so that each statement is good once because an older one never is again
+        let issued = UtcMillis(claims.issue_time().timestamp_millis());
+        if issued <= subject.taken {
+            return Err(Refusal::ReplayedStatement);
         }
         let acr = claims.auth_context_ref().map(|acr| acr.as_str());
         let by_context = acr.is_some_and(|acr| self.settings.two_factors.iter().any(|known| known == acr));
         let methods = claims.auth_method_refs();
         let by_method = methods.is_some_and(|all| all.iter().any(|method| method.as_str() == "mfa"));
         let browser = matches!(open.way, Way::Browser { .. });
-        Ok(if browser && (by_context || by_method) { Factor::ProviderTwo } else { Factor::Provider })
+        let two = browser && (by_context || by_method);
+        Ok((if two { Factor::ProviderTwo } else { Factor::Provider }, issued))
     }
 
     fn claims(
@@ -127,6 +135,7 @@ const fn refusal(error: &ClaimsVerificationError) -> Refusal {
         E::InvalidAudience(_) => Refusal::WrongAudience,
         E::InvalidIssuer(_) => Refusal::WrongIssuer,
         E::InvalidNonce(_) => Refusal::WrongChallenge,
+        E::SignatureVerification(SignatureVerificationError::NoMatchingKey) => Refusal::UnknownProviderKey,
         E::SignatureVerification(_) => Refusal::WrongSignature,
         _ => Refusal::Malformed,
     }

@@ -57,6 +57,8 @@ pub struct Purposed {
     pub case: bool,
     /// How well who asks has shown who they are; for what is weighty at least [`Strength::StepUp`].
     pub login: Strength,
+    /// Open to service accounts, too: programs that sign in with a token, which nobody is there to type a second factor for.
+    pub services: bool,
     /// How long what is kept for it is kept, days.
     pub retention_days: u32,
 }
@@ -127,6 +129,12 @@ pub enum CatalogueError {
     /// Access in time without a case.
     #[error("the purpose `{0}` has classes in time and no case; set `case = true`")]
     NoCase(Purpose),
+    /// Open to programs, although it takes a person.
+    #[error(
+        "the purpose `{0}` is for people: it needs a case, is for emergencies, or has nothing that a program may do; leave \
+         `services` out"
+    )]
+    NotForServices(Purpose),
     /// A title or a basis that is empty or too long.
     #[error(
         "`{0}` has a title or a legal basis that is empty, has line breaks, or is longer than {MAX_TEXT} characters"
@@ -196,6 +204,8 @@ struct FilePurpose {
     case: bool,
     #[serde(default = "usual_login")]
     login: Strength,
+    #[serde(default)]
+    services: bool,
     retention_days: u32,
 }
 
@@ -215,6 +225,14 @@ struct FileRole {
     single_handed: bool,
     #[serde(default)]
     on_shift: bool,
+}
+
+impl Role {
+    /// Whether a service account may hold it: one that reaches keys, people or the log, or that follows shifts, is a person's.
+    #[must_use]
+    pub const fn is_for_services(&self) -> bool {
+        !self.privileged && !self.single_handed && !self.on_shift
+    }
 }
 
 impl Catalogue {
@@ -267,6 +285,21 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    /// What a service account with these roles may do, if its token says so: purposes that are open to services, each with the
+    /// actions of it that are.
+    #[must_use]
+    pub fn for_services<'a>(
+        &self,
+        roles: impl IntoIterator<Item = &'a str>,
+    ) -> BTreeMap<Purpose, Vec<Action>> {
+        let held = roles.into_iter().filter_map(|name| self.roles.get(name)).filter(|r| r.is_for_services());
+        let purposes = held.flat_map(|role| role.purposes.iter().copied());
+        let open = purposes.filter(|purpose| self.purposes.get(purpose).is_some_and(|with| with.services));
+        let of =
+            |purpose: Purpose| purpose.actions().iter().copied().filter(|a| a.is_for_services()).collect();
+        open.map(|purpose| (purpose, of(purpose))).collect()
+    }
+
     /// The actions of a role, each with the purpose that brings it.
     pub(crate) fn actions_of<'a>(&'a self, role: &'a str) -> impl Iterator<Item = (Purpose, Action)> + 'a {
         let purposes = self.roles.get(role).into_iter().flat_map(|role| &role.purposes);
@@ -311,6 +344,10 @@ impl FilePurpose {
         if !in_time.is_empty() && !self.case {
             return Err(CatalogueError::NoCase(purpose));
         }
+        let programs_can = purpose.actions().iter().any(|action| action.is_for_services());
+        if self.services && (self.case || purpose == Purpose::Emergency || !programs_can) {
+            return Err(CatalogueError::NotForServices(purpose));
+        }
         if ![&self.title.en, &self.title.da, &self.legal_basis].into_iter().all(|text| is_text(text)) {
             return Err(CatalogueError::Text(purpose.name().to_owned()));
         }
@@ -318,8 +355,8 @@ impl FilePurpose {
             return Err(CatalogueError::Retention(purpose, self.retention_days));
         }
         let (title, legal_basis, case, login) = (self.title, self.legal_basis, self.case, self.login);
-        let retention_days = self.retention_days;
-        Ok(Purposed { title, legal_basis, classes: open, in_time, case, login, retention_days })
+        let (services, retention_days) = (self.services, self.retention_days);
+        Ok(Purposed { title, legal_basis, classes: open, in_time, case, login, services, retention_days })
     }
 }
 

@@ -51,8 +51,13 @@ pub(crate) const fn level(strength: Strength) -> i64 {
     }
 }
 
-const FORBIDS: [(&str, &str); 3] = [
+const FORBIDS: [(&str, &str); 4] = [
     ("forbid/left", "forbid(principal, action, resource) unless { principal.here };"),
+    // what is a person's to do no token does, whatever a permit says; `Action::is_for_services` is the same list
+    (
+        "forbid/service",
+        "forbid(principal, action, resource) when { context.service && !(action in [House::Action::\"read-readings\", House::Action::\"read-health\", House::Action::\"change-register\"]) };",
+    ),
     // how a meter is, the reading of a day tells; no other class is opened for that
     (
         "forbid/not-health",
@@ -73,7 +78,7 @@ fn schema_text() -> String {
   entity Data = {{ class: String, restricted: Bool }};
   type Facts = {{
     purpose: String, login: Long, case_covers: Bool, access: Bool, emergency: Bool, on_shift: Bool,
-    own: Bool, permitted: Bool, single_handed: Bool
+    own: Bool, permitted: Bool, single_handed: Bool, service: Bool
   }};
   action {} appliesTo {{ principal: Person, resource: Data, context: Facts }};
 }}",
@@ -93,9 +98,32 @@ fn permit(role: &str, actions: &[Action], purpose: Purpose, login: Strength, als
         actions.join(", ")
     );
     let _ = write!(text, "context.purpose == \"{purpose}\" && context.login >= {}", level(login));
+    text.push_str(" && !context.service");
     also.iter().for_each(|condition| _ = write!(text, " && {condition}"));
     text.push_str(" };");
     text
+}
+
+/// What a role opens to programs for a purpose that is marked so. How they sign in is no question of factors: they show a token.
+fn permit_service(role: &str, purpose: Purpose, with: &Purposed) -> Vec<String> {
+    let one = |actions: Vec<&Action>, also: &str| {
+        let actions: Vec<String> = actions.iter().map(|a| format!("House::Action::\"{a}\"")).collect();
+        format!(
+            "permit(principal in House::Role::\"{role}\", action in [{}], resource) when {{ \
+             context.purpose == \"{purpose}\" && context.service{also} }};",
+            actions.join(", ")
+        )
+    };
+    let open = purpose.actions().iter().filter(|action| action.is_for_services());
+    let (reading, acting): (Vec<&Action>, Vec<&Action>) = open.partition(|action| action.reaches_readings());
+    let mut made = Vec::new();
+    if !reading.is_empty() && !with.classes.is_empty() {
+        made.push(one(reading, &format!(" && {}", set_of(&with.classes))));
+    }
+    if !acting.is_empty() {
+        made.push(one(acting, ""));
+    }
+    made
 }
 
 /// The policies of a role for a purpose, each with its name.
@@ -147,6 +175,10 @@ fn policies_of(name: &str, role: &Role, purpose: Purpose, with: &Purposed) -> Ve
         let mut also = shift();
         also.extend([set_of(&with.in_time), "context.case_covers".to_owned(), "context.access".to_owned()]);
         made.push((named("in-time"), permit(name, &reading, purpose, with.login, &also)));
+    }
+    if with.services && role.is_for_services() {
+        let ways = ["service", "service-acting"].map(named);
+        made.extend(ways.into_iter().zip(permit_service(name, purpose, with)));
     }
     made
 }

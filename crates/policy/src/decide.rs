@@ -38,6 +38,8 @@ pub enum Reason {
     OtherRoles(Vec<String>),
     /// The purpose opens no such class to them; it opens these.
     ClassClosed(Vec<Class>),
+    /// It is for people.
+    NotForServices,
     /// One or more of these are missing. Meanwhile the coarser class is open, where there is one.
     Needs {
         /// All of them are needed.
@@ -119,6 +121,7 @@ impl Policies {
             ("own".to_owned(), yes(facts.own)),
             ("permitted".to_owned(), yes(facts.permitted)),
             ("single_handed".to_owned(), yes(facts.single_handed)),
+            ("service".to_owned(), yes(asker.service)),
         ]);
         let request = Request::new(person, action, data, context.ok()?, None).ok()?;
         let (mut permits, mut forbids, mut whole) = (BTreeSet::new(), BTreeSet::new(), true);
@@ -154,6 +157,9 @@ impl Policies {
         }
         if !question.purpose.covers(question.action) {
             return Reason::NotCovered;
+        }
+        if question.asker.service {
+            return self.why_no_service(question);
         }
         let mut best = question.clone();
         best.asker.login = Strength::StepUp;
@@ -196,6 +202,30 @@ impl Policies {
         Reason::Needs { needs, instead: self.coarser(question) }
     }
 
+    /// Why a program may not. It brings nothing along but its token, so that nothing is said to be missing.
+    fn why_no_service(&self, question: &Question) -> Reason {
+        let mut open = question.clone();
+        open.facts.restricted = false;
+        if self.allows(&open) {
+            return Reason::Restricted;
+        }
+        let has = open.asker.roles.iter().filter_map(|name| self.catalogue.roles.get(name));
+        if !has.into_iter().any(|role| role.purposes.contains(&open.purpose)) {
+            return self.other_roles(open.purpose);
+        }
+        let other = |class: &Class| self.allows(&Question { class: Some(*class), ..open.clone() });
+        let classes: Vec<Class> =
+            question.class.map_or(Vec::new(), |_| Class::ALL.into_iter().filter(other).collect());
+        if classes.is_empty() { Reason::NotForServices } else { Reason::ClassClosed(classes) }
+    }
+
+    fn other_roles(&self, purpose: Purpose) -> Reason {
+        let with = self.catalogue.roles.iter().filter(|(_, role)| role.purposes.contains(&purpose));
+        Reason::OtherRoles(
+            with.filter(|(_, role)| !role.single_handed).map(|(name, _)| name.clone()).collect(),
+        )
+    }
+
     /// Nothing that they could bring along helps.
     fn out_of_reach(&self, best: &Question) -> Reason {
         let mut open = best.clone();
@@ -213,10 +243,7 @@ impl Policies {
             let other = |class: &Class| self.allows(&Question { class: Some(*class), ..open.clone() });
             return Reason::ClassClosed(Class::ALL.into_iter().filter(other).collect());
         }
-        let with = self.catalogue.roles.iter().filter(|(_, role)| role.purposes.contains(&best.purpose));
-        Reason::OtherRoles(
-            with.filter(|(_, role)| !role.single_handed).map(|(name, _)| name.clone()).collect(),
-        )
+        self.other_roles(best.purpose)
     }
 
     /// The finest class that is coarser than what was asked for, and open now.
@@ -239,6 +266,7 @@ impl Reason {
             Self::NotCovered => "not-for-purpose",
             Self::OtherRoles(_) => "other-role",
             Self::ClassClosed(_) => "class-closed",
+            Self::NotForServices => "not-for-services",
             Self::Needs { .. } => "needs",
         }
     }
@@ -268,6 +296,10 @@ impl Reason {
                 let names: Vec<&str> = open.iter().map(|class| class.name()).collect();
                 format!("the purpose `{purpose}` does not open that class; it opens: {}", names.join(", "))
             }
+            Self::NotForServices => format!(
+                "that is for people: a service does what its roles open for purposes that are marked `services = true`, and for \
+                 `{purpose}` this is not among it"
+            ),
             Self::Needs { needs, instead } => {
                 let needs: Vec<String> = needs.iter().map(|need| need.sentence(purpose)).collect();
                 let mut text = needs.join("; then ");

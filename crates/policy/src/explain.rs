@@ -86,8 +86,20 @@ impl Policies {
     /// How far somebody with these roles gets, with the best login and in their shift.
     #[must_use]
     pub fn reach(&self, roles: &[String], purpose: Purpose, action: Action, class: Option<Class>) -> Reach {
+        self.reach_of(false, roles, purpose, action, class)
+    }
+
+    /// The same of a person, or of a service account.
+    fn reach_of(
+        &self,
+        service: bool,
+        roles: &[String],
+        purpose: Purpose,
+        action: Action,
+        class: Option<Class>,
+    ) -> Reach {
         let (name, roles, login) = ("somebody".to_owned(), roles.to_vec(), Strength::StepUp);
-        let asker = Asker { name, roles, here: true, login, bounded: Vec::new() };
+        let asker = Asker { name, roles, here: true, login, bounded: Vec::new(), service };
         let allows =
             |facts| self.decide(&Question { asker: asker.clone(), purpose, action, class, facts }).allowed;
         let shift = Facts { on_shift: true, ..Facts::default() };
@@ -115,6 +127,27 @@ impl Policies {
         action: Action,
         class: Option<Class>,
     ) -> Vec<Who> {
+        self.able(false, people, action, class)
+    }
+
+    /// The same of service accounts.
+    #[must_use]
+    pub fn services_that_can(
+        &self,
+        services: &[(String, Vec<String>)],
+        action: Action,
+        class: Option<Class>,
+    ) -> Vec<Who> {
+        self.able(true, services, action, class)
+    }
+
+    fn able(
+        &self,
+        service: bool,
+        people: &[(String, Vec<String>)],
+        action: Action,
+        class: Option<Class>,
+    ) -> Vec<Who> {
         let purposes = || Purpose::ALL.into_iter().filter(|purpose| purpose.covers(action));
         let mut reached: BTreeMap<(&str, Purpose), Reach> = BTreeMap::new();
         let mut whos = Vec::new();
@@ -122,7 +155,7 @@ impl Policies {
             for purpose in purposes() {
                 let mut reach = Reach::Closed;
                 for role in roles {
-                    let ask = || self.reach(std::slice::from_ref(role), purpose, action, class);
+                    let ask = || self.reach_of(service, std::slice::from_ref(role), purpose, action, class);
                     reach = reach.max(*reached.entry((role, purpose)).or_insert_with(ask));
                 }
                 if reach != Reach::Closed {
@@ -136,12 +169,22 @@ impl Policies {
     /// What would change for whom if these policies took the place of `self`.
     #[must_use]
     pub fn what_if(&self, other: &Self, people: &[(String, Vec<String>)]) -> Vec<Change> {
+        self.changed(false, other, people)
+    }
+
+    /// The same for service accounts.
+    #[must_use]
+    pub fn what_if_for_services(&self, other: &Self, services: &[(String, Vec<String>)]) -> Vec<Change> {
+        self.changed(true, other, services)
+    }
+
+    fn changed(&self, service: bool, other: &Self, people: &[(String, Vec<String>)]) -> Vec<Change> {
         let mut changes = Vec::new();
         for (name, roles) in people {
             for (action, class) in rows() {
                 for purpose in Purpose::ALL.into_iter().filter(|purpose| purpose.covers(action)) {
-                    let before = self.reach(roles, purpose, action, class);
-                    let after = other.reach(roles, purpose, action, class);
+                    let before = self.reach_of(service, roles, purpose, action, class);
+                    let after = other.reach_of(service, roles, purpose, action, class);
                     if before != after {
                         changes.push(Change { name: name.clone(), purpose, action, class, before, after });
                     }

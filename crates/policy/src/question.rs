@@ -18,6 +18,8 @@ pub struct Asker {
     pub login: Strength,
     /// Those of their roles that are given for some areas or tenancies only.
     pub bounded: Vec<String>,
+    /// A program, which has shown a token of its own.
+    pub service: bool,
 }
 
 /// What else counts. All of it is looked up by who asks the policies; nothing in a request is believed.

@@ -16,7 +16,8 @@ fn house() -> &'static Policies {
 
 fn asker(roles: &[&str]) -> Asker {
     let roles = roles.iter().map(|role| (*role).to_owned()).collect();
-    Asker { name: "anna".to_owned(), roles, here: true, login: Strength::StepUp, bounded: Vec::new() }
+    let (name, here, login) = ("anna".to_owned(), true, Strength::StepUp);
+    Asker { name, roles, here, login, bounded: Vec::new(), service: false }
 }
 
 fn reads(roles: &[&str], purpose: Purpose, class: Class, facts: Facts) -> Question {
@@ -366,6 +367,13 @@ fn each_fault_of_a_file_is_named() {
             "[purposes.audit]\nclasses = [\"daily\"]\ntitle = { en = \"Audit\", da = \"Revision\" }\n",
             "`audit` reads no readings",
         ),
+        (
+            "in_time = [\"fine\"]\ncase = true",
+            "in_time = [\"fine\"]\ncase = true\nservices = true",
+            "the purpose `bill-question` is for people",
+        ),
+        ("[purposes.emergency]", "[purposes.emergency]\nservices = true", "`emergency` is for people"),
+        ("[purposes.key-custody]", "[purposes.key-custody]\nservices = true", "`key-custody` is for people"),
     ] {
         let error = fails(from, to);
         assert!(error.contains(said), "{from} -> {to}: {error}");
@@ -373,23 +381,127 @@ fn each_fault_of_a_file_is_named() {
     assert!(matches!(Catalogue::parse(&"#".repeat(MAX_CATALOGUE + 1)), Err(CatalogueError::TooLarge(_))));
 }
 
+#[test]
+fn a_service_does_what_is_marked_for_services_and_nothing_else_whatever_its_roles() {
+    let house = house();
+    let roles: Vec<String> = house.catalogue().roles.keys().cloned().collect();
+    let service =
+        |login| Asker { name: "export".to_owned(), roles: roles.clone(), here: true, login, bounded: Vec::new(), service: true };
+    let mut open = Vec::new();
+    for purpose in Purpose::ALL {
+        for action in Action::ALL {
+            for class in Class::ALL.into_iter().map(Some).chain([None]) {
+                for all in [false, true] {
+                    let facts = Facts {
+                        case_covers: all,
+                        access: all,
+                        emergency: all,
+                        on_shift: all,
+                        own: all,
+                        permitted: all,
+                        single_handed: all,
+                        restricted: false,
+                    };
+                    let of = |login| Question { asker: service(login), purpose, action, class, facts };
+                    let allowed = house.decide(&of(Strength::Machine)).allowed;
+                    assert_eq!(
+                        allowed,
+                        house.decide(&of(Strength::StepUp)).allowed,
+                        "no login makes it a person"
+                    );
+                    if allowed {
+                        open.push((purpose, action, class));
+                    }
+                }
+            }
+        }
+    }
+    open.dedup();
+    assert_eq!(open, [(Purpose::Billing, Action::ReadReadings, Some(Class::Billing))]);
+    let forbid = house.text();
+    let forbid = forbid.split("// forbid/service\n").nth(1).and_then(|text| text.split("//").next()).unwrap();
+    for action in Action::ALL {
+        let named = forbid.contains(&format!("\"{action}\""));
+        assert_eq!(named, action.is_for_services(), "{action}");
+    }
+}
+
+#[test]
+fn a_service_is_told_why_not_and_never_to_sign_in_with_a_factor() {
+    let house = house();
+    let service = |roles: &[&str], purpose, class, facts| Question {
+        asker: Asker { service: true, login: Strength::Machine, ..asker(roles) },
+        ..reads(&[], purpose, class, facts)
+    };
+    let ask = |roles: &[&str], purpose, class| house.why(&service(roles, purpose, class, NOTHING));
+    assert_eq!(ask(&["billing"], Purpose::Billing, Class::Billing), Reason::Allowed);
+    let rules = house.decide(&service(&["billing"], Purpose::Billing, Class::Billing, NOTHING)).rules;
+    assert_eq!(rules, ["billing/billing/service"]);
+    let closed = ask(&["billing"], Purpose::Billing, Class::Daily);
+    assert_eq!(closed, Reason::ClassClosed(vec![Class::Billing]));
+    assert_eq!(ask(&["operator"], Purpose::Operations, Class::Daily), Reason::NotForServices);
+    assert!(matches!(ask(&["operator"], Purpose::Billing, Class::Billing), Reason::OtherRoles(_)));
+    let restricted = Facts { restricted: true, ..NOTHING };
+    let why = house.why(&service(&["billing"], Purpose::Billing, Class::Billing, restricted));
+    assert_eq!(why, Reason::Restricted);
+    let said = Reason::NotForServices.sentence(Purpose::Operations);
+    assert!(said.contains("`services = true`") && !said.contains("sign in"), "{said}");
+    // a person is not held to what is for services
+    let mut person = reads(&["billing"], Purpose::Billing, Class::Billing, NOTHING);
+    person.asker.login = Strength::Machine;
+    assert!(!house.decide(&person).allowed, "a person without two factors is no program");
+    let named = [("export".to_owned(), vec!["billing".to_owned(), "operator".to_owned()])];
+    let who = house.services_that_can(&named, Action::ReadReadings, Some(Class::Billing));
+    assert_eq!(who.len(), 1);
+    assert_eq!(house.who_can(&named, Action::ReadReadings, Some(Class::Billing)).len(), 3, "as a person");
+    let other = Catalogue::built_in_text().replacen("services = true\n", "", 1);
+    let other = Policies::compile(Catalogue::parse(&other).unwrap()).unwrap();
+    let changes = house.what_if_for_services(&other, &named);
+    assert_eq!(changes.len(), 1);
+    assert_eq!((changes[0].before, changes[0].after), (Reach::Open, Reach::Closed));
+    let for_services = house.catalogue().for_services(["billing", "operator", "auditor"]);
+    assert_eq!(
+        for_services.into_iter().collect::<Vec<_>>(),
+        [(Purpose::Billing, vec![Action::ReadReadings])]
+    );
+}
+
+#[test]
+fn a_role_that_became_privileged_opens_nothing_to_a_service_any_more() {
+    let text = Catalogue::built_in_text();
+    let from = "purposes = [\"billing\"]";
+    assert!(text.contains(from));
+    for with in ["privileged = true", "on_shift = true"] {
+        let other = text.replacen(from, &format!("{from}\n{with}"), 1);
+        let other = Policies::compile(Catalogue::parse(&other).unwrap()).unwrap();
+        let mut question = reads(&["billing"], Purpose::Billing, Class::Billing, NOTHING);
+        question.facts.on_shift = true;
+        assert!(other.decide(&question).allowed);
+        question.asker.service = true;
+        assert!(!other.decide(&question).allowed, "{with}");
+    }
+}
+
 fn any_question() -> impl Strategy<Value = Question> {
     let roles: Vec<String> = Catalogue::built_in().unwrap().roles.into_keys().collect();
-    let asker = (proptest::sample::subsequence(roles.clone(), 0..=roles.len()), any::<bool>(), 0..3u8);
+    let roles_of = proptest::sample::subsequence(roles.clone(), 0..=roles.len());
+    let asker = (roles_of, any::<bool>(), 0..3u8, any::<bool>());
     let what = (0..Purpose::ALL.len(), 0..Action::ALL.len(), 0..4usize);
-    (asker, what, any::<[bool; 8]>()).prop_map(|((roles, here, login), (purpose, action, class), f)| {
-        let login = [Strength::Machine, Strength::MultiFactor, Strength::StepUp][usize::from(login)];
-        let [case_covers, access, emergency, single_handed, restricted, on_shift, own, permitted] = f;
-        let facts =
-            Facts { case_covers, access, emergency, on_shift, own, permitted, single_handed, restricted };
-        Question {
-            asker: Asker { name: "anna".to_owned(), roles, here, login, bounded: Vec::new() },
-            purpose: Purpose::ALL[purpose],
-            action: Action::ALL[action],
-            class: Class::ALL.get(class).copied(),
-            facts,
-        }
-    })
+    (asker, what, any::<[bool; 8]>()).prop_map(
+        |((roles, here, login, service), (purpose, action, class), f)| {
+            let login = [Strength::Machine, Strength::MultiFactor, Strength::StepUp][usize::from(login)];
+            let [case_covers, access, emergency, single_handed, restricted, on_shift, own, permitted] = f;
+            let facts =
+                Facts { case_covers, access, emergency, on_shift, own, permitted, single_handed, restricted };
+            Question {
+                asker: Asker { name: "anna".to_owned(), roles, here, login, bounded: Vec::new(), service },
+                purpose: Purpose::ALL[purpose],
+                action: Action::ALL[action],
+                class: Class::ALL.get(class).copied(),
+                facts,
+            }
+        },
+    )
 }
 
 proptest! {

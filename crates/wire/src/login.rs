@@ -29,7 +29,7 @@ pub struct SessionCall {
 #[prost(skip_debug)]
 pub struct LoginErrand {
     /// What.
-    #[prost(oneof = "LoginWish", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    #[prost(oneof = "LoginWish", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19")]
     pub wish: Option<LoginWish>,
 }
 
@@ -73,6 +73,102 @@ pub enum LoginWish {
     /// No longer with this passkey, by its id.
     #[prost(bytes = "vec", tag = "12")]
     RemovePasskey(Vec<u8>),
+    /// The utility's own provider: from now on this one, with these keys.
+    #[prost(message, tag = "13")]
+    SetProvider(NewProvider),
+    /// No provider any more.
+    #[prost(message, tag = "14")]
+    EndProvider(NoMore),
+    /// Who somebody is at the provider.
+    #[prost(message, tag = "15")]
+    Link(LinkOf),
+    /// What the provider answered to the first form of the device flow: gives what a person is shown, and the form to ask with.
+    #[prost(message, tag = "16")]
+    AskProvider(ProviderBegun),
+    /// A token for a service account.
+    #[prost(message, tag = "17")]
+    AddToken(NewToken),
+    /// The end of one.
+    #[prost(message, tag = "18")]
+    EndToken(TokenOf),
+    /// Show the provider.
+    #[prost(message, tag = "19")]
+    LookProvider(NoMore),
+}
+
+/// The utility's own provider (OpenID Connect), as somebody fetched it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NewProvider {
+    /// Exactly as it writes itself.
+    #[prost(string, tag = "1")]
+    pub issuer: String,
+    /// The house's id there: a public client, which has no password.
+    #[prost(string, tag = "2")]
+    pub client: String,
+    /// What is at `/.well-known/openid-configuration`, JSON.
+    #[prost(string, tag = "3")]
+    pub description: String,
+    /// What is at its `jwks_uri`, JSON.
+    #[prost(string, tag = "4")]
+    pub keys: String,
+}
+
+/// Nothing more to say.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NoMore {}
+
+/// Who somebody is at the provider.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct LinkOf {
+    /// The person here.
+    #[prost(string, tag = "1")]
+    pub person: String,
+    /// Their `sub` there; empty for no longer anybody.
+    #[prost(string, tag = "2")]
+    pub subject: String,
+}
+
+/// What the provider answered to the first form.
+#[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
+pub struct ProviderBegun {
+    /// From [`LoginWish::Begin`] (32 bytes).
+    #[prost(bytes = "vec", tag = "1")]
+    pub nonce: Vec<u8>,
+    /// JSON.
+    #[prost(string, tag = "2")]
+    pub answer: String,
+}
+
+/// A token to make.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NewToken {
+    /// Whose.
+    #[prost(string, tag = "1")]
+    pub service: String,
+    /// What it is for, in words.
+    #[prost(string, tag = "2")]
+    pub label: String,
+    /// Until when, UTC milliseconds; at most 90 days from now.
+    #[prost(sint64, tag = "3")]
+    pub until_ms: i64,
+    /// `grant::Action` by name; none for all that its roles open to services.
+    #[prost(string, repeated, tag = "4")]
+    pub actions: Vec<String>,
+    /// `grant::Purpose` by name; none for all that its roles open to services.
+    #[prost(string, repeated, tag = "5")]
+    pub purposes: Vec<String>,
+}
+
+/// Which token.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TokenOf {
+    /// Whose.
+    #[prost(string, tag = "1")]
+    pub service: String,
+    /// Its number.
+    #[prost(uint64, tag = "2")]
+    pub id: u64,
 }
 
 /// Whom to invite.
@@ -121,7 +217,7 @@ pub struct Prove {
 #[prost(skip_debug)]
 pub struct Proof {
     /// By what.
-    #[prost(oneof = "By", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "By", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub by: Option<By>,
 }
 
@@ -144,6 +240,12 @@ pub enum By {
     /// The answer of `navigator.credentials.get()`, JSON.
     #[prost(string, tag = "5")]
     Passkey(String),
+    /// What the utility's own provider answered when it was asked whether the person typed the code, JSON.
+    #[prost(string, tag = "6")]
+    Provider(String),
+    /// A token of a service account.
+    #[prost(string, tag = "7")]
+    Token(String),
 }
 
 /// Asks who is signed in.
@@ -215,6 +317,99 @@ pub struct LoginAnswer {
     /// Ways to sign in.
     #[prost(message, repeated, tag = "14")]
     pub ways: Vec<ShownWays>,
+    /// The provider, where it was asked for.
+    #[prost(message, optional, tag = "15")]
+    pub provider: Option<ShownProvider>,
+    /// What to post to the provider next.
+    #[prost(message, optional, tag = "16")]
+    pub post: Option<ProviderPost>,
+    /// What a person is shown to type at the provider.
+    #[prost(message, optional, tag = "17")]
+    pub question: Option<ProviderQuestion>,
+    /// A token of a service account, shown once.
+    #[prost(string, tag = "18")]
+    pub token: String,
+    /// Tokens of service accounts.
+    #[prost(message, repeated, tag = "19")]
+    pub tokens: Vec<ShownToken>,
+}
+
+/// The provider, for people.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ShownProvider {
+    /// As it writes itself.
+    #[prost(string, tag = "1")]
+    pub issuer: String,
+    /// The house's id there.
+    #[prost(string, tag = "2")]
+    pub client: String,
+    /// What its keys are called.
+    #[prost(string, repeated, tag = "3")]
+    pub keys: Vec<String>,
+    /// Who set it.
+    #[prost(string, tag = "4")]
+    pub by: String,
+    /// When, UTC milliseconds.
+    #[prost(sint64, tag = "5")]
+    pub at_ms: i64,
+    /// Whether it has a device flow, without which the command line cannot sign in with it.
+    #[prost(bool, tag = "6")]
+    pub device: bool,
+}
+
+/// A form to post.
+#[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
+pub struct ProviderPost {
+    /// Where to, with TLS.
+    #[prost(string, tag = "1")]
+    pub url: String,
+    /// The body, `application/x-www-form-urlencoded`.
+    #[prost(string, tag = "2")]
+    pub form: String,
+}
+
+/// What a person is shown to type at the provider.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ProviderQuestion {
+    /// The code.
+    #[prost(string, tag = "1")]
+    pub user_code: String,
+    /// Where.
+    #[prost(string, tag = "2")]
+    pub address: String,
+    /// How long to wait between two tries, seconds.
+    #[prost(uint64, tag = "3")]
+    pub interval_s: u64,
+    /// For how long the code is good, seconds.
+    #[prost(uint64, tag = "4")]
+    pub lasts_s: u64,
+}
+
+/// A token of a service account, for people: nothing that opens anything.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ShownToken {
+    /// Whose.
+    #[prost(string, tag = "1")]
+    pub service: String,
+    /// Its number.
+    #[prost(uint64, tag = "2")]
+    pub id: u64,
+    /// What it is for.
+    #[prost(string, tag = "3")]
+    pub label: String,
+    /// Until when, UTC milliseconds.
+    #[prost(sint64, tag = "4")]
+    pub until_ms: i64,
+    /// When it was used last; 0 for never.
+    #[prost(sint64, tag = "5")]
+    pub used_ms: i64,
+    /// What it allows.
+    #[prost(string, repeated, tag = "6")]
+    pub actions: Vec<String>,
+    /// What for.
+    #[prost(string, repeated, tag = "7")]
+    pub purposes: Vec<String>,
 }
 
 /// A session, for people.
@@ -261,4 +456,7 @@ pub struct ShownWays {
     /// Until when an invitation is good; 0 for none.
     #[prost(sint64, tag = "6")]
     pub invited_until_ms: i64,
+    /// With the utility's own provider: who they are there, after its address; empty for not.
+    #[prost(string, tag = "7")]
+    pub provider: String,
 }

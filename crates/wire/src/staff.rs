@@ -183,6 +183,9 @@ pub struct NewPerson {
     /// The operating-system user that is this person.
     #[prost(string, tag = "3")]
     pub user: String,
+    /// No person, but a program: a service account.
+    #[prost(bool, tag = "10")]
+    pub service: bool,
 }
 
 /// A role of a person.
@@ -381,6 +384,9 @@ pub struct ShownPerson {
     /// The key that they sign approvals with (32 bytes); empty for none.
     #[prost(bytes = "vec", tag = "6")]
     pub key: Vec<u8>,
+    /// A service account.
+    #[prost(bool, tag = "10")]
+    pub service: bool,
 }
 
 /// A role of a person, for people.

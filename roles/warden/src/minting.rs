@@ -75,6 +75,21 @@ pub enum Denied {
         "the request names another session's key than the one that asks; this is a fault of the program that asks"
     )]
     OtherSession,
+    /// A program without its token.
+    #[error("`{0}` is a service account: it signs in with its token (`meterkeep login --token-file FILE`)")]
+    NoToken(String),
+    /// More than its token says.
+    #[error(
+        "the token that it signed in with does not allow `{action}` for `{purpose}`; it allows {allowed}"
+    )]
+    NotForToken {
+        /// The purpose asked for.
+        purpose: Purpose,
+        /// The action asked for.
+        action: Action,
+        /// What it does allow.
+        allowed: String,
+    },
     /// Too much at once.
     #[error("{0}; ask for less at once")]
     TooMuch(&'static str),
@@ -98,6 +113,8 @@ impl Denied {
             Self::Nothing => "no-action",
             Self::Malformed(_) => "malformed",
             Self::OtherSession => "other-session",
+            Self::NoToken(_) => "no-token",
+            Self::NotForToken { .. } => "not-for-token",
             Self::TooMuch(_) => "too-much",
         }
     }
@@ -145,6 +162,7 @@ pub(crate) fn decide(
     if actions.is_empty() {
         return Err(Denied::Nothing);
     }
+    let ends = within_token(standing, purpose, &actions)?;
     let contacts = actions.iter().any(|a| a.reaches_contacts());
     if contacts && actions.len() > 1 {
         return Err(Denied::TooMuch("names and contacts are seen under a grant of their own"));
@@ -164,6 +182,7 @@ pub(crate) fn decide(
         scope.tenancies = Tenancies::Only(permitted_in_all(grounds, &scope.classes, now));
     }
     let (role, until) = permitted(grounds, purpose, &actions, &mut scope, asked.case, now)?;
+    let until = until.min(ends.unwrap_or(until));
     let session_key = Verifier::from_bytes(&asked.session_key)
         .map_err(|_| Denied::Malformed("session key is no public key"))?;
     Ok(Grant {
@@ -176,6 +195,23 @@ pub(crate) fn decide(
         not_before: now,
         until,
         session_key: *session_key.as_bytes(),
+    })
+}
+
+/// Holds what a program asks for against its token. Gives when that ends.
+fn within_token(
+    standing: &Standing,
+    purpose: Purpose,
+    actions: &BTreeSet<Action>,
+) -> Result<Option<UtcMillis>, Denied> {
+    if !standing.service {
+        return Ok(None);
+    }
+    let token = standing.token.as_ref().ok_or_else(|| Denied::NoToken(standing.name.clone()))?;
+    let outside = actions.iter().find(|action| token.allows(action.name(), purpose.name()).is_err());
+    outside.map_or(Ok(Some(token.until)), |action| {
+        let allowed = format!("{} for {}", token.actions.join(", "), token.purposes.join(", "));
+        Err(Denied::NotForToken { purpose, action: *action, allowed })
     })
 }
 

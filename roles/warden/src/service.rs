@@ -132,6 +132,7 @@ impl<R: Record> Inner<R> {
     ) -> Standing {
         let mut standing = Standing::of(&self.people, staff, uid, now);
         standing.login = login.map(|login| login.strength).unwrap_or_default();
+        standing.token = login.and_then(|login| login.token.clone());
         standing
     }
 
@@ -181,7 +182,7 @@ impl<R: Record> Inner<R> {
         };
         let grounds =
             Grounds { standing: &standing, owner: &owner, staff: staff.state(), policies: &policies };
-        let foreign = login.is_some_and(|login| asked.session_key != login.key.as_bytes());
+        let foreign = login.as_ref().is_some_and(|login| asked.session_key != login.key.as_bytes());
         let decided = if foreign { Err(Denied::OtherSession) } else { decide(grounds, &asked, id, now) };
         drop(staff);
         let grant = match decided {

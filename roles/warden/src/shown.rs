@@ -17,10 +17,14 @@ pub(crate) const fn role_life_ms(privileged: bool) -> i64 {
     if privileged { PRIVILEGED_ROLE_MS } else { ROLE_MS }
 }
 
-/// Everybody who holds a role now, with all of theirs.
-pub(crate) fn holders(state: &State, now: UtcMillis) -> Vec<(String, Vec<String>)> {
+/// Everybody who holds a role now, with all of theirs: people, or service accounts.
+pub(crate) fn holders(state: &State, services: bool, now: UtcMillis) -> Vec<(String, Vec<String>)> {
     let roles = |member: &Member| member.live_roles(now).map(ToOwned::to_owned).collect::<Vec<_>>();
-    let all = state.people.iter().map(|(name, member)| (name.clone(), roles(member)));
+    let all = state
+        .people
+        .iter()
+        .filter(|(_, member)| member.service == services)
+        .map(|(name, member)| (name.clone(), roles(member)));
     all.filter(|(_, roles)| !roles.is_empty()).collect()
 }
 
@@ -86,6 +90,7 @@ fn person(name: &str, member: &Member, now: UtcMillis) -> ShownPerson {
         left_ms: member.left.map_or(0, |at| at.0),
         roles: member.roles.iter().map(role).collect(),
         key: member.key.map(Vec::from).unwrap_or_default(),
+        service: member.service,
     }
 }
 

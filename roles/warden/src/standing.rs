@@ -1,8 +1,10 @@
 //! Who somebody at the socket is in this house, and which roles they hold now.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base::UtcMillis;
+use login::service::Scope;
 use policy::{Asker, Catalogue, Strength};
 
 use crate::people::People;
@@ -30,10 +32,14 @@ pub(crate) struct Standing {
     pub(crate) login: Strength,
     /// One of the house's people, and no other user of the machine.
     pub(crate) known: bool,
+    /// No person, but a program.
+    pub(crate) service: bool,
+    /// What the token allows that the program showed in this session. Without one it may nothing.
+    pub(crate) token: Option<Arc<Scope>>,
     /// Who set the house up, or administers the machine.
     pub(crate) owner: bool,
     /// Root, who could be the owner at any time; grants say so.
-    is_root: bool,
+    pub(crate) is_root: bool,
 }
 
 impl Standing {
@@ -46,20 +52,25 @@ impl Standing {
             let (roles, bounds) = roles_of(member, now);
             let shift = staff.on_shift(name, now);
             let (name, known, is_root) = (name.to_owned(), true, false);
-            return Self { name, roles, bounds, single_handed, shift, login, known, owner, is_root };
+            let (service, token) = (member.service, None);
+            return Self {
+                name, roles, bounds, single_handed, shift, login, known, service, token, owner, is_root,
+            };
         }
         let role = if single_handed { OWNER } else { ADMINISTRATOR };
         let roles = found.role.iter().map(|_| role.to_owned()).collect();
         let is_root = matches!(found.role, Some(crate::Role::Root));
-        let (name, bounds) = (found.name, BTreeMap::new());
-        Self { name, roles, bounds, single_handed, shift: None, login, known: owner, owner, is_root }
+        let (name, bounds, known) = (found.name, BTreeMap::new(), owner);
+        let (shift, service, token) = (None, false, None);
+        Self { name, roles, bounds, single_handed, shift, login, known, service, token, owner, is_root }
     }
 
     /// Of somebody who works here, with the best login, as a colleague asks about them.
     pub(crate) fn seen(name: &str, member: &Member, shift: Option<UtcMillis>, now: UtcMillis) -> Self {
         let ((roles, bounds), name, login) = (roles_of(member, now), name.to_owned(), Strength::StepUp);
         let (single_handed, known, owner, is_root) = (false, true, false, false);
-        Self { name, roles, bounds, single_handed, shift, login, known, owner, is_root }
+        let (service, token) = (member.service, None);
+        Self { name, roles, bounds, single_handed, shift, login, known, service, token, owner, is_root }
     }
 
     /// Of somebody who holds these roles, each within its bounds.
@@ -75,8 +86,9 @@ impl Standing {
 
     /// As the policies ask for it.
     pub(crate) fn asker(&self) -> Asker {
-        let (name, roles, login) = (self.name.clone(), self.roles.clone(), self.login);
-        Asker { name, roles, here: true, login, bounded: self.bounds.keys().cloned().collect() }
+        let (name, roles, login, service) = (self.name.clone(), self.roles.clone(), self.login, self.service);
+        let bounded = self.bounds.keys().cloned().collect();
+        Asker { name, roles, here: true, login, bounded, service }
     }
 
     /// What a role of theirs reaches.

@@ -276,9 +276,12 @@ impl Cast {
                 return Ok(());
             }
             Action::ReviewBreakGlass => return self.review(role),
-            Action::ManagePeople => {
-                Wish::AddPerson(NewPerson { name: name.clone(), title: String::new(), user: name })
-            }
+            Action::ManagePeople => Wish::AddPerson(NewPerson {
+                name: name.clone(),
+                title: String::new(),
+                user: name,
+                service: false,
+            }),
             Action::ManageRoles => self.other_roles(),
             Action::ApproveRoles => {
                 let proposes = self.other_roles();

@@ -10,15 +10,15 @@ use login::totp::code_at;
 
 use crate::custody::{log_says, words};
 
-const PASSWORD: &str = "four words make one";
+pub(super) const PASSWORD: &str = "four words make one";
 
-struct Owner {
-    house: House,
-    folder: PathBuf,
+pub(super) struct Owner {
+    pub(super) house: House,
+    pub(super) folder: PathBuf,
 }
 
 impl Owner {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut house = House::new(Plan::default());
         house.start_all();
         let folder = house.outside("mine");
@@ -26,31 +26,31 @@ impl Owner {
         Self { house, folder }
     }
 
-    fn file(&self, name: &str, line: &str) -> String {
+    pub(super) fn file(&self, name: &str, line: &str) -> String {
         let path = self.folder.join(name);
         let _ = std::fs::remove_file(&path);
         secret_file(&path, line);
         path.display().to_string()
     }
 
-    fn command(&self, command: &str, arguments: &[&str]) -> Said {
+    pub(super) fn command(&self, command: &str, arguments: &[&str]) -> Said {
         let mut call = self.house.command(command).args(arguments);
         call.0.env("METERKEEP_SESSION", self.folder.join("session"));
         call.said()
     }
 
-    fn refused(&self, command: &str, arguments: &[&str], because: &str) {
+    pub(super) fn refused(&self, command: &str, arguments: &[&str], because: &str) {
         let said = self.command(command, arguments);
         assert!(said.code == Some(1) && words(&said.err).contains(because), "`{because}`: {said:?}");
     }
 
-    fn shown(&self) -> serde_json::Value {
+    pub(super) fn shown(&self) -> serde_json::Value {
         self.command("login show --format json", &[]).good().json()
     }
 
     /// Enrols as somebody at a terminal would: the code that the generator shows comes after the secret was seen. Gives the
     /// generator's secret and the codes for paper.
-    fn enrol(&self, invitation: &str) -> (Secret<20>, Vec<String>) {
+    pub(super) fn enrol(&self, invitation: &str) -> (Secret<20>, Vec<String>) {
         let (invitation, password) = (self.file("invitation", invitation), self.file("password", PASSWORD));
         let pipe = self.folder.join("code");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();

@@ -1,8 +1,10 @@
 //! `meterkeep login` and `logout`: showing who one is, beyond being a user of this machine.
 
 mod enrol;
+mod https;
 mod keep;
 mod prove;
+mod provider;
 mod show;
 
 use std::path::PathBuf;
@@ -26,7 +28,9 @@ pub(crate) use self::keep::{SignedIn, signed_in};
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  meterkeep login --house ./house\n  meterkeep login --key ~/.ssh/id_ed25519\n  \
-                  meterkeep login --again        # for keys, people and roles: once more, for ten minutes"
+                  meterkeep login --again        # for keys, people and roles: once more, for ten minutes\n  \
+                  meterkeep login --provider     # at the utility's own provider, with a code beside it\n  \
+                  meterkeep login --token-file erp.token     # a program, with the token of its service account"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -44,6 +48,7 @@ enum Command {
     AddKey(AddKey),
     RemoveKey(RemoveKey),
     RemovePasskey(RemovePasskey),
+    Provider(provider::Args),
 }
 
 #[derive(clap::Args)]
@@ -68,6 +73,18 @@ struct SignIn {
     /// With nothing but the key: two factors where it is a hardware key that knows you, one otherwise.
     #[arg(long, requires = "key", conflicts_with = "password_file")]
     key_only: bool,
+    /// Sign in at the utility's own provider, with a code, a code from paper or a key beside it.
+    #[arg(long, conflicts_with_all = ["password_file", "key_only"])]
+    provider: bool,
+    #[command(flatten)]
+    ca: https::CaArg,
+    /// A program signs in with the token in the first line of this file, which only its owner may read.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["again", "provider", "password_file", "code_file", "recovery_file", "key"]
+    )]
+    token_file: Option<PathBuf>,
 }
 
 /// Make a code by which somebody sets their ways to sign in. Hand it over in person or by a second channel; it is good once, for
@@ -164,6 +181,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
             let id = hex::decode(&args.id).map_err(|_| Problem::new("a passkey is named in hexadecimal"))?;
             change(&args.house, LoginWish::RemovePasskey(id))
         }
+        Some(Command::Provider(args)) => provider::run(args),
     }?;
     Ok(ExitCode::SUCCESS)
 }

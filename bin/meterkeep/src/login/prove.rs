@@ -8,7 +8,7 @@ use base::{SecretBytes, UtcMillis};
 use seal::sign::Signer;
 use wire::login::{By, LoginWish, Proof, Prove};
 
-use super::{SignIn, SignedIn, ask, keep, signed_in};
+use super::{SignIn, SignedIn, ask, keep, provider, signed_in};
 use crate::operator::Operator;
 use crate::output::{say, shown};
 use crate::problem::{Problem, USAGE};
@@ -32,7 +32,15 @@ pub(super) fn run(args: &SignIn) -> Result<(), Problem> {
     // who signs in has no session yet, and who does it again shows more than a session
     let outside = Operator::without_session(&layout)?;
     let begun = runtime.block_on(ask(&outside, LoginWish::Begin(signer.verifier().as_bytes().to_vec())))?;
-    let proofs = proofs(args, &begun.to_sign)?;
+    let proofs = match (&args.token_file, args.provider) {
+        (Some(file), _) => vec![Proof { by: Some(By::Token(line(&first_line(file, "token")?)?)) }],
+        // the person types a code there first: one of a generator would be over by then
+        (None, true) => {
+            let stated = provider::prove(&args.ca, &outside, &runtime, &begun)?;
+            vec![stated, held(args, &begun.to_sign)?]
+        }
+        (None, false) => proofs(args, &begun.to_sign)?,
+    };
     let prove = Prove { nonce: begun.nonce, proofs, device };
     let answer = runtime.block_on(ask(&outside, LoginWish::Prove(prove)))?;
     let person = begun
@@ -57,7 +65,14 @@ fn proofs(args: &SignIn, to_sign: &str) -> Result<Vec<Proof>, Problem> {
         }
         return Ok(vec![signed, proof(By::Password(password(args)?))]);
     }
-    let password = proof(By::Password(password(args)?));
+    Ok(vec![proof(By::Password(password(args)?)), held(args, to_sign)?])
+}
+
+/// What somebody holds, beside what they know: a key, a generator of codes, codes on paper.
+fn held(args: &SignIn, to_sign: &str) -> Result<Proof, Problem> {
+    if let Some(key) = &args.key {
+        return Ok(Proof { by: Some(By::Key(sign(key, to_sign)?)) });
+    }
     let second = match (&args.code_file, &args.recovery_file) {
         (Some(file), _) => By::Code(line(&first_line(file, "code")?)?),
         (None, Some(file)) if file.as_os_str().is_empty() => {
@@ -66,7 +81,7 @@ fn proofs(args: &SignIn, to_sign: &str) -> Result<Vec<Proof>, Problem> {
         (None, Some(file)) => By::Recovery(line(&first_line(file, "code from paper")?)?),
         (None, None) => By::Code(line(&ask_for("Code of the generator: ", "--code-file")?)?),
     };
-    Ok(vec![password, proof(second)])
+    Ok(Proof { by: Some(second) })
 }
 
 fn password(args: &SignIn) -> Result<Vec<u8>, Problem> {

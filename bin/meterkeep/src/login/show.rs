@@ -43,7 +43,8 @@ fn json(answer: &LoginAnswer) -> Result<(), Problem> {
     let ways = answer.ways.iter().map(|w| {
         serde_json::json!({
             "person": w.person, "password": w.password, "recovery_left": w.recovery_left, "keys": w.keys,
-            "passkeys": w.passkeys, "invited_until": (w.invited_until_ms > 0).then(|| moment(w.invited_until_ms)),
+            "passkeys": w.passkeys, "provider": (!w.provider.is_empty()).then(|| w.provider.clone()),
+            "invited_until": (w.invited_until_ms > 0).then(|| moment(w.invited_until_ms)),
         })
     });
     print_json(&serde_json::json!({
@@ -60,6 +61,9 @@ fn human(answer: &LoginAnswer) -> Result<(), Problem> {
         }
         with.extend(way.keys.iter().map(|key| format!("key {}", shown(key))));
         with.extend(way.passkeys.iter().map(|passkey| format!("passkey {}", shown(passkey))));
+        if !way.provider.is_empty() {
+            with.push(format!("provider {}", shown(&way.provider)));
+        }
         ways.add_row([shown(&way.person), with.join("\n"), moment(way.invited_until_ms)]);
     }
     let mut sessions = table(["session", "person", "by", "login", "since", "used"]);

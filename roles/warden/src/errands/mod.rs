@@ -104,6 +104,7 @@ impl<R: Record> Inner<R> {
         let judged = if own { Ok(String::new()) } else { self.may(&standing, &due.purposes, due.action) };
         let judged = judged.and_then(|rule| {
             signed::is_enough(&wish, signed, staff.state(), &standing)?;
+            self.no_owners_user(&wish)?;
             let doing = step_of(wish, &standing.name, staff.state(), &self.policies(), now)?;
             staff.state().judge(&standing.name, &doing.step, now)?;
             Ok((rule, doing))
@@ -135,6 +136,18 @@ impl<R: Record> Inner<R> {
         drop(staff);
         self.note_use(&standing.name, &standing.role_of(&rule), now).await;
         Ok(StaffAnswer { number: doing.number, done: doing.done, ..StaffAnswer::default() })
+    }
+
+    /// Whoever owns the house, or administers the machine, is no program: they would stop being who they are.
+    fn no_owners_user(&self, wish: &Wish) -> Result<(), Refused> {
+        match wish {
+            Wish::AddPerson(new) if new.service && self.people.is_owner(&new.user) => {
+                let why = "a service account has a user of the machine of its own, which is not the house's owner and not root \
+                           (`--user`)";
+                Err(Refused::new("bad-name", why))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A role's use, to the day, so that who gives it again sees when it was needed last.

@@ -101,7 +101,9 @@ impl<R: Record> Inner<R> {
     ) -> Result<StaffAnswer, Refused> {
         let (action, class) = what(Some(asked))?;
         self.may_look(standing, format!("who can {action}"), now).await?;
-        let who = self.policies().who_can(&shown::holders(staff, now), action, class);
+        let policies = self.policies();
+        let mut who = policies.who_can(&shown::holders(staff, false, now), action, class);
+        who.extend(policies.services_that_can(&shown::holders(staff, true, now), action, class));
         let lines =
             who.iter().map(|who| format!("{} for {}: {}", who.name, who.purpose, who.reach.name())).collect();
         Ok(StaffAnswer { done: format!("{} ways to {action}", who.len()), lines, ..StaffAnswer::default() })
@@ -117,12 +119,13 @@ impl<R: Record> Inner<R> {
         self.may_look(standing, "what other roles would change".to_owned(), now).await?;
         let _ = catalogue(&new.text)?;
         let other = policies_of(&new.text).map_err(|e| Refused::new("roles", e))?;
-        let holders = shown::holders(staff, now);
+        let (holders, services) = (shown::holders(staff, false, now), shown::holders(staff, true, now));
         for (name, roles) in &holders {
             separation::check_person(other.catalogue(), name, roles.iter().map(String::as_str))
                 .map_err(|hole| Refused::new("two-duties", hole.to_string()))?;
         }
-        let changes = self.policies().what_if(&other, &holders);
+        let mut changes = self.policies().what_if(&other, &holders);
+        changes.extend(self.policies().what_if_for_services(&other, &services));
         let line = |change: &policy::Change| {
             let class = change.class.map_or(String::new(), |class| format!(" {}", class.name()));
             let (before, after) = (change.before.name(), change.after.name());

@@ -5,7 +5,7 @@ use grant::Purpose;
 use policy::{Policies, Role, separation};
 use sha2::{Digest, Sha256};
 use wire::Refused;
-use wire::staff::{NewPermission, RoleOf, Wish};
+use wire::staff::{NewPermission, NewPerson, RoleOf, Wish};
 
 use super::{catalogue, malformed, purpose};
 use crate::shown;
@@ -34,8 +34,10 @@ pub(super) fn step_of(
     let made = |step, done: String, number| Ok(Doing { step, done, number });
     match wish {
         Wish::AddPerson(new) => {
-            let done = format!("`{}` works here now, as the user `{}`", new.name, new.user);
-            let step = Step::Person(Person { name: new.name, title: new.title, user: new.user });
+            let what = if new.service { "is a service account here now" } else { "works here now" };
+            let done = format!("`{}` {what}, as the user `{}`", new.name, new.user);
+            let NewPerson { name, title, user, service } = new;
+            let step = Step::Person(Person { name, title, user, service });
             made(step, done, 0)
         }
         Wish::Leave(name) => {
@@ -54,6 +56,13 @@ pub(super) fn step_of(
             let role =
                 catalogue.roles.get(&of.role).filter(|role| !role.single_handed).ok_or_else(no_role)?;
             let member = state.member(&of.person)?;
+            if member.service && !role.is_for_services() {
+                let why = format!(
+                    "`{}` is for people: a service account holds no privileged role, and none with shifts",
+                    of.role
+                );
+                return Err(Refused::new("not-for-services", why));
+            }
             let roles = member.live_roles(now).chain([of.role.as_str()]);
             separation::check_person(catalogue, &of.person, roles)
                 .map_err(|hole| Refused::new("two-duties", hole.to_string()))?;

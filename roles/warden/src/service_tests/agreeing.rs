@@ -99,7 +99,7 @@ async fn a_role_on_shift_opens_in_a_shift_alone_and_a_grant_ends_with_it() {
     errand(&warden, OWNER, Wish::Roles(new)).await.unwrap();
     let seen = Wish::ApproveRoles(Sha256::digest(&text).to_vec());
     errand(&warden, DORA, signed(&house, seen)).await.unwrap();
-    let eve = NewPerson { name: "eve".into(), title: String::new(), user: "eve".into() };
+    let eve = NewPerson { name: "eve".into(), title: String::new(), user: "eve".into(), service: false };
     errand(&warden, OWNER, Wish::AddPerson(eve)).await.unwrap();
     errand(&warden, OWNER, given("eve", "technician")).await.unwrap();
     super::signing_in::sign_in(&warden, OWNER, EVE).await;

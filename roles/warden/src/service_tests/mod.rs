@@ -129,6 +129,8 @@ fn wanted() -> GrantRequest {
 
 mod agreeing;
 mod machine;
+mod provider;
+mod services;
 mod signing_in;
 mod staff;
 

@@ -19,9 +19,10 @@ use super::*;
 
 pub(super) const ORIGIN: &str = "https://meters.example.org";
 const PASSWORD: &[u8] = b"correct horse battery";
-const HOUR: i64 = 3_600_000;
+pub(super) const HOUR: i64 = 3_600_000;
 /// All that anybody hears who is not let in.
-const REFUSED: (&str, &str) = ("sign-in", "the sign-in is refused; see what you typed, and begin again");
+pub(super) const REFUSED: (&str, &str) =
+    ("sign-in", "the sign-in is refused; see what you typed, and begin again");
 
 thread_local! {
     /// Who is signed in: calls of theirs go in their session.
@@ -84,7 +85,7 @@ pub(super) async fn login(
 }
 
 /// The same outside of any session, at a time of the test's own.
-async fn at(
+pub(super) async fn at(
     warden: &Warden<Shared>,
     caller: Caller,
     wish: LoginWish,
@@ -94,24 +95,33 @@ async fn at(
 }
 
 /// The same through the door, now.
-async fn outside(warden: &Warden<Shared>, caller: Caller, wish: LoginWish) -> Result<LoginAnswer, Refused> {
+pub(super) async fn outside(
+    warden: &Warden<Shared>,
+    caller: Caller,
+    wish: LoginWish,
+) -> Result<LoginAnswer, Refused> {
     let body = LoginErrand { wish: Some(wish) }.encode_to_vec();
     let answer = warden.call(caller, Method::WardenLogin, body.into()).await?;
     Ok(LoginAnswer::decode(answer).unwrap())
 }
 
-fn prove(begun: &LoginAnswer, by: impl IntoIterator<Item = By>) -> LoginWish {
+pub(super) fn prove(begun: &LoginAnswer, by: impl IntoIterator<Item = By>) -> LoginWish {
     let proofs = by.into_iter().map(|by| Proof { by: Some(by) }).collect();
     LoginWish::Prove(Prove { nonce: begun.nonce.clone(), proofs, device: Vec::new() })
 }
 
-async fn begin(warden: &Warden<Shared>, caller: Caller, key: &Signer, now: UtcMillis) -> LoginAnswer {
+pub(super) async fn begin(
+    warden: &Warden<Shared>,
+    caller: Caller,
+    key: &Signer,
+    now: UtcMillis,
+) -> LoginAnswer {
     let key = key.verifier().as_bytes().to_vec();
     at(warden, caller, LoginWish::Begin(key), now).await.unwrap()
 }
 
 /// Begins and answers.
-async fn answer(
+pub(super) async fn answer(
     warden: &Warden<Shared>,
     caller: Caller,
     key: &Signer,
@@ -122,7 +132,7 @@ async fn answer(
     at(warden, caller, prove(&begun, by), now).await
 }
 
-async fn invited(warden: &Warden<Shared>, by: Caller, caller: Caller, lost: bool) -> String {
+pub(super) async fn invited(warden: &Warden<Shared>, by: Caller, caller: Caller, lost: bool) -> String {
     let invite = Invite { person: name_of(caller).to_owned(), lost };
     login(warden, by, LoginWish::Invite(invite)).await.unwrap().code
 }
@@ -151,6 +161,11 @@ async fn show(
     at(warden, caller, prove(&begun, [By::Passkey(answer)]), now).await
 }
 
+/// From now on this is the session of a user's calls.
+pub(super) fn is_signed_in(caller: Caller, key: Signer) {
+    SESSIONS.with_borrow_mut(|all| all.insert(uid_of(caller), key));
+}
+
 /// Signs somebody in with a passkey, and once more, so that all is open to them that needs it.
 pub(super) async fn sign_in(warden: &Warden<Shared>, by: Caller, caller: Caller) {
     let (mut authenticator, _) = passkey(warden, by, caller).await;
@@ -161,7 +176,11 @@ pub(super) async fn sign_in(warden: &Warden<Shared>, by: Caller, caller: Caller)
 }
 
 /// Sets a password and a generator of codes. Gives the generator's secret and the codes for paper.
-async fn password(warden: &Warden<Shared>, caller: Caller, code: String) -> (Secret<20>, Vec<String>) {
+pub(super) async fn password(
+    warden: &Warden<Shared>,
+    caller: Caller,
+    code: String,
+) -> (Secret<20>, Vec<String>) {
     let redeemed = outside(warden, caller, LoginWish::Redeem(code)).await.unwrap();
     let secret = redeemed.generator.split(['?', '&']).find_map(|part| part.strip_prefix("secret="));
     let secret = base32::decode(base32::Alphabet::Rfc4648 { padding: false }, secret.unwrap()).unwrap();
@@ -258,7 +277,12 @@ async fn guessing_ends_after_so_many_and_the_device_of_who_is_guessed_at_gets_in
     let house = House::new();
     let mut warden = house.with_staff().await;
     let mut now = UtcMillis::now();
-    let person = wire::staff::NewPerson { name: "eve".into(), title: String::new(), user: "eve".into() };
+    let person = wire::staff::NewPerson {
+        name: "eve".into(),
+        title: String::new(),
+        user: "eve".into(),
+        service: false,
+    };
     errand(&warden, OWNER, Wish::AddPerson(person)).await.unwrap();
     let eve = Caller::Operator { uid: 1004 };
     let (mut authenticator, _) = passkey(&warden, OWNER, eve).await;
@@ -390,7 +414,12 @@ async fn a_key_that_has_a_session_opens_no_second_one_and_a_page_in_between_gets
     let house = House::new();
     let warden = house.with_staff().await;
     let now = UtcMillis::now();
-    let person = wire::staff::NewPerson { name: "eve".into(), title: String::new(), user: "eve".into() };
+    let person = wire::staff::NewPerson {
+        name: "eve".into(),
+        title: String::new(),
+        user: "eve".into(),
+        service: false,
+    };
     errand(&warden, OWNER, Wish::AddPerson(person)).await.unwrap();
     let eve = Caller::Operator { uid: 1004 };
     let (mut authenticator, _) = passkey(&warden, OWNER, eve).await;
@@ -424,7 +453,12 @@ async fn what_a_refused_sign_in_used_up_is_used_up_for_good() {
     let house = House::new();
     let warden = house.with_staff().await;
     let now = UtcMillis::now();
-    let person = wire::staff::NewPerson { name: "eve".into(), title: String::new(), user: "eve".into() };
+    let person = wire::staff::NewPerson {
+        name: "eve".into(),
+        title: String::new(),
+        user: "eve".into(),
+        service: false,
+    };
     errand(&warden, OWNER, Wish::AddPerson(person)).await.unwrap();
     let eve = Caller::Operator { uid: 1004 };
     let (mut authenticator, paper) = passkey(&warden, OWNER, eve).await;
@@ -493,7 +527,12 @@ async fn ways_to_sign_in_are_changed_right_after_a_sign_in_alone() {
 async fn nobody_is_signed_in_without_a_receipt_and_a_guess_counts_all_the_same() {
     let house = House::new();
     let warden = house.with_staff().await;
-    let person = wire::staff::NewPerson { name: "eve".into(), title: String::new(), user: "eve".into() };
+    let person = wire::staff::NewPerson {
+        name: "eve".into(),
+        title: String::new(),
+        user: "eve".into(),
+        service: false,
+    };
     errand(&warden, OWNER, Wish::AddPerson(person)).await.unwrap();
     let eve = Caller::Operator { uid: 1004 };
     let (mut authenticator, paper) = passkey(&warden, OWNER, eve).await;

@@ -28,7 +28,8 @@ impl House {
             [("bert", "customer-service"), ("carl", "operator"), ("dora", "data-protection-officer")]
         {
             let (name, role) = (name.to_owned(), role.to_owned());
-            let person = NewPerson { name: name.clone(), title: String::new(), user: name.clone() };
+            let person =
+                NewPerson { name: name.clone(), title: String::new(), user: name.clone(), service: false };
             errand(&warden, OWNER, Wish::AddPerson(person)).await.unwrap();
             errand(&warden, OWNER, given(&name, &role)).await.unwrap();
         }
@@ -225,7 +226,7 @@ async fn the_owner_of_a_house_with_staff_looks_after_people_and_reads_nothing() 
     let root = Caller::Operator { uid: 0 };
     sign_in(&warden, OWNER, root).await;
     // and gives themselves nothing
-    let anna = NewPerson { name: "anna".into(), title: String::new(), user: "anna".into() };
+    let anna = NewPerson { name: "anna".into(), title: String::new(), user: "anna".into(), service: false };
     errand(&warden, OWNER, Wish::AddPerson(anna)).await.unwrap();
     let role = |role: &str| given("anna", role);
     let give = StaffErrand { wish: Some(role("administrator")) }.encode_to_vec();
@@ -268,7 +269,7 @@ async fn who_leaves_is_out_at_once() {
     assert_eq!(code(house.grant(&warden, BERT, &daily).await), "no-session");
     let outside = warden.call(BERT, Method::WardenGrant, daily.encode_to_vec().into()).await;
     assert_eq!(code(outside), "no-role");
-    let again = NewPerson { name: "bert".into(), title: String::new(), user: "x".into() };
+    let again = NewPerson { name: "bert".into(), title: String::new(), user: "x".into(), service: false };
     assert_eq!(code(errand(&warden, OWNER, Wish::AddPerson(again)).await), "bad-name");
 }
 

@@ -1,18 +1,20 @@
 //! Somebody signs in, or shows anew who they are.
 
+use std::net::IpAddr;
+
 use base::{SecretBytes, UtcMillis};
 use grant::{Event, Outcome};
 use login::password::Standard;
 use login::session::ABSOLUTE;
 use login::{
-    Account, Attempt, Challenge, Change, Claimant, Factor, Proven, Refusal, RelyingParty, Session, Step,
-    Ticket,
+    Account, Attempt, Challenge, Change, Claimant, Factor, Name, Proven, Refusal, RelyingParty,
+    ServiceAccount, Session, Step, Ticket,
 };
 use recorder::Record;
 use wire::Refused;
 use wire::login::{By, LoginAnswer, Proof, Prove};
 
-use super::{Begun, Held, copy, key, machine, malformed, place_of, refused};
+use super::{Begun, Held, address_of, copy, key, machine, malformed, place_of, refused};
 use crate::service::{ACTOR, Inner};
 use crate::standing::Standing;
 
@@ -39,8 +41,11 @@ impl<R: Record> Inner<R> {
         let asked = self.desk.party.as_ref().map(|party| party.ask(&challenge)).transpose();
         let (passkey, question) = asked.map_err(machine)?.unzip();
         let (nonce, to_sign) = (challenge.nonce().to_vec(), challenge.to_sign());
-        self.desk.held.lock().await.begin(Begun { challenge, question }, now);
-        Ok(LoginAnswer { nonce, to_sign, passkey: passkey.unwrap_or_default(), ..LoginAnswer::default() })
+        let mut held = self.desk.held.lock().await;
+        let post = held.provider().and_then(|provider| super::provider::first_form(&provider));
+        held.begin(Begun { challenge, question, asked: None }, now);
+        let passkey = passkey.unwrap_or_default();
+        Ok(LoginAnswer { nonce, to_sign, passkey, post, ..LoginAnswer::default() })
     }
 
     /// Takes the proofs. Whoever asks, the attempt is counted on the disk before it is checked.
@@ -56,7 +61,7 @@ impl<R: Record> Inner<R> {
         let nonce: [u8; 32] =
             asked.nonce.as_slice().try_into().map_err(|_| malformed("nonce has not 32 bytes"))?;
         let one_at_a_time = self.desk.proving.lock().await;
-        let (begun, account, ticket, device) = {
+        let (begun, checked, ticket, device) = {
             let mut held = self.desk.held.lock().await;
             let begun = held.begun.remove(&nonce).filter(|b| b.challenge.name().as_str() == standing.name);
             let Some(begun) = begun else {
@@ -65,12 +70,14 @@ impl<R: Record> Inner<R> {
             };
             let name = begun.challenge.name();
             let account = held.accounts.get(name).and_then(copy);
+            let service = held.services.get(name).filter(|_| standing.service).cloned();
+            let exists = account.is_some() || service.is_some();
             let device = account.as_ref().and_then(|a| a.devices.recognise(&asked.device, now));
-            let attempt = Attempt { name, exists: account.is_some(), source: place_of(uid), device };
+            let attempt = Attempt { name, exists, source: place_of(uid), device };
             match held.throttle.admit(&attempt, now) {
                 Ok(ticket) => {
                     self.desk.keep(&mut held).await?;
-                    (begun, account, ticket, device)
+                    (begun, Checked { account, service, from: address_of(uid) }, ticket, device)
                 }
                 Err(throttled) => {
                     drop(held);
@@ -82,7 +89,7 @@ impl<R: Record> Inner<R> {
             }
         };
         let party = self.desk.party.clone();
-        let work = move || check(begun, account, ticket, asked.proofs, party.as_deref(), now);
+        let work = move || check(begun, &checked, ticket, asked.proofs, party.as_deref(), now);
         let shown = tokio::task::spawn_blocking(work).await.map_err(|_| refused())?;
         let answer = self.let_in(standing, event, shown, device, now).await;
         drop(one_at_a_time);
@@ -106,13 +113,23 @@ impl<R: Record> Inner<R> {
             let lost = shown.changes.iter().filter(|change| !account.apply(change));
             lost.count() == 0
         });
-        let result = shown.result.and_then(|shown| if taken { Ok(shown) } else { Err(Refusal::NotEnrolled) });
+        let result = shown.result.and_then(|(proven, ticket)| {
+            let whole = match token_of(&proven) {
+                None if taken => Ok(()),
+                None => Err(Refusal::NotEnrolled),
+                Some(token) => held.use_token(&name, token, now),
+            };
+            whole.map(|()| (proven, ticket))
+        });
         let factors = |proven: &Proven| {
             let names: Vec<&str> = proven.factors().iter().copied().map(Factor::as_str).collect();
             names.join(" ")
         };
         let opened = result.and_then(|(proven, ticket)| {
-            let by = factors(&proven);
+            let by = match token_of(&proven) {
+                Some(token) => format!("token {token}"),
+                None => factors(&proven),
+            };
             Ok((by, held.open(proven, now)?, ticket))
         });
         let (by, Opened { session, again, ended }, ticket) = match opened {
@@ -130,6 +147,8 @@ impl<R: Record> Inner<R> {
                 Vec::new()
             }
             (None, Some(account)) => account.devices.remember(now).map_err(machine)?.expose().to_vec(),
+            // a program is known by its token, wherever it runs
+            (_, None) if session.token().is_some() => Vec::new(),
             (_, None) => return Err(refused()),
         };
         let how = if again { "anew, " } else { "" };
@@ -169,26 +188,55 @@ impl<R: Record> Inner<R> {
             self.counters.add("alarm.cloned-passkey", 1);
             self.counters.note(format!("somebody has a copy of a passkey of `{}`", standing.name));
         }
-        if told.code == refusal.reason() { refused() } else { told }
+        match refusal {
+            // about the provider's keys, which are no secret, and nothing about anybody
+            Refusal::UnknownProviderKey if told.code == refusal.reason() => super::provider::refresh(),
+            _ if told.code == refusal.reason() => refused(),
+            _ => told,
+        }
     }
+}
+
+/// Whom proofs are checked against.
+struct Checked {
+    account: Option<Account>,
+    service: Option<ServiceAccount>,
+    from: IpAddr,
+}
+
+/// The token that a program showed.
+fn token_of(proven: &Proven) -> Option<u64> {
+    proven.factors().iter().find_map(|factor| match factor {
+        Factor::Token(id) => Some(*id),
+        _ => None,
+    })
 }
 
 /// Checks one or two proofs of one challenge. Nothing here is said to anybody before the changes are on the disk.
 fn check(
     begun: Begun,
-    account: Option<Account>,
+    checked: &Checked,
     ticket: Ticket,
     proofs: Vec<Proof>,
     party: Option<&RelyingParty>,
     now: UtcMillis,
 ) -> Shown {
-    let (mut changes, account) = (Vec::new(), account.as_ref());
-    let Begun { challenge, mut question } = begun;
+    let (mut changes, account) = (Vec::new(), checked.account.as_ref());
+    let Begun { challenge, mut question, mut asked } = begun;
     let mut proofs = proofs.into_iter();
     let (first, second) = (proofs.next().and_then(|p| p.by), proofs.next().map(|p| p.by));
     let mut prove = |by: Option<By>, challenge: &Challenge, ticket: Ticket| {
+        let by = by.ok_or(Refusal::Malformed)?;
+        if let By::Token(typed) = &by {
+            // nobody else's account has tokens
+            let service = checked.service.as_ref().ok_or(Refusal::NotEnrolled)?;
+            let outcome = ServiceAccount::prove(Some(service), challenge, ticket, typed, checked.from, now);
+            return outcome
+                .after(|_| Ok::<(), std::convert::Infallible>(()))
+                .unwrap_or(Err(Refusal::Machine));
+        }
         let claimant = Claimant::new(account, challenge, ticket)?;
-        let outcome = match by.ok_or(Refusal::Malformed)? {
+        let outcome = match by {
             By::Password(password) if password.len() <= MAX_PASSWORD => {
                 claimant.password::<Standard>(&SecretBytes::new(password), now)
             }
@@ -200,6 +248,11 @@ fn check(
                 (Some(party), Some(question)) => claimant.passkey(party, question, &answer, now),
                 _ => return Err(Refusal::NotEnrolled),
             },
+            By::Provider(answer) => match asked.take() {
+                Some((provider, open)) => claimant.provider(&provider, &open, &answer, now),
+                None => return Err(Refusal::NotThisSession),
+            },
+            By::Token(_) => return Err(Refusal::NotEnrolled),
         };
         let kept = outcome.after(|found| {
             changes.extend_from_slice(found);
@@ -233,6 +286,14 @@ struct Opened {
 }
 
 impl Held {
+    /// Notes the use of a program's token, if it is still good.
+    fn use_token(&mut self, name: &Name, token: u64, now: UtcMillis) -> Result<(), Refusal> {
+        let service = self.services.get_mut(name).ok_or(Refusal::UnknownToken)?;
+        service.scope(token, now)?;
+        service.note(token, now);
+        Ok(())
+    }
+
     /// Opens a session for what was proved; or takes it as shown anew, where its key has one.
     fn open(&mut self, proven: Proven, now: UtcMillis) -> Result<Opened, Refusal> {
         if let Some(session) = self.sessions.by_key_mut(&proven.session(), now) {

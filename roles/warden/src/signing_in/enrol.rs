@@ -36,9 +36,11 @@ impl<R: Record> Inner<R> {
         } else {
             self.may(standing, &[Purpose::Administration], Action::ManagePeople)
         };
-        let works_here = {
+        let (works_here, service) = {
             let staff = self.staff.lock().await;
-            staff.state().member(&asked.person).is_ok() || self.people.is_owner(&asked.person)
+            let member = staff.state().member(&asked.person);
+            let service = member.as_ref().is_ok_and(|member| member.service);
+            (member.is_ok() || self.people.is_owner(&asked.person), service)
         };
         let name = asked.person.parse::<Name>().ok().filter(|name| name.as_str() == asked.person);
         let mut held = self.desk.held.lock().await;
@@ -51,6 +53,10 @@ impl<R: Record> Inner<R> {
             };
             if !works_here {
                 return Err(no_person());
+            }
+            if service {
+                let why = "a service account signs in with a token (`meterkeep people service token`)";
+                return Err(Refused::new("is-service", why));
             }
             let name = name.ok_or_else(unfit)?;
             let has = held.accounts.contains_key(&name);

@@ -1,10 +1,11 @@
 //! Calls of who is signed in: each is signed by the session's key, counts once, and only from the session's own user.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use base::UtcMillis;
 use grant::{Event, Outcome, check_call};
 use login::SessionId;
+use login::service::Scope;
 use recorder::Record;
 use seal::sign::Verifier;
 use wire::login::{InSession, SessionCall};
@@ -17,7 +18,7 @@ use crate::service::{ACTOR, Inner};
 const NOTED_MS: i64 = 60_000;
 
 /// A call that came in a session.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Strengthened {
     /// The session.
     pub(crate) session: SessionId,
@@ -25,6 +26,8 @@ pub(crate) struct Strengthened {
     pub(crate) key: Verifier,
     /// How well its person showed who they are, as of now.
     pub(crate) strength: policy::Strength,
+    /// What the token allows, as of now, that a program opened the session with.
+    pub(crate) token: Option<Arc<Scope>>,
 }
 
 /// The methods that people call.
@@ -71,7 +74,8 @@ impl<R: Record> Inner<R> {
             Refused::new("no-session", why)
         };
         let key = key(&asked.session_key)?;
-        let mut held = self.desk.held.lock().await;
+        let mut guard = self.desk.held.lock().await;
+        let held = &mut *guard;
         let session = held.sessions.by_key_mut(&key, now).filter(|session| session.name().as_str() == person);
         let session = session.ok_or_else(over)?;
         let wrong = |why: String| Refused::new("session-call", why);
@@ -87,9 +91,19 @@ impl<R: Record> Inner<R> {
         let method = method.ok_or_else(|| malformed("method is none that people call"))?;
         let (id, strength, noted) = (session.id(), strength(session.strength(now)), session.used());
         session.touch(now).map_err(|_| over())?;
+        let token = match session.token() {
+            None => None,
+            // what a token opened is worth no more than the token is now
+            Some(token) => {
+                let service = held.services.get_mut(session.name()).ok_or_else(over)?;
+                let scope = service.scope(token, now).map_err(|_| over())?.clone();
+                service.note(token, now);
+                Some(Arc::new(scope))
+            }
+        };
         if now.since(noted) >= NOTED_MS {
-            self.desk.keep(&mut held).await?;
+            self.desk.keep(held).await?;
         }
-        Ok((method, inner.body, Strengthened { session: id, key, strength }))
+        Ok((method, inner.body, Strengthened { session: id, key, strength, token }))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::{Secret, SecretBytes};
 use journal::{Disk, JournalError, read_whole, write_atomically};
-use login::{Account, Invitations, Sessions, Throttle};
+use login::{Account, Invitations, ServiceAccount, Sessions, Throttle};
 use prost::Message as _;
 use seal::Place;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -58,6 +58,28 @@ struct File {
     throttle: Vec<u8>,
     #[prost(bytes = "vec", tag = "4")]
     invitations: Vec<u8>,
+    #[prost(message, optional, tag = "5")]
+    provider: Option<KeptProvider>,
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    services: Vec<Vec<u8>>,
+}
+
+/// The utility's own provider, as it was when somebody set it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct KeptProvider {
+    #[prost(string, tag = "1")]
+    pub(crate) issuer: String,
+    #[prost(string, tag = "2")]
+    pub(crate) client: String,
+    #[prost(string, tag = "3")]
+    pub(crate) description: String,
+    #[prost(string, tag = "4")]
+    pub(crate) keys: String,
+    /// Who set it.
+    #[prost(string, tag = "5")]
+    pub(crate) by: String,
+    #[prost(sint64, tag = "6")]
+    pub(crate) at_ms: i64,
 }
 
 impl Drop for File {
@@ -77,6 +99,8 @@ pub(super) fn encode(held: &Held) -> SecretBytes {
         sessions: held.sessions.encode(),
         throttle: held.throttle.encode(),
         invitations: held.invitations.encode(),
+        provider: held.provider.clone(),
+        services: held.services.values().map(ServiceAccount::encode).collect(),
     };
     SecretBytes::new(file.encode_to_vec())
 }
@@ -91,7 +115,13 @@ fn decode(bytes: &[u8]) -> Option<Held> {
     let sessions = Sessions::decode(&file.sessions).ok()?;
     let throttle = Throttle::decode(MAX_ACCOUNTS, &file.throttle).ok()?;
     let invitations = Invitations::decode(&file.invitations).ok()?;
-    Some(Held::new(accounts, sessions, throttle, invitations))
+    let mut held = Held::new(accounts, sessions, throttle, invitations);
+    for bytes in &file.services {
+        let service = ServiceAccount::decode(bytes).ok()?;
+        held.services.insert(service.name().clone(), service);
+    }
+    held.provider.clone_from(&file.provider);
+    Some(held)
 }
 
 impl LoginFile {
@@ -127,6 +157,7 @@ mod tests {
     use base::UtcMillis;
     use journal::faulty::FaultyDisk;
     use login::CodeGenerator;
+    use login::service::Scope;
 
     use super::*;
 
@@ -143,11 +174,26 @@ mod tests {
         anna.codes = Some(generator);
         held.accounts.insert(anna.name().clone(), anna);
         held.invitations.first_owner("anna".parse().unwrap(), UtcMillis(5)).unwrap();
+        let mut export = ServiceAccount::new("export".parse().unwrap());
+        let scope = Scope {
+            actions: vec!["read-readings".to_owned()],
+            purposes: vec!["billing".to_owned()],
+            sources: Vec::new(),
+            until: UtcMillis(1000),
+        };
+        let (_, token) = export.add_token("to the ERP", scope, UtcMillis(5)).unwrap();
+        held.services.insert(export.name().clone(), export);
+        held.provider =
+            Some(KeptProvider { issuer: "https://id.example.org".to_owned(), ..Default::default() });
         file(1).save(&encode(&held)).unwrap();
         let again = file(1).load().ok().unwrap();
         assert_eq!(encode(&again).expose(), encode(&held).expose());
         let stored = read_whole(&disk, path, MAX_BYTES).unwrap().unwrap();
         assert!(stored.windows(20).all(|window| window != secret));
+        assert_eq!((again.services.len(), &again.provider), (1, &held.provider));
+        // of a token the file has a hash only, under the seal
+        let token = token.expose();
+        assert!(encode(&held).expose().windows(token.len()).all(|window| window != token.as_bytes()));
         assert!(matches!(file(2).load(), Err(KeptError::Damaged { .. })));
         disk.flip(path, 60, 3).unwrap();
         assert!(file(1).load().err().unwrap().to_string().contains("/w/sign-in"));

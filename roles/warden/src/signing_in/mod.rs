@@ -7,6 +7,8 @@ mod attempt;
 mod enrol;
 mod in_session;
 mod kept;
+mod provider;
+mod tokens;
 mod ways;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,9 +17,10 @@ use std::sync::Arc;
 
 use base::{Secret, UtcMillis};
 use login::passkey::{PartyError, Question, Registration};
+use login::provider::Open;
 use login::{
-    Account, Challenge, CodeGenerator, Enrolment, Invitations, Name, Refusal, RelyingParty, SessionId,
-    Sessions, Source, Strength, Throttle,
+    Account, Challenge, CodeGenerator, Enrolment, Invitations, Name, Provider, Refusal, RelyingParty,
+    ServiceAccount, SessionId, Sessions, Source, Strength, Throttle,
 };
 use seal::sign::Verifier;
 use tokio::sync::Mutex;
@@ -26,7 +29,7 @@ use wire::Refused;
 use crate::errands::malformed;
 
 pub(crate) use self::in_session::Strengthened;
-pub(crate) use self::kept::{KeptError, LoginFile};
+pub(crate) use self::kept::{KeptError, KeptProvider, LoginFile};
 
 /// People who sign in, at most.
 const MAX_ACCOUNTS: usize = 10_000;
@@ -52,6 +55,10 @@ pub(crate) struct Held {
     pub(crate) sessions: Sessions,
     pub(crate) throttle: Throttle,
     pub(crate) invitations: Invitations,
+    /// Programs and their tokens.
+    pub(crate) services: BTreeMap<Name, ServiceAccount>,
+    /// The utility's own provider.
+    provider: Option<KeptProvider>,
     begun: HashMap<[u8; 32], Begun>,
     tickets: HashMap<[u8; 16], Ticket>,
     /// Passkeys that people in a session are making.
@@ -62,6 +69,8 @@ pub(crate) struct Held {
 struct Begun {
     challenge: Challenge,
     question: Option<Question>,
+    /// What is asked of the provider, once that was begun, and the provider as it was then.
+    asked: Option<(Arc<Provider>, Open)>,
 }
 
 /// Leave to set the first ways to sign in.
@@ -114,6 +123,8 @@ impl Desk {
             held.accounts = durable.accounts;
             held.sessions = durable.sessions;
             held.invitations = durable.invitations;
+            held.services = durable.services;
+            held.provider = durable.provider;
         }
     }
 
@@ -121,7 +132,9 @@ impl Desk {
     pub(crate) async fn forget(&self, person: &str) -> Result<(), Refused> {
         let Ok(name) = person.parse::<Name>() else { return Ok(()) };
         let mut held = self.held.lock().await;
-        let there = held.accounts.remove(&name).is_some() | held.invitations.end(&name);
+        let there = held.accounts.remove(&name).is_some()
+            | held.services.remove(&name).is_some()
+            | held.invitations.end(&name);
         held.sessions.end_all(&name);
         held.tickets.retain(|_, ticket| *ticket.enrolment.name() != name);
         if there { self.keep(&mut held).await } else { Ok(()) }
@@ -136,7 +149,8 @@ impl Held {
         invitations: Invitations,
     ) -> Self {
         let (begun, tickets, registrations) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { accounts, sessions, throttle, invitations, begun, tickets, registrations }
+        let (services, provider) = (BTreeMap::new(), None);
+        Self { accounts, sessions, throttle, invitations, services, provider, begun, tickets, registrations }
     }
 
     /// Keeps what was begun; of one person only the newest few, so that nobody fills the desk.
@@ -156,10 +170,15 @@ impl Held {
     }
 }
 
+/// The address that stands for a user of this machine.
+fn address_of(uid: u32) -> IpAddr {
+    let [a, b, c, d] = uid.to_be_bytes();
+    IpAddr::V6(Ipv6Addr::from([0xfd, 0, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]))
+}
+
 /// The place of a user of this machine: guesses are counted by it, as they are by the address of who comes from elsewhere.
 fn place_of(uid: u32) -> Source {
-    let [a, b, c, d] = uid.to_be_bytes();
-    Source::of(IpAddr::V6(Ipv6Addr::from([0xfd, 0, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0])))
+    Source::of(address_of(uid))
 }
 
 /// As the policies know it.

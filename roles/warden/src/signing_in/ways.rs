@@ -31,6 +31,13 @@ pub(super) fn not_now() -> Refused {
     )
 }
 
+impl Held {
+    /// Everybody who could have a session.
+    fn names(&self) -> impl Iterator<Item = &Name> {
+        self.accounts.keys().chain(self.services.keys())
+    }
+}
+
 impl<R: Record> Inner<R> {
     /// Does an errand of signing in.
     pub(crate) async fn login_errand(
@@ -73,6 +80,13 @@ impl<R: Record> Inner<R> {
                 let remove = |account: &mut Account| account.remove_passkey(&id);
                 self.change_ways(&standing, login, &what, remove, now).await
             }
+            LoginWish::SetProvider(new) => self.set_provider(&standing, new, now).await,
+            LoginWish::EndProvider(_) => self.end_provider(&standing, now).await,
+            LoginWish::LookProvider(_) => self.look_provider(&standing, now).await,
+            LoginWish::Link(link) => self.link(&standing, link, login, now).await,
+            LoginWish::AskProvider(begun) => self.ask_provider(&standing, &begun, now).await,
+            LoginWish::AddToken(new) => self.add_token(&standing, new, now).await,
+            LoginWish::EndToken(of) => self.end_token(&standing, &of, now).await,
         }
     }
 
@@ -148,9 +162,10 @@ impl<R: Record> Inner<R> {
         let of = |name: &Name| asked.all || name.as_str() == standing.name;
         let mut ways: Vec<ShownWays> = held.accounts.values().filter(|a| of(a.name())).map(ways).collect();
         let mut sessions = Vec::new();
-        for account in held.accounts.values().filter(|account| of(account.name())) {
-            sessions.extend(held.sessions.of(account.name()).map(|session| shown(session, now)));
+        for name in held.names().filter(|name| of(name)) {
+            sessions.extend(held.sessions.of(name).map(|session| shown(session, now)));
         }
+        let tokens = held.services.values().filter(|s| of(s.name())).flat_map(super::tokens::shown).collect();
         for (name, _, until) in held.invitations.list().filter(|(name, ..)| of(name)) {
             match ways.iter_mut().find(|w| w.person == name.as_str()) {
                 Some(ways) => ways.invited_until_ms = until.0,
@@ -161,7 +176,7 @@ impl<R: Record> Inner<R> {
                 }),
             }
         }
-        Ok(LoginAnswer { sessions, ways, ..LoginAnswer::default() })
+        Ok(LoginAnswer { sessions, ways, tokens, ..LoginAnswer::default() })
     }
 
     /// Ends one session, of one's own or by who looks after people or leads an incident; or all of one's own.
@@ -179,7 +194,7 @@ impl<R: Record> Inner<R> {
         let may_all = self.may(standing, &[Purpose::Administration], Action::ManagePeople).is_ok()
             || self.may(standing, &[Purpose::Incident, Purpose::DataProtection], Action::EndAccess).is_ok();
         let mut held = self.desk.held.lock().await;
-        let names: Vec<Name> = held.accounts.keys().cloned().collect();
+        let names: Vec<Name> = held.names().cloned().collect();
         let own = |name: &Name| may_all || name.as_str() == standing.name;
         let ended: Vec<Session> = match id {
             None => names.iter().find(|n| n.as_str() == standing.name).map(|n| held.sessions.end_all(n)),
@@ -226,5 +241,6 @@ fn ways(account: &Account) -> ShownWays {
             .map(|passkey| format!("{} {}", hex::encode(passkey.id()), passkey.label()))
             .collect(),
         invited_until_ms: 0,
+        provider: account.subject.as_ref().map_or(String::new(), |s| format!("{} {}", s.issuer, s.id)),
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Member {
     pub(crate) title: String,
     /// The operating-system user that is this person, or empty.
     pub(crate) user: String,
+    /// No person, but a program.
+    pub(crate) service: bool,
     /// Since when they do not work here any more.
     pub(crate) left: Option<UtcMillis>,
     /// By name.

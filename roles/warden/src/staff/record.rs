@@ -113,6 +113,9 @@ pub(crate) struct Person {
     /// The operating-system user at this machine that is this person; empty for none.
     #[prost(string, tag = "3")]
     pub(crate) user: String,
+    /// A service account: a program.
+    #[prost(bool, tag = "10")]
+    pub(crate) service: bool,
 }
 
 /// A role of a person.

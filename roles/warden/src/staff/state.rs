@@ -78,6 +78,9 @@ pub(crate) enum NotDone {
         "a permission is about 1 to 1000 tenancies and at least one class, ends within a year, and a customer gives 20 at most"
     )]
     BadPermission,
+    /// A program.
+    #[error("`{0}` is a service account: it has no key of a person's, and no shifts")]
+    IsService(String),
     /// Not held.
     #[error("`{0}` does not hold the role `{1}`")]
     NotHeld(String, String),
@@ -107,6 +110,7 @@ impl NotDone {
             Self::BadShift => "bad-shift",
             Self::NoPermission(_) => "no-permission",
             Self::BadPermission => "bad-permission",
+            Self::IsService(_) => "is-service",
             Self::NotHeld(..) => "not-held",
             Self::TooMany => "too-many",
         }
@@ -149,6 +153,12 @@ impl State {
         member.ok_or_else(|| NotDone::NoPerson(name.chars().take(64).collect()))
     }
 
+    /// The same, and no program.
+    fn person(&self, name: &str) -> Result<&Member, NotDone> {
+        let member = self.member(name)?;
+        if member.service { Err(NotDone::IsService(name.to_owned())) } else { Ok(member) }
+    }
+
     /// The person that an operating-system user is.
     pub(crate) fn of_user(&self, user: &str) -> Option<(&str, &Member)> {
         let mut here = self.people.iter().filter(|(_, member)| member.left.is_none());
@@ -156,9 +166,10 @@ impl State {
             .map(|(name, member)| (name.as_str(), member))
     }
 
-    /// Whether anybody holds a role: then the owner does not do everything alone any more.
+    /// Whether anybody holds a role: then the owner does not do everything alone any more. A program is nobody beside whom
+    /// duties could be two people's.
     pub(crate) fn has_staff(&self, now: UtcMillis) -> bool {
-        self.people.values().any(|member| member.live_roles(now).next().is_some())
+        self.people.values().any(|member| !member.service && member.live_roles(now).next().is_some())
     }
 
     /// A case that is open.
@@ -281,7 +292,7 @@ impl State {
             },
             Step::Shift(shift) if shift.person == by => Err(NotDone::OneSelf),
             Step::Shift(shift) => {
-                self.member(&shift.person)?;
+                self.person(&shift.person)?;
                 let lasts = shift.until_ms.saturating_sub(shift.from_ms);
                 if shift.until_ms <= now.0 || !(1..=LONGEST_SHIFT_MS).contains(&lasts) {
                     return Err(NotDone::BadShift);
@@ -290,7 +301,7 @@ impl State {
             }
             Step::ShiftTaken(number) => self.shifts.get(number).map(drop).ok_or(NotDone::NoShift(*number)),
             Step::Key(pinned) => {
-                self.member(&pinned.person)?;
+                self.person(&pinned.person)?;
                 let key = Verifier::from_bytes(&pinned.key).map_err(|_| NotDone::BadKey)?;
                 let others = || self.people.iter().filter(|(name, _)| **name != pinned.person);
                 let taken = others().any(|(_, member)| member.key.as_ref() == Some(key.as_bytes()));
@@ -360,8 +371,8 @@ impl State {
         let (at, by) = (UtcMillis(record.at_ms), record.by.clone());
         match record.step.as_ref()? {
             Step::Person(person) => {
-                let (title, user) = (person.title.clone(), person.user.clone());
-                self.people.insert(person.name.clone(), Member { title, user, ..Member::default() });
+                let (title, user, service) = (person.title.clone(), person.user.clone(), person.service);
+                self.people.insert(person.name.clone(), Member { title, user, service, ..Member::default() });
             }
             Step::Left(name) => {
                 let member = self.people.get_mut(name)?;

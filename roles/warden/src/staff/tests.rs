@@ -14,7 +14,8 @@ const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 
 fn steps() -> Vec<(&'static str, Step)> {
-    let person = |name: &str| Person { name: name.into(), title: String::new(), user: name.into() };
+    let person =
+        |name: &str| Person { name: name.into(), title: String::new(), user: name.into(), service: false };
     let until = NOW.plus(ROLE_MS).0;
     let case = CaseOpened { number: 1, tenancies: vec![vec![1; 16]], reason: "bill 4711".into() };
     let purpose = "bill-question".to_owned();
@@ -135,7 +136,7 @@ fn reasons_cases_and_times_have_limits() {
         ("no-case", "too-long", "too-long")
     );
     let person = |name: &str, user: &str| {
-        Step::Person(Person { name: name.into(), title: String::new(), user: user.into() })
+        Step::Person(Person { name: name.into(), title: String::new(), user: user.into(), service: false })
     };
     assert_eq!(
         (judge(person("a b", "")), judge(person("anna", "")), judge(person("carl", "bo"))),
