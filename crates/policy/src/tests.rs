@@ -385,8 +385,14 @@ fn each_fault_of_a_file_is_named() {
 fn a_service_does_what_is_marked_for_services_and_nothing_else_whatever_its_roles() {
     let house = house();
     let roles: Vec<String> = house.catalogue().roles.keys().cloned().collect();
-    let service =
-        |login| Asker { name: "export".to_owned(), roles: roles.clone(), here: true, login, bounded: Vec::new(), service: true };
+    let service = |login| Asker {
+        name: "export".to_owned(),
+        roles: roles.clone(),
+        here: true,
+        login,
+        bounded: Vec::new(),
+        service: true,
+    };
     let mut open = Vec::new();
     for purpose in Purpose::ALL {
         for action in Action::ALL {

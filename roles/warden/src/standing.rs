@@ -54,7 +54,17 @@ impl Standing {
             let (name, known, is_root) = (name.to_owned(), true, false);
             let (service, token) = (member.service, None);
             return Self {
-                name, roles, bounds, single_handed, shift, login, known, service, token, owner, is_root,
+                name,
+                roles,
+                bounds,
+                single_handed,
+                shift,
+                login,
+                known,
+                service,
+                token,
+                owner,
+                is_root,
             };
         }
         let role = if single_handed { OWNER } else { ADMINISTRATOR };

@@ -54,7 +54,8 @@ impl Desk {
     }
 
     fn provider_command(&self, command: &str, arguments: &[&str]) -> Said {
-        let all = [arguments, &["--ca", &self.ca()]].concat();
+        let ca = self.ca();
+        let all = [arguments, &["--ca", &ca]].concat();
         self.owner.command(&format!("login provider {command}"), &all)
     }
 

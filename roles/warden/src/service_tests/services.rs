@@ -25,7 +25,7 @@ async fn with_service(house: &House, roles: &[&str]) -> Warden<Shared> {
     let new = NewPerson { name: "eve".into(), title: String::new(), user: "eve".into(), service: true };
     errand(&warden, OWNER, Wish::AddPerson(new)).await.unwrap();
     for role in roles {
-        let given = RoleOf { person: "eve".into(), role: (*role).to_owned() };
+        let given = RoleOf { person: "eve".into(), role: (*role).to_owned(), ..RoleOf::default() };
         errand(&warden, OWNER, Wish::GiveRole(given)).await.unwrap();
     }
     warden
@@ -188,7 +188,8 @@ async fn what_a_token_opened_is_worth_no_more_than_the_token_now() {
 async fn a_service_holds_no_role_of_peoples_and_gets_no_token_for_more_than_its_roles_open() {
     let house = House::new();
     let warden = with_service(&house, &[]).await;
-    let give = |role: &str| Wish::GiveRole(RoleOf { person: "eve".into(), role: role.into() });
+    let give =
+        |role: &str| Wish::GiveRole(RoleOf { person: "eve".into(), role: role.into(), ..RoleOf::default() });
     for role in ["administrator", "key-officer", "auditor", "data-protection-officer"] {
         assert_eq!(code(errand(&warden, OWNER, give(role)).await), "not-for-services", "{role}");
     }
@@ -243,7 +244,7 @@ async fn a_program_beside_an_owner_who_is_alone_leaves_them_alone() {
     nobody_is_signed_in();
     let new = NewPerson { name: "eve".into(), title: String::new(), user: "eve".into(), service: true };
     errand(&warden, OWNER, Wish::AddPerson(new)).await.unwrap();
-    let given = RoleOf { person: "eve".into(), role: "billing".into() };
+    let given = RoleOf { person: "eve".into(), role: "billing".into(), ..RoleOf::default() };
     errand(&warden, OWNER, Wish::GiveRole(given)).await.unwrap();
     let made = token(&warden, token_of(1)).await.unwrap().token;
     assert!(house.grant(&warden, OWNER, &wanted()).await.is_ok(), "duties are still one person's");
