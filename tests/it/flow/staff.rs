@@ -16,6 +16,27 @@ const STRANGER: &str = "games";
 const TECHNICIAN: &str = "man";
 
 #[test]
+fn an_emergency_opens_with_the_network_down_and_everybody_who_must_know_hears_of_it() {
+    if !can_act_as_others() {
+        return;
+    }
+    let mut day = Crowd::new(&["water-mode5"], 2);
+    let frames = day.scene.good(8);
+    day.scene.deliver(&frames);
+    day.name("carl", OPERATOR, "operator");
+    day.name("dora", OFFICER, "data-protection-officer");
+    day.open_doors();
+    day.scene.house.cut_off();
+    let urgent = ["--purpose", "emergency", "--class", "fine"];
+    day.refused(OPERATOR, "readings", &urgent, "take emergency access");
+    let _ = day.by(OPERATOR, "access emergency", &["--reason", "the town is without power"]).good();
+    assert_eq!(day.meters(OPERATOR, &urgent).len(), 2);
+    day.scene.house.wait_for("the alarm", |s| s.counter(Room::Warden, "alarm.emergency-access") == 1);
+    assert!(day.by(OFFICER, "approve", &[]).good().out.contains("emergency 1: taken by `carl`"));
+    assert!(log_says(&day.scene.house, "emergency access 1 until"));
+}
+
+#[test]
 fn each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log() {
     if !can_act_as_others() {
         return;

@@ -61,6 +61,8 @@ pub struct House {
     plan: Plan,
     power: Option<Power>,
     ago: Option<days::Ago>,
+    /// Its rooms have no network at all, not even this machine's own.
+    cut_off: bool,
     folder: Option<tempfile::TempDir>,
 }
 
@@ -96,6 +98,7 @@ impl House {
             plan,
             power,
             ago,
+            cut_off: false,
             folder: Some(folder),
         };
         let mut init = house.command("init");
@@ -177,7 +180,14 @@ impl House {
     /// # Panics
     /// When it cannot be started.
     pub fn start_with(&mut self, room: Room, environment: &[(&str, String)]) {
-        let mut command = Command::new(program(&format!("meterkeep-{room}")));
+        let room_program = program(&format!("meterkeep-{room}"));
+        let mut command = if self.cut_off {
+            let mut inside = Command::new("unshare");
+            inside.args(["--net".as_ref(), "--".as_ref(), room_program.as_os_str()]);
+            inside
+        } else {
+            Command::new(room_program)
+        };
         command.arg("--house").arg(self.root());
         self.dress(&mut command);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
@@ -194,6 +204,17 @@ impl House {
             self.start(room);
         }
         self.wait_until_ready();
+    }
+
+    /// Stops the rooms, and starts them without any network: the machine's cable is pulled, so to say, and its loopback, too. Only
+    /// root can do that.
+    ///
+    /// # Panics
+    /// When they do not stop or start.
+    pub fn cut_off(&mut self) {
+        self.stop_all();
+        self.cut_off = true;
+        self.start_all();
     }
 
     /// Kills a room as a crash would. It is not started again.
