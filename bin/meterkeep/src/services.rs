@@ -132,7 +132,7 @@ fn add(args: &Add) -> Result<(), Problem> {
     let new = NewPerson { name: args.name.clone(), title: args.title.clone(), user, service: true };
     errand(&args.house, Wish::AddPerson(new))?;
     for role in &args.roles {
-        let given = RoleOf { person: args.name.clone(), role: role.clone() };
+        let given = RoleOf { person: args.name.clone(), role: role.clone(), ..RoleOf::default() };
         errand(&args.house, Wish::GiveRole(given))?;
     }
     Ok(())
