@@ -33,7 +33,7 @@ pub(crate) async fn list(
 ) -> Result<(Vec<NotedExchange>, bool), Refused> {
     let exchanges = register.exchanges(asked.after, LISTED).await.map_err(stored)?;
     let more = exchanges.len() >= LISTED as usize;
-    let noted = exchanges.into_iter().map(|Exchange { id, place, told, carry }| NotedExchange {
+    let noted = exchanges.into_iter().map(|Exchange { id, place, told, carry, .. }| NotedExchange {
         id,
         place,
         old: told.old.to_vec(),
