@@ -55,6 +55,6 @@ fn decimal(index: Option<Index>, what: &str) -> Result<Decimal, StoreError> {
     Ok(Decimal::new(mantissa, exponent))
 }
 
-fn index(decimal: Decimal) -> Index {
+pub(crate) fn index(decimal: Decimal) -> Index {
     Index { mantissa: decimal.mantissa, exponent: i32::from(decimal.exponent) }
 }

@@ -6,6 +6,7 @@
 //! never sees a meter key: imports are sealed to the vault.
 
 mod alarms;
+mod continuing;
 mod custody;
 mod erasures;
 mod exchanging;
@@ -14,6 +15,7 @@ mod jobs;
 mod marks;
 mod masking;
 mod opening;
+mod place;
 mod question;
 mod registering;
 mod rows;
