@@ -45,7 +45,12 @@ impl<'a> Series<'a> {
 
     /// The main register of a reading with what its stay adds to it; nothing where the count is broken, or there is no such
     /// register in the unit in which the indices were told.
-    pub(crate) fn continued(&mut self, at: Joint<'_>, address: &[u8], reading: &Reading) -> Option<Continued> {
+    pub(crate) fn continued(
+        &mut self,
+        at: Joint<'_>,
+        address: &[u8],
+        reading: &Reading,
+    ) -> Option<Continued> {
         let Joint(_, stay) = at;
         let carry = stay.carry.ok()?;
         let sum = main_register(address, stay.unit, &reading.records)
@@ -194,7 +199,10 @@ mod tests {
             energy([1, 0, 1, 8, 0, 255], 3),
         ];
         assert_eq!(main_register(&ELECTRICITY, None, &sent), Some((2, Decimal::new(3, -3))));
-        let reactive = Record { obis: vec![1, 0, 3, 8, 0, 255], ..record(Quantity::ReactiveEnergy, Unit::KilovarHour, 4) };
+        let reactive = Record {
+            obis: vec![1, 0, 3, 8, 0, 255],
+            ..record(Quantity::ReactiveEnergy, Unit::KilovarHour, 4)
+        };
         let both = [sent[2].clone(), reactive];
         assert_eq!(main_register(&ELECTRICITY, Some(Unit::KilovarHour), &both).unwrap().0, 1);
         let allocated = [record(Quantity::HeatCost, Unit::None, 5)];

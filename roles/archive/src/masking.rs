@@ -8,7 +8,7 @@ use wire::intake::{Reading, Record};
 
 use crate::opening::Opened;
 use crate::question::Question;
-use crate::rows::Shown;
+use crate::rows::{Found, Shown};
 
 /// What tells how a meter is and nothing of what passed through it. Flags may say that a pipe leaks or that nothing flows:
 /// that is what somebody is sent out for.
@@ -36,6 +36,13 @@ pub(crate) fn fits(request: &Verified<grant::Request>, question: &Question) -> R
     }
     let why = "how meters are is told by the newest daily reading of each, up to now; ask for that";
     Err(Refused::new("not-health", why))
+}
+
+/// Who looks after a meter is told where it hangs now, wherever it was heard last.
+pub(crate) fn show_where_it_hangs(action: Action, found: &mut Found) {
+    if action == Action::ReadHealth {
+        found.meters.values_mut().for_each(|shown| shown.stays.clear());
+    }
 }
 
 /// Takes out of an answer what its action does not show: values, and what both meters of an exchange showed. Who asks how
@@ -97,8 +104,15 @@ mod tests {
         let (opening, closing, carry, why) = (index, index, index, "7 m3".to_owned());
         let joined = JoinedMeter { series: 1, opening, closing, carry, unit: 1, why, ..Default::default() };
         let mut opened = Opened { readings: items, joined: vec![joined], ..Default::default() };
-        let silent =
-            || vec![Shown { address: vec![1; 8], place: "4711-1".to_owned(), area: None, spans: Vec::new(), stays: Vec::new() }];
+        let silent = || {
+            vec![Shown {
+                address: vec![1; 8],
+                place: "4711-1".to_owned(),
+                area: None,
+                spans: Vec::new(),
+                stays: Vec::new(),
+            }]
+        };
         mask(Action::ReadReadings, &mut opened, silent());
         let items = &opened.readings;
         assert!(items.len() == 1 && items[0].continued == continued && opened.joined[0].carry == index);

@@ -132,7 +132,8 @@ fn open_rows(question: &Question, found: Found, keys: &Keys, refused: &BTreeMap<
             continue;
         }
         let address = whole_address(&shown.address, &reading.address);
-        let continued = joined.zip(series.as_mut()).and_then(|(at, series)| series.continued(at, &address, &reading));
+        let continued =
+            joined.zip(series.as_mut()).and_then(|(at, series)| series.continued(at, &address, &reading));
         let meter_reading = MeterReading {
             address,
             place: shown.place_at(heard).to_owned(),
@@ -153,9 +154,7 @@ fn open_rows(question: &Question, found: Found, keys: &Keys, refused: &BTreeMap<
     }
     let mut notes = found.notes;
     notes.extend(series.as_ref().and_then(Series::note));
-    notes.extend(
-        withheld.iter().map(|(why, n)| format!("{n} readings are withheld by the vault: {why}")),
-    );
+    notes.extend(withheld.iter().map(|(why, n)| format!("{n} readings are withheld by the vault: {why}")));
     if unreadable > 0 {
         notes.push(format!("{unreadable} readings do not open: they were changed or moved in the store"));
     }

@@ -81,7 +81,8 @@ async fn gather(
         let meter = meter.filter(|meter| scope.areas.hold(meter.area.as_ref()));
         let (Some(meter), Some(part)) = (meter, question.within(stay.from, stay.until)) else { continue };
         let mut here = meter.clone();
-        here.tenancies.retain(|span| stay.from <= span.from && stay.until.is_none_or(|until| span.from < until));
+        here.tenancies
+            .retain(|span| stay.from <= span.from && stay.until.is_none_or(|until| span.from < until));
         let mut scope = scope.clone();
         if question.latest {
             // the newest of the day may be of another place; here only those who had this one are asked about

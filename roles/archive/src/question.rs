@@ -141,14 +141,8 @@ impl Question {
         let end = until.filter(|until| *until < self.until);
         let until = end.unwrap_or(self.until);
         let (first, last) = (self.first.max(from.month()), self.last.min(until.plus(-1).month()));
-        let narrowed = || Self {
-            from,
-            until,
-            first,
-            last,
-            until_now: self.until_now && end.is_none(),
-            ..self.clone()
-        };
+        let narrowed =
+            || Self { from, until, first, last, until_now: self.until_now && end.is_none(), ..self.clone() };
         (from < until && first <= last).then(narrowed)
     }
 
@@ -235,7 +229,11 @@ mod tests {
         assert_eq!(q.within(UtcMillis(0), Some(q.from)), None);
         assert_eq!(q.within(q.until, None), None);
         let open = parse(&query("", "")).unwrap();
-        assert_eq!(open.within(UtcMillis(0), Some(time("2026-10-01T00:00:00Z"))), None, "before the grant's months");
+        assert_eq!(
+            open.within(UtcMillis(0), Some(time("2026-10-01T00:00:00Z"))),
+            None,
+            "before the grant's months"
+        );
     }
 
     #[test]

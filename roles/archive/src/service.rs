@@ -185,6 +185,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
             .map_err(|_| Refused::new("stopping", "the archive stops; ask again in a moment"))?;
         let view = self.readings.view().await?;
         let mut found = rows::find(&self.register, view.as_deref(), &question, &request.grant.scope).await?;
+        masking::show_where_it_hangs(request.action, &mut found);
         let tags: Vec<[u8; 16]> = found.subjects.iter().map(|t| self.subjects.tag(*t)).collect();
         let what = if question.latest { "newest readings" } else { "readings" };
         let of = if question.place.is_some() { " of a place" } else { "" };

@@ -34,7 +34,8 @@ fn human(answer: &Readings, place: Option<&str>, all_records: bool) -> String {
         );
     }
     let heads = ["meter", "place", "heard", "signal", "quality", "reading", "continued"];
-    let mut table = table(heads.into_iter().take(if place.is_some() { heads.len() } else { heads.len() - 1 }));
+    let mut table =
+        table(heads.into_iter().take(if place.is_some() { heads.len() } else { heads.len() - 1 }));
     for item in &answer.readings {
         let Some(reading) = &item.reading else { continue };
         let values = reading

@@ -372,13 +372,13 @@ impl Register {
     pub async fn exchanges(&self, after: u64, limit: u32) -> Result<Vec<Exchange>, StoreError> {
         let Backend::Sqlite { readers, .. } = &self.backend;
         sqlx::query(sqlx::AssertSqlSafe(format!("{NOTED} WHERE x.id > ? ORDER BY x.id LIMIT ?")))
-        .bind(i64::try_from(after).unwrap_or(i64::MAX))
-        .bind(i64::from(limit))
-        .fetch_all(readers)
-        .await?
-        .iter()
-        .map(exchange_of)
-        .collect()
+            .bind(i64::try_from(after).unwrap_or(i64::MAX))
+            .bind(i64::from(limit))
+            .fetch_all(readers)
+            .await?
+            .iter()
+            .map(exchange_of)
+            .collect()
     }
 }
 

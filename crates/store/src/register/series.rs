@@ -129,12 +129,18 @@ pub fn joined(history: &PlaceHistory, seen: impl Fn(TenancyId) -> bool) -> Vec<J
 }
 
 /// The exchange by which a meter was hung.
-fn begun_by<'a>(history: &'a PlaceHistory, (meter, stay): &(&RegisteredMeter, &Stay)) -> Option<&'a Exchange> {
+fn begun_by<'a>(
+    history: &'a PlaceHistory,
+    (meter, stay): &(&RegisteredMeter, &Stay),
+) -> Option<&'a Exchange> {
     history.exchanges.iter().find(|e| e.hung == meter.id && e.told.at == stay.from)
 }
 
 /// The exchange by which it was taken down.
-fn ended_by<'a>(history: &'a PlaceHistory, (meter, stay): &(&RegisteredMeter, &Stay)) -> Option<&'a Exchange> {
+fn ended_by<'a>(
+    history: &'a PlaceHistory,
+    (meter, stay): &(&RegisteredMeter, &Stay),
+) -> Option<&'a Exchange> {
     history.exchanges.iter().find(|e| e.removed == meter.id && Some(e.told.at) == stay.until)
 }
 

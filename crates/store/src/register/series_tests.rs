@@ -66,11 +66,7 @@ async fn the_meters_of_a_place_are_joined_in_their_order_and_an_exchanged_one_kn
     assert_eq!(carries, ["0", "2850.415", "5700.830"], "what nobody said of water is cubic metres");
     let at = |hours: i64| NOW.plus(hours * HOUR);
     let times: Vec<_> = joined.iter().map(|one| (one.series, one.meter.0, one.from, one.until)).collect();
-    let all = [
-        (1, 1, UtcMillis(0), Some(at(-6))),
-        (1, 2, at(-6), Some(at(-3))),
-        (1, 3, at(-3), None),
-    ];
+    let all = [(1, 1, UtcMillis(0), Some(at(-6))), (1, 2, at(-6), Some(at(-3))), (1, 3, at(-3), None)];
     assert_eq!(times, all);
     assert_eq!(joined[1].opening, Some((at(-6), d("0.012"))));
     assert_eq!((joined[1].closing, joined[2].closing), (Some((at(-3), d("2850.427"))), None));
@@ -78,7 +74,9 @@ async fn the_meters_of_a_place_are_joined_in_their_order_and_an_exchanged_one_kn
 
     let second = register.find(&water(2)).await.unwrap().pop().unwrap();
     let store_room = format!("unplaced {}", water(2));
-    for (hours, place) in [(-7, store_room.as_str()), (-6, "p"), (-4, "p"), (-3, &store_room), (0, &store_room)] {
+    for (hours, place) in
+        [(-7, store_room.as_str()), (-6, "p"), (-4, "p"), (-3, &store_room), (0, &store_room)]
+    {
         assert_eq!(second.place_at(at(hours)), place, "{hours}");
     }
     assert_eq!(register.place("elsewhere").await.unwrap(), None);
