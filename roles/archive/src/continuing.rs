@@ -2,7 +2,7 @@
 
 use base::{Decimal, MeterId, Obis, Quantity, Unit, UtcMillis};
 use store::register::Joined;
-use wire::archive::{Continued, Index, JoinedMeter};
+use wire::archive::{Continued, JoinedMeter};
 use wire::intake::{Reading, Record, Value};
 
 use crate::exchanging::index;

@@ -41,15 +41,15 @@ pub(super) async fn meters(
     .await?;
     let mut meters = rows.iter().map(meter_of).collect::<Result<Vec<_>, _>>()?;
     let at: HashMap<u32, usize> = meters.iter().enumerate().map(|(index, m)| (m.id.0, index)).collect();
-    let (Some(first), Some(last)) = (meters.first(), meters.last()) else {
+    let (Some(first), Some(last)) = (meters.first().map(|m| m.id), meters.last().map(|m| m.id)) else {
         return Ok((version, meters));
     };
     let spans = sqlx::query(
         "SELECT meter, id, from_ms, until_ms, vacant FROM span
          WHERE meter BETWEEN ? AND ? AND (until_ms IS NULL OR until_ms > ?) ORDER BY meter, from_ms",
     )
-    .bind(i64::from(first.id.0))
-    .bind(i64::from(last.id.0))
+    .bind(i64::from(first.0))
+    .bind(i64::from(last.0))
     .bind(since.0)
     .fetch_all(&mut *transaction)
     .await?;
@@ -65,8 +65,8 @@ pub(super) async fn meters(
          UNION ALL SELECT m.id, p.reference, m.placed_ms, NULL FROM meter m JOIN place p ON p.id = m.place
          WHERE m.id BETWEEN ?1 AND ?2 ORDER BY 1, 3",
     )
-    .bind(i64::from(first.id.0))
-    .bind(i64::from(last.id.0))
+    .bind(i64::from(first.0))
+    .bind(i64::from(last.0))
     .bind(since.0)
     .fetch_all(&mut *transaction)
     .await?;
