@@ -32,12 +32,15 @@ pub struct ReadingsQuery {
     /// Only the newest reading of each meter.
     #[prost(bool, tag = "6")]
     pub latest: bool,
+    /// A place's reference: the readings of all meters that hung there, while they did. Then no meter is named.
+    #[prost(string, tag = "7")]
+    pub place: String,
 }
 
 /// Readings.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Readings {
-    /// By meter, then newest first.
+    /// By meter, or by series where a place was asked for; then newest first.
     #[prost(message, repeated, tag = "1")]
     pub readings: Vec<MeterReading>,
     /// There were more than the limit.
@@ -50,6 +53,52 @@ pub struct Readings {
     /// opening because somebody changed or moved them in the store.
     #[prost(string, repeated, tag = "4")]
     pub notes: Vec<String>,
+    /// Where a place was asked for: the meters that hung there in that time, series by series, in their order.
+    #[prost(message, repeated, tag = "5")]
+    pub joined: Vec<JoinedMeter>,
+}
+
+/// A meter that hung at a place that was asked for.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct JoinedMeter {
+    /// Which series of the place, from 1.
+    #[prost(uint32, tag = "1")]
+    pub series: u32,
+    /// As in [`Meter::address`].
+    #[prost(bytes = "vec", tag = "2")]
+    pub address: Vec<u8>,
+    /// Since when, UTC milliseconds; 0 for always.
+    #[prost(sint64, tag = "3")]
+    pub from_ms: i64,
+    /// Until when, exclusive; absent while it hangs there.
+    #[prost(sint64, optional, tag = "4")]
+    pub until_ms: Option<i64>,
+    /// What it showed when it was hung in place of another one, where that lies in the time asked for.
+    #[prost(message, optional, tag = "5")]
+    pub opening: Option<Index>,
+    /// What it showed when it was taken down for another one, likewise.
+    #[prost(message, optional, tag = "6")]
+    pub closing: Option<Index>,
+    /// What is added to its index.
+    #[prost(message, optional, tag = "7")]
+    pub carry: Option<Index>,
+    /// `base::Unit::code` of these; 0 where nothing was exchanged.
+    #[prost(uint32, tag = "8")]
+    pub unit: u32,
+    /// Why its count is not continued; empty where it is.
+    #[prost(string, tag = "9")]
+    pub why: String,
+}
+
+/// The count of a place, as a reading continues it over exchanges.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Continued {
+    /// Which of the reading's records it continues, from 0.
+    #[prost(uint32, tag = "1")]
+    pub record: u32,
+    /// Its value and what is added to it.
+    #[prost(message, optional, tag = "2")]
+    pub value: Option<Index>,
 }
 
 /// A reading with what the store knows of it.
@@ -73,6 +122,12 @@ pub struct MeterReading {
     /// The reading.
     #[prost(message, optional, tag = "6")]
     pub reading: Option<crate::intake::Reading>,
+    /// Which of [`Readings::joined`] it belongs to, from 1; 0 where no place was asked for.
+    #[prost(uint32, tag = "7")]
+    pub joined: u32,
+    /// Where a place was asked for: its main register, continued.
+    #[prost(message, optional, tag = "8")]
+    pub continued: Option<Continued>,
 }
 
 /// Body of a change to the register.

@@ -33,7 +33,7 @@ pub(crate) async fn list(
 ) -> Result<(Vec<NotedExchange>, bool), Refused> {
     let exchanges = register.exchanges(asked.after, LISTED).await.map_err(stored)?;
     let more = exchanges.len() >= LISTED as usize;
-    let noted = exchanges.into_iter().map(|Exchange { id, place, told, carry }| NotedExchange {
+    let noted = exchanges.into_iter().map(|Exchange { id, place, told, carry, .. }| NotedExchange {
         id,
         place,
         old: told.old.to_vec(),
@@ -55,6 +55,6 @@ fn decimal(index: Option<Index>, what: &str) -> Result<Decimal, StoreError> {
     Ok(Decimal::new(mantissa, exponent))
 }
 
-fn index(decimal: Decimal) -> Index {
+pub(crate) fn index(decimal: Decimal) -> Index {
     Index { mantissa: decimal.mantissa, exponent: i32::from(decimal.exponent) }
 }

@@ -7,6 +7,7 @@
 
 mod alarms;
 mod contacts;
+mod continuing;
 mod custody;
 mod erasures;
 mod exchanging;
@@ -15,6 +16,7 @@ mod jobs;
 mod marks;
 mod masking;
 mod opening;
+mod place;
 mod question;
 mod registering;
 mod rows;

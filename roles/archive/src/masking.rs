@@ -6,8 +6,9 @@ use wire::Refused;
 use wire::archive::MeterReading;
 use wire::intake::{Reading, Record};
 
+use crate::opening::Opened;
 use crate::question::Question;
-use crate::rows::Shown;
+use crate::rows::{Found, Shown};
 
 /// What tells how a meter is and nothing of what passed through it. Flags may say that a pipe leaks or that nothing flows:
 /// that is what somebody is sent out for.
@@ -37,12 +38,28 @@ pub(crate) fn fits(request: &Verified<grant::Request>, question: &Question) -> R
     Err(Refused::new("not-health", why))
 }
 
-/// Takes out of an answer what its action does not show. Who asks how meters are hears of the silent ones, too.
-pub(crate) fn mask(action: Action, readings: &mut Vec<MeterReading>, silent: Vec<Shown>) {
+/// Who looks after a meter is told where it hangs now, wherever it was heard last.
+pub(crate) fn show_where_it_hangs(action: Action, found: &mut Found) {
+    if action == Action::ReadHealth {
+        found.meters.values_mut().for_each(|shown| shown.stays.clear());
+    }
+}
+
+/// Takes out of an answer what its action does not show: values, and what both meters of an exchange showed. Who asks how
+/// meters are hears of the silent ones, too.
+pub(crate) fn mask(action: Action, opened: &mut Opened, silent: Vec<Shown>) {
     if action != Action::ReadHealth {
         return;
     }
-    readings.iter_mut().filter_map(|item| item.reading.as_mut()).for_each(mask_one);
+    let Opened { readings, joined, .. } = opened;
+    for one in joined {
+        (one.opening, one.closing, one.carry, one.unit) = (None, None, None, 0);
+        one.why.clear();
+    }
+    for item in &mut *readings {
+        item.continued = None;
+        item.reading.iter_mut().for_each(mask_one);
+    }
     let unheard = |Shown { address, place, .. }| MeterReading { address, place, ..MeterReading::default() };
     readings.extend(silent.into_iter().map(unheard));
 }
@@ -61,6 +78,7 @@ fn tells_of_the_meter(record: &Record) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use wire::archive::{Continued, Index, JoinedMeter};
     use wire::intake::{Number, Value};
 
     use super::*;
@@ -80,14 +98,30 @@ mod tests {
             records,
             ..Default::default()
         };
-        let mut items = vec![MeterReading { reading: Some(reading), ..Default::default() }];
-        let silent =
-            || vec![Shown { address: vec![1; 8], place: "4711-1".to_owned(), area: None, spans: Vec::new() }];
-        mask(Action::ReadReadings, &mut items, silent());
-        assert_eq!(items.len(), 1);
+        let index = Some(Index { mantissa: 7, exponent: 0 });
+        let continued = Some(Continued { record: 0, value: index });
+        let items = vec![MeterReading { reading: Some(reading), continued, joined: 1, ..Default::default() }];
+        let (opening, closing, carry, why) = (index, index, index, "7 m3".to_owned());
+        let joined = JoinedMeter { series: 1, opening, closing, carry, unit: 1, why, ..Default::default() };
+        let mut opened = Opened { readings: items, joined: vec![joined], ..Default::default() };
+        let silent = || {
+            vec![Shown {
+                address: vec![1; 8],
+                place: "4711-1".to_owned(),
+                area: None,
+                spans: Vec::new(),
+                stays: Vec::new(),
+            }]
+        };
+        mask(Action::ReadReadings, &mut opened, silent());
+        let items = &opened.readings;
+        assert!(items.len() == 1 && items[0].continued == continued && opened.joined[0].carry == index);
         let all = items[0].reading.as_ref().unwrap().records.len();
         assert_eq!(all, Quantity::ALL.len(), "who may see readings sees all of them");
-        mask(Action::ReadHealth, &mut items, silent());
+        mask(Action::ReadHealth, &mut opened, silent());
+        assert_eq!(opened.joined, [JoinedMeter { series: 1, ..Default::default() }]);
+        let items = &opened.readings;
+        assert_eq!(items[0].continued, None);
         assert!(items.len() == 2 && items[1].place == "4711-1" && items[1].reading.is_none());
         let left = items[0].reading.as_ref().unwrap();
         let codes: Vec<u32> = left.records.iter().map(|r| r.quantity).collect();

@@ -7,11 +7,12 @@ use prost::Message;
 use seal::aead;
 use store::SealedReading;
 use wire::Refused;
-use wire::archive::MeterReading;
+use wire::archive::{JoinedMeter, MeterReading};
 use wire::intake::Reading;
-use wire::vault::{DataKeys, ReleaseKeys, Series};
+use wire::vault::{self, DataKeys, ReleaseKeys};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::continuing::{Joint, Series};
 use crate::gate::Passed;
 use crate::question::Question;
 use crate::rows::Found;
@@ -28,9 +29,12 @@ type Key = (MeterId, TenancyId, Class, Month);
 struct Keys(BTreeMap<Key, Secret<32>>);
 
 /// The answer's readings and what is to be said about those that are missing.
+#[derive(Default)]
 pub(crate) struct Opened {
     pub(crate) readings: Vec<MeterReading>,
     pub(crate) notes: Vec<String>,
+    /// Where a place was asked for, the meters that hung there.
+    pub(crate) joined: Vec<JoinedMeter>,
     /// Rows that did not open: somebody changed or moved them.
     pub(crate) unreadable: u64,
     /// Rows whose key the vault withheld.
@@ -62,7 +66,7 @@ pub(crate) async fn open<V: Vault>(
             receipt: passed.entry.receipt.clone(),
             series: chunk
                 .iter()
-                .map(|(meter, tenancy, class, month)| Series::of(*meter, *tenancy, *class, *month))
+                .map(|(meter, tenancy, class, month)| vault::Series::of(*meter, *tenancy, *class, *month))
                 .collect(),
         };
         take(chunk, vault.release(question).await?, &mut keys, &mut refused)?;
@@ -101,6 +105,7 @@ fn take(
 
 fn open_rows(question: &Question, found: Found, keys: &Keys, refused: &BTreeMap<Key, String>) -> Opened {
     let (mut readings, mut unreadable, mut displaced) = (Vec::new(), 0u64, 0u64);
+    let mut series = found.joined.as_deref().map(Series::new);
     let mut withheld: BTreeMap<&str, u64> = BTreeMap::new();
     for row in &found.rows {
         let Some(key) = keys.0.get(&key_of(row)) else {
@@ -113,31 +118,43 @@ fn open_rows(question: &Question, found: Found, keys: &Keys, refused: &BTreeMap<
             continue;
         };
         let Some(shown) = found.meters.get(&id) else { continue };
-        if !question.reaches(UtcMillis(reading.heard_ms)) {
+        let heard = UtcMillis(reading.heard_ms);
+        if !question.reaches(heard) {
             continue;
         }
+        let joined = series.as_ref().and_then(|series| series.of(id, heard));
+        if series.is_some() && joined.is_none() {
+            continue; // it hung somewhere else on that day, too
+        }
         // a move was reported late, and the steward has not come to this one yet: it is another's by now
-        if !shown.held(row.facts.tenancy, UtcMillis(reading.heard_ms)) {
+        if !shown.held(row.facts.tenancy, heard) {
             displaced += 1;
             continue;
         }
+        let address = whole_address(&shown.address, &reading.address);
+        let continued =
+            joined.zip(series.as_mut()).and_then(|(at, series)| series.continued(at, &address, &reading));
         let meter_reading = MeterReading {
-            address: whole_address(&shown.address, &reading.address),
-            place: shown.place.clone(),
+            address,
+            place: shown.place_at(heard).to_owned(),
+            joined: joined.map_or(0, Joint::number),
+            continued,
             version: row.facts.version,
             class: u32::from(row.facts.class.code()),
             quality: row.facts.quality.name().to_owned(),
             reading: Some(reading),
         };
-        readings.push((id, meter_reading));
+        // one line a meter, or a series of a place
+        readings.push((joined.map_or(id.0, Joint::series), meter_reading));
     }
     let heard = |r: &MeterReading| r.reading.as_ref().map_or(0, |r| r.heard_ms);
-    readings.sort_by_key(|(id, r)| (*id, std::cmp::Reverse(heard(r))));
+    readings.sort_by_key(|(line, r)| (*line, std::cmp::Reverse(heard(r))));
     if question.latest {
-        readings.dedup_by_key(|(id, _)| *id);
+        readings.dedup_by_key(|(line, _)| *line);
     }
-    let mut notes: Vec<String> =
-        withheld.iter().map(|(why, n)| format!("{n} readings are withheld by the vault: {why}")).collect();
+    let mut notes = found.notes;
+    notes.extend(series.as_ref().and_then(Series::note));
+    notes.extend(withheld.iter().map(|(why, n)| format!("{n} readings are withheld by the vault: {why}")));
     if unreadable > 0 {
         notes.push(format!("{unreadable} readings do not open: they were changed or moved in the store"));
     }
@@ -147,7 +164,9 @@ fn open_rows(question: &Question, found: Found, keys: &Keys, refused: &BTreeMap<
         ));
     }
     let withheld = withheld.values().sum();
-    Opened { readings: readings.into_iter().map(|(_, r)| r).collect(), notes, unreadable, withheld }
+    let joined = series.map(|series| series.told(question)).unwrap_or_default();
+    let readings = readings.into_iter().map(|(_, r)| r).collect();
+    Opened { readings, notes, joined, unreadable, withheld }
 }
 
 /// The register's address; where that lacks version and type, the one that the telegram named.

@@ -3,6 +3,7 @@
 use base::{Class, Month, UtcMillis};
 use grant::{DataSpan, Scope, ScopeError};
 use prost::Message;
+use store::register::MAX_PLACE;
 use wire::Refused;
 use wire::archive::ReadingsQuery;
 
@@ -20,6 +21,8 @@ const NOW_MS: i64 = 60 * 1000;
 pub(crate) struct Question {
     /// Meters by address or serial; empty for all.
     pub(crate) meters: Vec<String>,
+    /// The place that is asked for, in place of meters.
+    pub(crate) place: Option<String>,
     /// The data class.
     pub(crate) class: Class,
     /// From when, inclusive.
@@ -51,6 +54,12 @@ impl Question {
         }
         if asked.meters.iter().any(|m| m.is_empty() || m.len() > MAX_NAME) {
             return Err(malformed("list of meters has an empty or overlong entry"));
+        }
+        if !asked.place.is_empty() && !asked.meters.is_empty() {
+            return Err(malformed("names meters and a place; ask for the one or the other"));
+        }
+        if asked.place.chars().count() > MAX_PLACE {
+            return Err(malformed("place is longer than any in the register"));
         }
         if asked.from_ms < 0 || asked.until_ms < 0 {
             return Err(malformed("times lie before 1970"));
@@ -89,6 +98,7 @@ impl Question {
         };
         Ok(Self {
             meters: asked.meters,
+            place: Some(asked.place).filter(|place| !place.is_empty()),
             class,
             from,
             until,
@@ -123,6 +133,17 @@ impl Question {
         let end = self.until.plus(-1);
         let whole = self.until_now || self.until.day() != end.day();
         (!whole).then(|| (end.month(), end.day().of_month()))
+    }
+
+    /// The same question for a part of its time; nothing where they have no time in common.
+    pub(crate) fn within(&self, from: UtcMillis, until: Option<UtcMillis>) -> Option<Self> {
+        let from = self.from.max(from);
+        let end = until.filter(|until| *until < self.until);
+        let until = end.unwrap_or(self.until);
+        let (first, last) = (self.first.max(from.month()), self.last.min(until.plus(-1).month()));
+        let narrowed =
+            || Self { from, until, first, last, until_now: self.until_now && end.is_none(), ..self.clone() };
+        (from < until && first <= last).then(narrowed)
     }
 
     /// Whether a time of hearing lies in it.
@@ -198,6 +219,24 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_its_time_is_a_question_with_an_end() {
+        let q = parse(&query("2026-10-05T12:00:00Z", "")).unwrap();
+        let part = q.within(UtcMillis(0), Some(time("2026-10-20T10:00:00Z"))).unwrap();
+        assert_eq!((part.from, part.last, part.until_now), (q.from, q.first, false));
+        assert_eq!(part.cut_day(), Some(("2026-10".parse().unwrap(), 20)));
+        let part = q.within(time("2026-11-03T00:00:00Z"), None).unwrap();
+        assert!(part.until_now && part.first == part.last && part.days(part.first) == (3..=24));
+        assert_eq!(q.within(UtcMillis(0), Some(q.from)), None);
+        assert_eq!(q.within(q.until, None), None);
+        let open = parse(&query("", "")).unwrap();
+        assert_eq!(
+            open.within(UtcMillis(0), Some(time("2026-10-01T00:00:00Z"))),
+            None,
+            "before the grant's months"
+        );
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for bad in [
             ReadingsQuery { class: 9, ..query("", "") },
@@ -205,6 +244,8 @@ mod tests {
             ReadingsQuery { meters: vec![String::new()], ..query("", "") },
             ReadingsQuery { meters: vec!["x".repeat(65)], ..query("", "") },
             ReadingsQuery { meters: vec!["12345678".to_owned(); 1001], ..query("", "") },
+            ReadingsQuery { place: "p".repeat(201), ..query("", "") },
+            ReadingsQuery { place: "p".to_owned(), meters: vec!["12345678".to_owned()], ..query("", "") },
             query("2026-11-05T00:00:00Z", "2026-11-05T00:00:00Z"),
             ReadingsQuery { from_ms: -1, ..query("", "") },
         ] {

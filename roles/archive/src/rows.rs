@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Area, MeterId, Month, TenancyId, UtcMillis};
 use grant::{Scope, Tenancies};
-use store::register::{Register, RegisteredMeter, Span};
+use store::register::{Joined, Register, RegisteredMeter, Span, Stay};
 use store::{Ask, ReadingView, SealedReading, StoreError};
 use wire::Refused;
 
+use crate::place;
 use crate::question::Question;
 
 /// Meters looked at in one step.
@@ -28,12 +29,20 @@ pub(crate) struct Shown {
     pub(crate) area: Option<Area>,
     /// Who holds the meter when.
     pub(crate) spans: Vec<Span>,
+    /// Where it hung when.
+    pub(crate) stays: Vec<Stay>,
 }
 
 impl Shown {
-    fn of(meter: &RegisteredMeter) -> Self {
+    pub(crate) fn of(meter: &RegisteredMeter) -> Self {
         let (address, place) = (meter.address.to_vec(), meter.place.clone());
-        Self { address, place, area: meter.area.clone(), spans: meter.tenancies.clone() }
+        let (spans, stays) = (meter.tenancies.clone(), meter.stays.clone());
+        Self { address, place, area: meter.area.clone(), spans, stays }
+    }
+
+    /// The place where it hung at that moment.
+    pub(crate) fn place_at(&self, at: UtcMillis) -> &str {
+        self.stays.iter().find(|stay| stay.holds(at)).map_or(&self.place, |stay| &stay.place)
     }
 
     /// Whether a tenancy held the meter at that moment.
@@ -57,6 +66,10 @@ pub(crate) struct Found {
     pub(crate) looked_at: usize,
     /// There were more rows than the answer may hold.
     pub(crate) more: bool,
+    /// Where a place was asked for: its meters, series by series.
+    pub(crate) joined: Option<Vec<Joined>>,
+    /// Sentences for people about what was not looked for.
+    pub(crate) notes: Vec<String>,
     bytes: usize,
 }
 
@@ -78,7 +91,7 @@ impl Found {
 
 impl Found {
     /// Meters of which there is no row, as long as the answer has room for them.
-    fn note_silent(&mut self, meters: &[RegisteredMeter], limit: usize) {
+    pub(crate) fn note_silent(&mut self, meters: &[RegisteredMeter], limit: usize) {
         for meter in meters.iter().filter(|m| !self.meters.contains_key(&m.id)) {
             if self.more || self.rows.len().saturating_add(self.silent.len()) >= limit {
                 self.more = true;
@@ -97,6 +110,9 @@ pub(crate) async fn find(
     scope: &Scope,
 ) -> Result<Found, Refused> {
     let mut found = Found::default();
+    if let Some(place) = &question.place {
+        return place::find(register, view, (question, place), scope).await;
+    }
     if question.meters.is_empty() {
         let mut after = MeterId(0);
         while !found.more {
@@ -112,7 +128,7 @@ pub(crate) async fn find(
     for text in &question.meters {
         let meters = register.find(text).await.map_err(stored)?;
         if meters.is_empty() {
-            let shown: String = text.chars().filter(|c| !c.is_control()).collect();
+            let shown = plain(text);
             return Err(Refused::new(
                 "unknown-meter",
                 format!(
@@ -140,7 +156,12 @@ pub(crate) async fn find(
     Ok(found)
 }
 
-fn stored(error: StoreError) -> Refused {
+/// What somebody wrote, without what would move a screen.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+pub(crate) fn stored(error: StoreError) -> Refused {
     tracing::error!(%error, "the store");
     Refused::new("store", format!("the store does not answer: {error}"))
 }
@@ -197,7 +218,7 @@ async fn busy(
 }
 
 /// One meter's rows, newest first.
-async fn one_meter(
+pub(crate) async fn one_meter(
     view: &ReadingView,
     question: &Question,
     scope: &Scope,

@@ -187,19 +187,22 @@ impl<R: Record, V: Vault> Inner<R, V> {
             .map_err(|_| Refused::new("stopping", "the archive stops; ask again in a moment"))?;
         let view = self.readings.view().await?;
         let mut found = rows::find(&self.register, view.as_deref(), &question, &request.grant.scope).await?;
+        masking::show_where_it_hangs(request.action, &mut found);
         let tags: Vec<[u8; 16]> = found.subjects.iter().map(|t| self.subjects.tag(*t)).collect();
         let what = if question.latest { "newest readings" } else { "readings" };
-        let detail = format!("{} {what} of {} meters looked at", found.rows.len(), found.looked_at);
+        let of = if question.place.is_some() { " of a place" } else { "" };
+        let detail = format!("{} {what} of {} meters{of} looked at", found.rows.len(), found.looked_at);
         let passed = self.gate.pass(request, Some(question.data()), &tags, detail, now).await?;
         let (more, silent) = (found.more, std::mem::take(&mut found.silent));
         let mut opened = opening::open(&self.vault, encoded, &passed, &question, found).await?;
-        masking::mask(request.action, &mut opened.readings, silent);
+        masking::mask(request.action, &mut opened, silent);
         self.counters.add("withheld", opened.withheld);
         if opened.unreadable > 0 {
             self.counters.add("unreadable", opened.unreadable);
             self.counters.note("readings in the store do not open: they were changed or moved");
         }
-        Ok(Readings { readings: opened.readings, more, receipt: passed.entry.number, notes: opened.notes })
+        let opening::Opened { readings, notes, joined, .. } = opened;
+        Ok(Readings { readings, more, receipt: passed.entry.number, notes, joined })
     }
 
     async fn change(

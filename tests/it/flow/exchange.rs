@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use base::UtcMillis;
+use base::{Decimal, UtcMillis};
 use house_tests::house::House;
 use serde_json::Value;
 use wire::Room;
@@ -30,6 +30,28 @@ fn heard(lines: &str) -> BTreeMap<String, Vec<UtcMillis>> {
         heard.entry(numbered(&reading["meter"])).or_default().push(at);
     }
     heard
+}
+
+/// A number as it was shown, with all its digits.
+fn exact(number: &Value) -> Decimal {
+    number.to_string().parse().unwrap()
+}
+
+/// Each reading's meter, time, main register and what it is continued to, of the readings of a place.
+fn continued(lines: &str) -> Vec<(String, UtcMillis, Decimal, Decimal)> {
+    let one = |line: &str| {
+        let reading: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(reading["place"], "4711-1", "{reading}");
+        let mut main = reading["records"].as_array().unwrap().iter().filter(|r| !r["continued"].is_null());
+        let record = main.next().unwrap_or_else(|| panic!("{reading}"));
+        assert!(
+            main.next().is_none() && record["quantity"] == "volume" && record["storage"] == 0,
+            "{reading}"
+        );
+        let at = reading["heard"].as_str().unwrap().parse().unwrap();
+        (numbered(&reading["meter"]), at, exact(&record["value"]), exact(&record["continued"]))
+    };
+    lines.lines().map(one).collect()
 }
 
 /// A town of two water meters: one at a place where somebody lives, and one in the store room. Gives their names.
@@ -131,6 +153,37 @@ fn the_tenancy_has_the_old_meters_readings_before_and_the_new_ones_after() {
     assert!(sent(&old, true) > 0 && sent(&new, false) > 0, "both were heard on both sides of {at}: {seen:?}");
     assert!(seen[&old].len() == sent(&old, false) && seen[&old].iter().all(|t| *t < at), "{at}: {seen:?}");
     assert!(seen[&new].len() == sent(&new, true) && seen[&new].iter().all(|t| *t >= at), "{at}: {seen:?}");
+
+    Crowd::tell("The place's readings in one series: the count goes on over the exchange.");
+    let of_place = [&question[..], &["--place", "4711-1"]].concat();
+    let lines = day.by(SERVICE, "readings --format json", &of_place).good().out;
+    let counts = continued(&lines);
+    assert_eq!(counts.len(), seen[&old].len() + seen[&new].len(), "{lines}");
+    assert!(
+        counts.is_sorted_by_key(|(_, at, ..)| std::cmp::Reverse(*at)),
+        "one series, newest first: {lines}"
+    );
+    let carry: Decimal = "2850.415".parse().unwrap();
+    for (meter, heard, raw, count) in &counts {
+        assert_eq!(*meter == new, *heard >= at, "{lines}");
+        let sum = if *meter == new { raw.checked_add(carry).unwrap() } else { *raw };
+        assert_eq!(count.checked_sub(sum).unwrap().mantissa, 0, "{meter} {heard}: {count} is not {sum}");
+    }
+    let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let joined = &first["joined"];
+    assert_eq!(
+        (&joined["from"], exact(&joined["opening"]), exact(&joined["carry"])),
+        (&at_text.as_str().into(), "0.012".parse().unwrap(), carry)
+    );
+    let table = day.by(SERVICE, "readings", &of_place).good().out;
+    assert!(
+        ["continued", "2850.427", "2850.415", "closing"].iter().all(|word| table.contains(word)),
+        "{table}"
+    );
+    // by its own name the old meter shows the place where it hung then
+    let of_old = [&question[..], &[old.as_str()]].concat();
+    let table = day.by(SERVICE, "readings", &of_old).good().out;
+    assert!(table.contains("4711-1") && !table.contains("unplaced"), "{table}");
 }
 
 #[test]
@@ -170,6 +223,19 @@ fn an_exchange_that_was_told_late_is_sealed_anew_and_what_does_not_fit_is_refuse
     assert_eq!(status.counter(Room::Archive, "late-moves.failing"), 0);
     assert!(status.account().sums_agree);
     let _ = scene.good_data_survived();
+    // the indices were told without a unit: of water that is cubic metres
+    let place = |reference: &str| {
+        let question = ["--place", reference, "--class", "fine", "--format", "json"];
+        scene.house.command("readings").args(question).said()
+    };
+    let counts = continued(&place("4711-1").good().out);
+    assert!(counts.iter().any(|(meter, ..)| *meter == new), "{counts:?}");
+    let carry: Decimal = "2850.427".parse().unwrap();
+    for (_, at, raw, count) in counts.iter().filter(|(meter, ..)| *meter == new) {
+        assert_eq!(count.checked_sub(*raw).unwrap().checked_sub(carry).unwrap().mantissa, 0, "{at}");
+    }
+    let said = place("4711-9");
+    assert!(said.code == Some(1) && words_of(&said.err).contains("no place `4711-9`"), "{said:?}");
     // a list that is older than the exchange does not undo it
     let list = scene.house.outside("register.csv");
     let said = scene.house.command("register import").args([&list]).said();

@@ -105,6 +105,7 @@ impl Show {
         }
         let query = Query {
             meters: &meters,
+            place: None,
             class: Class::Daily,
             from: now.plus(-86_400_000),
             until: now.plus(1),

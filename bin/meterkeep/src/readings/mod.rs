@@ -1,5 +1,6 @@
 //! `meterkeep readings`: asks the archive, under a grant, and shows what it answers.
 
+mod joined;
 mod show;
 mod when;
 
@@ -25,12 +26,16 @@ const DAY_MS: i64 = 86_400_000;
 /// are this computer's local time.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  meterkeep readings --latest --house ./house\n  \
-                        meterkeep readings KAM-90000001 --from 2026-11-01 --until 2026-12-01 --format json")]
+                        meterkeep readings KAM-90000001 --from 2026-11-01 --until 2026-12-01 --format json\n  \
+                        meterkeep readings --place 4711-1 --from 2026-01-01")]
 pub(crate) struct Args {
     #[command(flatten)]
     house: HouseArg,
     /// Meters as `KAM-12345678-1B-16`, `KAM-12345678` or a serial; all where none is named.
     meters: Vec<String>,
+    /// A place in place of meters: what all that hung there showed while they did, the count continued over exchanges.
+    #[arg(long, value_name = "PLACE", conflicts_with = "meters")]
+    place: Option<String>,
     /// From this moment, day or month on; the last 31 days where this is left out.
     #[arg(long, value_name = "WHEN")]
     from: Option<When>,
@@ -66,6 +71,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     let (layout, _) = args.house.open()?;
     let now = UtcMillis::now();
     let class = Class::from_name(&args.class).unwrap_or(Class::Daily);
+    if args.place.as_deref() == Some("") {
+        let way_out = "the place is empty; write its reference, as `meterkeep meters list` shows it";
+        return Err(Problem::new(way_out).exit(USAGE));
+    }
     let until = args.until.map_or(now.plus(1), |w| w.0);
     let from = args.from.map_or(until.plus(-31 * DAY_MS), |w| w.0);
     if from >= until {
@@ -75,16 +84,18 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     }
     let purpose = if args.held { Purpose::LegalClaim } else { crate::people::purpose(&args.purpose)? };
     let (limit, latest, case) = (args.limit, args.latest, args.case);
-    let query = Query { meters: &args.meters, class, from, until, limit, latest, purpose, case };
+    let place = args.place.as_deref();
+    let query = Query { meters: &args.meters, place, class, from, until, limit, latest, purpose, case };
     let operator = Operator::new(&layout)?;
     let answer = Operator::runtime()?.block_on(ask(&operator, &query))?;
-    show::show(&answer, args.format.format, args.all_records)?;
+    show::show(&answer, place, args.format.format, args.all_records)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// A question for readings.
 pub(crate) struct Query<'a> {
     pub meters: &'a [String],
+    pub place: Option<&'a str>,
     pub class: Class,
     pub from: UtcMillis,
     pub until: UtcMillis,
@@ -110,6 +121,7 @@ pub(crate) async fn ask(operator: &Operator, query: &Query<'_>) -> Result<Readin
         until_ms: query.until.0,
         limit: query.limit,
         latest: query.latest,
+        place: query.place.unwrap_or_default().to_owned(),
     };
     let action = if query.purpose == Purpose::LegalClaim { Action::ReadHeld } else { Action::ReadReadings };
     operator.ask((query.purpose, action), &reach, Method::ArchiveReadings, &body).await

@@ -8,25 +8,34 @@ use serde_json::value::RawValue;
 use wire::archive::{MeterReading, Readings};
 use wire::intake::{Reading, Record, Value};
 
+use super::joined;
 use crate::output::{Format, count, meter_name, print, print_json, shown, table};
 use crate::problem::Problem;
 
-pub(super) fn show(answer: &Readings, format: Format, all_records: bool) -> Result<(), Problem> {
+pub(super) fn show(
+    answer: &Readings,
+    place: Option<&str>,
+    format: Format,
+    all_records: bool,
+) -> Result<(), Problem> {
     match format {
-        Format::Human => print(&human(answer, all_records)),
+        Format::Human => print(&human(answer, place, all_records)),
         Format::Json => json(answer),
     }
 }
 
-fn human(answer: &Readings, all_records: bool) -> String {
+fn human(answer: &Readings, place: Option<&str>, all_records: bool) -> String {
+    let joined = place.map(|place| joined::listed(place, &answer.joined)).unwrap_or_default();
     if answer.readings.is_empty() {
         return format!(
-            "no readings in this time and class (log entry {})\n{}",
+            "{joined}no readings in this time and class (log entry {})\n{}",
             answer.receipt,
             notes(answer)
         );
     }
-    let mut table = table(["meter", "place", "heard", "signal", "quality", "reading"]);
+    let heads = ["meter", "place", "heard", "signal", "quality", "reading", "continued"];
+    let mut table =
+        table(heads.into_iter().take(if place.is_some() { heads.len() } else { heads.len() - 1 }));
     for item in &answer.readings {
         let Some(reading) = &item.reading else { continue };
         let values = reading
@@ -34,19 +43,21 @@ fn human(answer: &Readings, all_records: bool) -> String {
             .iter()
             .filter(|r| all_records || is_present(r))
             .map(|r| described(r, &item.address));
-        table.add_row([
+        let mut row = vec![
             meter_name(&item.address),
             shown(&item.place),
             local(UtcMillis(reading.heard_ms)),
             signal(reading),
             quality(item, reading),
             values.collect::<Vec<_>>().join("\n"),
-        ]);
+        ];
+        row.extend(place.map(|_| joined::continued(item, reading)));
+        table.add_row(row);
     }
     let more =
         if answer.more { "; there are more, ask for a shorter time or a higher `--limit`" } else { "" };
     let count = count(answer.readings.len() as u64, "reading");
-    format!("{table}\n{count} (log entry {}){more}\n{}", answer.receipt, notes(answer))
+    format!("{joined}{table}\n{count} (log entry {}){more}\n{}", answer.receipt, notes(answer))
 }
 
 /// What the archive says of readings that it did not answer.
@@ -139,7 +150,7 @@ fn quantity(record: &Record) -> &'static str {
     u16::try_from(record.quantity).ok().and_then(Quantity::from_code).map_or("unknown", Quantity::name)
 }
 
-fn unit(record: &Record) -> &'static str {
+pub(super) fn unit(record: &Record) -> &'static str {
     u16::try_from(record.unit).ok().and_then(Unit::from_code).map_or("", Unit::name)
 }
 
@@ -162,7 +173,7 @@ fn text(record: &Record) -> String {
     }
 }
 
-fn decimal(mantissa: i64, exponent: i32) -> String {
+pub(super) fn decimal(mantissa: i64, exponent: i32) -> String {
     match i8::try_from(exponent) {
         Ok(exponent) => Decimal::new(mantissa, exponent).to_string(),
         Err(_) => format!("{mantissa}e{exponent}"),
@@ -170,7 +181,7 @@ fn decimal(mantissa: i64, exponent: i32) -> String {
 }
 
 /// Local time, with its offset, to the second.
-fn local(t: UtcMillis) -> String {
+pub(super) fn local(t: UtcMillis) -> String {
     Timestamp::from_millisecond(t.0)
         .map(|t| t.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%:z").to_string())
         .unwrap_or_else(|_| t.to_string())
@@ -196,6 +207,9 @@ struct JsonReading<'a> {
     rssi_dbm: Option<i32>,
     telegram: String,
     records: Vec<JsonRecord<'a>>,
+    /// The meter at the place that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    joined: Option<joined::JsonJoined>,
     receipt: u64,
 }
 
@@ -214,12 +228,15 @@ struct JsonRecord<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     modifiers: Vec<&'static str>,
     authenticated: bool,
+    /// Of the main register of a place: the count over all meters that hung there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    continued: Option<JsonValue<'a>>,
 }
 
 /// Numbers keep every digit that the meter sent.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum JsonValue<'a> {
+pub(super) enum JsonValue<'a> {
     Number(Box<RawValue>),
     Real(f64),
     Text(&'a str),
@@ -252,13 +269,34 @@ fn json(answer: &Readings) -> Result<(), Problem> {
             receiver: Some(reading.receiver.as_str()).filter(|name| !name.is_empty()),
             rssi_dbm: Some(reading.rssi_dbm).filter(|dbm| *dbm != 0),
             telegram: hex::encode(&reading.telegram_hash),
-            records: reading.records.iter().map(|r| json_record(r, &item.address)).collect(),
+            records: records(item, reading),
+            joined: joined::of(answer, item).map(joined::JsonJoined::of),
             receipt: answer.receipt,
         })?;
     }
     // beside the lines, which stay readings alone
     answer.notes.iter().for_each(|note| eprintln!("note: {}", shown(note)));
     Ok(())
+}
+
+fn records<'a>(item: &'a MeterReading, reading: &'a Reading) -> Vec<JsonRecord<'a>> {
+    let mut records: Vec<_> = reading.records.iter().map(|r| json_record(r, &item.address)).collect();
+    if let Some(continued) = item.continued
+        && let Some(value) = continued.value
+        && let Some(record) = records.get_mut(continued.record as usize)
+    {
+        record.continued = Some(json_number(value.mantissa, value.exponent));
+    }
+    records
+}
+
+/// A number with all its digits.
+pub(super) fn json_number<'a>(mantissa: i64, exponent: i32) -> JsonValue<'a> {
+    let digits = decimal(mantissa, exponent);
+    match RawValue::from_string(digits.clone()) {
+        Ok(raw) => JsonValue::Number(raw),
+        Err(_) => JsonValue::Shown(digits),
+    }
 }
 
 /// The OBIS code of a record.
@@ -287,10 +325,7 @@ fn json_record<'a>(record: &'a Record, address: &[u8]) -> JsonRecord<'a> {
     JsonRecord {
         quantity: quantity(record),
         value: match &record.value {
-            Some(Value::Number(n)) => match RawValue::from_string(decimal(n.mantissa, n.exponent)) {
-                Ok(raw) => JsonValue::Number(raw),
-                Err(_) => JsonValue::Shown(decimal(n.mantissa, n.exponent)),
-            },
+            Some(Value::Number(n)) => json_number(n.mantissa, n.exponent),
             Some(Value::Real(n)) => JsonValue::Real(*n),
             Some(Value::Text(t)) => JsonValue::Text(t),
             Some(Value::Bytes(_)) => JsonValue::Shown(text(record)),
@@ -304,5 +339,6 @@ fn json_record<'a>(record: &'a Record, address: &[u8]) -> JsonRecord<'a> {
         obis: obis(record, address).map(|code| code.to_string()),
         modifiers: modifiers(record).collect(),
         authenticated: !record.unauthenticated,
+        continued: None,
     }
 }

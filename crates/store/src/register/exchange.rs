@@ -41,6 +41,10 @@ pub struct Exchange {
     pub id: u64,
     /// The place's reference.
     pub place: String,
+    /// The meter that was taken down.
+    pub removed: MeterId,
+    /// The meter that was hung.
+    pub hung: MeterId,
     /// What was told, with whole addresses.
     pub told: NewExchange,
     /// What is added to the new meter's index so that the count of the place goes on without a jump, over all exchanges
@@ -49,12 +53,12 @@ pub struct Exchange {
 }
 
 /// What is added to the new meter's index: what was added to the old one's, and what the two differ by.
-fn carried(before: Decimal, closing: Decimal, opening: Decimal) -> Option<Decimal> {
+pub(super) fn carried(before: Decimal, closing: Decimal, opening: Decimal) -> Option<Decimal> {
     before.checked_add(closing)?.checked_sub(opening).filter(|sum| (-18..=18).contains(&sum.exponent))
 }
 
 /// What a meter measures by its device type, as far as two kinds can be held against each other, and the units it counts in.
-fn medium(kind: Option<[u8; 2]>) -> Option<(&'static str, &'static [Unit])> {
+pub(super) fn medium(kind: Option<[u8; 2]>) -> Option<(&'static str, &'static [Unit])> {
     const VOLUME: &[Unit] = &[Unit::CubicMetre, Unit::CubicFoot];
     const ENERGY: &[Unit] = &[Unit::KilowattHour, Unit::Megajoule, Unit::Megacalorie];
     const ELECTRICITY: &[Unit] = &[Unit::KilowattHour, Unit::KilovarHour, Unit::KilovoltAmpereHour];
@@ -347,6 +351,19 @@ fn fits(asked: &NewExchange, old: &Standing, new: &Standing) -> Result<(), Store
     Ok(())
 }
 
+const NOTED: &str = "SELECT x.*, p.reference, o.number AS old_number, o.kind AS old_kind, n.number AS new_number, n.kind AS new_kind
+     FROM exchange x JOIN place p ON p.id = x.place JOIN meter o ON o.id = x.removed JOIN meter n ON n.id = x.hung";
+
+/// The exchanges at a place, by number.
+pub(super) async fn exchanges_at(backend: &Backend, place: i64) -> Result<Vec<Exchange>, StoreError> {
+    let Backend::Sqlite { readers, .. } = backend;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{NOTED} WHERE x.place = ? ORDER BY x.id")))
+        .bind(place)
+        .fetch_all(readers)
+        .await?;
+    rows.iter().map(exchange_of).collect()
+}
+
 impl Register {
     /// Exchanges ascending by number after `after`, at most `limit`.
     ///
@@ -354,18 +371,14 @@ impl Register {
     /// When the database fails.
     pub async fn exchanges(&self, after: u64, limit: u32) -> Result<Vec<Exchange>, StoreError> {
         let Backend::Sqlite { readers, .. } = &self.backend;
-        sqlx::query(
-            "SELECT x.*, p.reference, o.number AS old_number, o.kind AS old_kind, n.number AS new_number, n.kind AS new_kind
-             FROM exchange x JOIN place p ON p.id = x.place JOIN meter o ON o.id = x.removed JOIN meter n ON n.id = x.hung
-             WHERE x.id > ? ORDER BY x.id LIMIT ?",
-        )
-        .bind(i64::try_from(after).unwrap_or(i64::MAX))
-        .bind(i64::from(limit))
-        .fetch_all(readers)
-        .await?
-        .iter()
-        .map(exchange_of)
-        .collect()
+        sqlx::query(sqlx::AssertSqlSafe(format!("{NOTED} WHERE x.id > ? ORDER BY x.id LIMIT ?")))
+            .bind(i64::try_from(after).unwrap_or(i64::MAX))
+            .bind(i64::from(limit))
+            .fetch_all(readers)
+            .await?
+            .iter()
+            .map(exchange_of)
+            .collect()
     }
 }
 
@@ -373,6 +386,8 @@ fn exchange_of(row: &SqliteRow) -> Result<Exchange, StoreError> {
     Ok(Exchange {
         id: unsigned(row.try_get("id")?, "exchange")?,
         place: row.try_get("reference")?,
+        removed: MeterId(unsigned(row.try_get("removed")?, "meter id")?),
+        hung: MeterId(unsigned(row.try_get("hung")?, "meter id")?),
         told: NewExchange {
             old: address_of(row, "old_number", "old_kind")?,
             new: address_of(row, "new_number", "new_kind")?,

@@ -10,7 +10,9 @@ mod contact;
 mod exchange;
 mod import;
 mod late;
+mod place;
 mod query;
+mod series;
 
 use std::path::Path;
 
@@ -24,6 +26,8 @@ pub use contact::SealedContact;
 pub use exchange::{Exchange, NewExchange};
 pub use import::{BadRow, Did, Entry, Imported, Rows, UNPLACED};
 pub use late::{Attempt, LateMove, OpenMoves};
+pub use place::{PlaceHistory, Stay};
+pub use series::{Break, Joined, joined};
 
 use crate::StoreError;
 use crate::sqlite::{self, Layout, Writer};
@@ -77,6 +81,21 @@ pub struct RegisteredMeter {
     pub clear: bool,
     /// Tenancies that hold it, ascending: those of its places, while it was there.
     pub tenancies: Vec<Span>,
+    /// Where it hung, ascending; the last one is where it hangs.
+    pub stays: Vec<Stay>,
+}
+
+impl RegisteredMeter {
+    /// The place where it hung at that moment.
+    #[must_use]
+    pub fn place_at(&self, at: UtcMillis) -> &str {
+        self.stays.iter().find(|stay| stay.holds(at)).map_or(&self.place, |stay| &stay.place)
+    }
+
+    /// The tenancies that held it while it hung at one place.
+    pub fn tenancies_in<'a>(&'a self, stay: &'a Stay) -> impl Iterator<Item = &'a Span> {
+        self.tenancies.iter().filter(|span| stay.spans(span.from, span.until))
+    }
 }
 
 /// From when to when a tenancy holds a meter.

@@ -6,7 +6,7 @@ use base::{Area, MeterId, Resolution, TenancyId, UtcMillis};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::{Backend, RegisterAddress, RegisterSize, RegisteredMeter, Span};
+use super::{Backend, RegisterAddress, RegisterSize, RegisteredMeter, Span, Stay};
 use crate::StoreError;
 use crate::convert::{id16, unsigned};
 
@@ -41,15 +41,15 @@ pub(super) async fn meters(
     .await?;
     let mut meters = rows.iter().map(meter_of).collect::<Result<Vec<_>, _>>()?;
     let at: HashMap<u32, usize> = meters.iter().enumerate().map(|(index, m)| (m.id.0, index)).collect();
-    let (Some(first), Some(last)) = (meters.first(), meters.last()) else {
+    let (Some(first), Some(last)) = (meters.first().map(|m| m.id), meters.last().map(|m| m.id)) else {
         return Ok((version, meters));
     };
     let spans = sqlx::query(
         "SELECT meter, id, from_ms, until_ms, vacant FROM span
          WHERE meter BETWEEN ? AND ? AND (until_ms IS NULL OR until_ms > ?) ORDER BY meter, from_ms",
     )
-    .bind(i64::from(first.id.0))
-    .bind(i64::from(last.id.0))
+    .bind(i64::from(first.0))
+    .bind(i64::from(last.0))
     .bind(since.0)
     .fetch_all(&mut *transaction)
     .await?;
@@ -57,6 +57,27 @@ pub(super) async fn meters(
         let id = unsigned(row.try_get("meter")?, "meter id")?;
         if let Some(meter) = at.get(&id).and_then(|index| meters.get_mut(*index)) {
             meter.tenancies.push(span_of(row, meter.id)?);
+        }
+    }
+    let stays = sqlx::query(
+        "SELECT s.meter, p.reference, s.from_ms, s.until_ms FROM stay s JOIN place p ON p.id = s.place
+         WHERE s.meter BETWEEN ?1 AND ?2 AND s.until_ms > ?3
+         UNION ALL SELECT m.id, p.reference, m.placed_ms, NULL FROM meter m JOIN place p ON p.id = m.place
+         WHERE m.id BETWEEN ?1 AND ?2 ORDER BY 1, 3",
+    )
+    .bind(i64::from(first.0))
+    .bind(i64::from(last.0))
+    .bind(since.0)
+    .fetch_all(&mut *transaction)
+    .await?;
+    for row in &stays {
+        let id = unsigned(row.try_get("meter")?, "meter id")?;
+        if let Some(meter) = at.get(&id).and_then(|index| meters.get_mut(*index)) {
+            meter.stays.push(Stay {
+                place: row.try_get("reference")?,
+                from: UtcMillis(row.try_get("from_ms")?),
+                until: row.try_get::<Option<i64>, _>("until_ms")?.map(UtcMillis),
+            });
         }
     }
     Ok((version, meters))
@@ -82,6 +103,7 @@ fn meter_of(row: &SqliteRow) -> Result<RegisteredMeter, StoreError> {
         },
         clear: row.try_get::<i64, _>("clear")? != 0,
         tenancies: Vec::new(),
+        stays: Vec::new(),
     })
 }
 

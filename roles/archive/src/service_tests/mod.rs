@@ -33,6 +33,7 @@ mod custody;
 mod jobs;
 mod lists;
 mod marks;
+mod places;
 mod questions;
 mod registering;
 
@@ -340,6 +341,16 @@ fn daily() -> ReadingsQuery {
 
 /// What intake would store: a sealed reading of a meter at a moment. `moved` seals it to another number.
 fn sealed(meter: u32, tenancy: TenancyId, heard: UtcMillis, moved: u64) -> (Facts, Vec<u8>) {
+    sealed_with((meter, tenancy), heard, moved, wire::intake::Record { quantity: 2, ..Default::default() })
+}
+
+/// The same with a record of choice.
+fn sealed_with(
+    (meter, tenancy): (u32, TenancyId),
+    heard: UtcMillis,
+    moved: u64,
+    record: wire::intake::Record,
+) -> (Facts, Vec<u8>) {
     let (month, day) = (heard.month(), heard.day().of_month());
     let facts = Facts {
         meter: MeterId(meter),
@@ -363,8 +374,7 @@ fn sealed(meter: u32, tenancy: TenancyId, heard: UtcMillis, moved: u64) -> (Fact
         u64::from(facts.sequence) + moved,
         facts.version,
     );
-    let volume = wire::intake::Record { quantity: 2, ..Default::default() };
-    let (records, telegram_hash) = (vec![volume], vec![1; 16]);
+    let (records, telegram_hash) = (vec![record], vec![1; 16]);
     let reading = Reading { heard_ms: heard.0, collector: 1, records, telegram_hash, ..Default::default() };
     (facts, aead::seal(&key, 1, &place, &reading.encode_to_vec()).unwrap())
 }

@@ -66,7 +66,7 @@ async fn the_register_takes_meters_moves_and_policies_and_the_vault_hears_of_ten
     assert_eq!(house.change(&RegisterChange::default()).await.unwrap_err().code, "malformed");
 }
 
-fn exchange(old: &str, new: &str, at: UtcMillis) -> Exchange {
+pub(super) fn exchange(old: &str, new: &str, at: UtcMillis) -> Exchange {
     let index = |mantissa| Some(Index { mantissa, exponent: -3 });
     let (old, new) = (old.to_owned(), new.to_owned());
     Exchange { old, new, at_ms: at.0, closing: index(2_850_427), opening: index(12), unit: 1 }
