@@ -36,9 +36,10 @@ impl<'a> Iterator for Entries<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let entry = self.rest.split_first_chunk().and_then(|(length, rest)| {
-            rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-        });
+        let entry = self
+            .rest
+            .split_first_chunk()
+            .and_then(|(length, rest)| rest.split_at_checked(usize::from(u16::from_be_bytes(*length))));
         let Some((entry, rest)) = entry else {
             self.rest = &[];
             return Some(Err(BundleError::Cut(self.read)));

@@ -91,7 +91,8 @@ impl VerifierKey {
         let (id, key) = rest.split_once('+').ok_or(KeyError::Form)?;
         let bytes = STANDARD.decode(key).map_err(|_| KeyError::Form)?;
         let (kind, bytes) = bytes.split_first().ok_or(KeyError::Form)?;
-        let kind = [Kind::Log, Kind::Witness].into_iter().find(|k| k.byte() == *kind).ok_or(KeyError::Kind)?;
+        let kind =
+            [Kind::Log, Kind::Witness].into_iter().find(|k| k.byte() == *kind).ok_or(KeyError::Kind)?;
         let key = Self::new(name, kind, bytes.try_into().map_err(|_| KeyError::Bytes)?)?;
         if id == hex(key.id) { Ok(key) } else { Err(KeyError::Id) }
     }
@@ -237,7 +238,8 @@ fn cosigned(time: u64, text: &str) -> String {
 }
 
 fn key_id(name: &str, kind: Kind, key: &[u8; 32]) -> KeyId {
-    let hash = Sha256::new().chain_update(name).chain_update([b'\n', kind.byte()]).chain_update(key).finalize();
+    let hash =
+        Sha256::new().chain_update(name).chain_update([b'\n', kind.byte()]).chain_update(key).finalize();
     KeyId(hash.first_chunk().copied().unwrap_or_default())
 }
 

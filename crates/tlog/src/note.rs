@@ -148,9 +148,8 @@ impl Note {
             if known.peek().is_none() {
                 continue;
             }
-            let fits = known.find_map(|key| {
-                key.verify(&self.text, &line.signature).map(|time| Verified { key: *key, time })
-            });
+            let fits = known
+                .find_map(|key| key.verify(&self.text, &line.signature).map(|time| Verified { key, time }));
             let Some(verified) = fits else { return Err(NoteError::Signature(line.name.clone())) };
             if !found.iter().any(|v| v.key == verified.key) {
                 found.push(verified);

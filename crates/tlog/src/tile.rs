@@ -45,7 +45,8 @@ impl TileId {
         let fits = level < LEVELS
             && (1..=TILE_WIDTH).contains(&width)
             && index < 1 << 55
-            && (u128::from(index) * 256 + u128::from(width)) << (8 * u32::from(level)) <= u128::from(MAX_SIZE);
+            && (u128::from(index) * 256 + u128::from(width)) << (8 * u32::from(level))
+                <= u128::from(MAX_SIZE);
         fits.then_some(Self { level, index, width }).ok_or(TileError::Range)
     }
 
@@ -107,7 +108,8 @@ impl TileId {
     /// # Errors
     /// [`TileError`]; each tile has one path.
     pub fn parse(path: &str) -> Result<Self, TileError> {
-        let (level, rest) = path.strip_prefix("tile/").and_then(|p| p.split_once('/')).ok_or(TileError::Path)?;
+        let (level, rest) =
+            path.strip_prefix("tile/").and_then(|p| p.split_once('/')).ok_or(TileError::Path)?;
         let level = decimal(level, 2).and_then(|l| u8::try_from(l).ok()).ok_or(TileError::Path)?;
         let (index, width) = parse_index(rest).ok_or(TileError::Path)?;
         Self::new(level, index, width)

@@ -74,7 +74,11 @@ impl Tree {
     ///
     /// # Errors
     /// [`TreeError::Full`].
-    pub fn append_with(&mut self, leaf: Hash, mut completed: impl FnMut(u32, u64, Hash)) -> Result<(), TreeError> {
+    pub fn append_with(
+        &mut self,
+        leaf: Hash,
+        mut completed: impl FnMut(u32, u64, Hash),
+    ) -> Result<(), TreeError> {
         if self.size >= MAX_SIZE {
             return Err(TreeError::Full);
         }

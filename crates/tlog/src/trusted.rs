@@ -139,6 +139,12 @@ impl<S: TileSource> TrustedTree<S> {
         self.edge.get(usize::from(level)).map_or(&[], Vec::as_slice)
     }
 
+    /// Gives back where the tiles came from.
+    #[must_use]
+    pub fn into_source(self) -> S {
+        self.source
+    }
+
     /// Where the tiles come from, for what lies beside them.
     pub(crate) fn source(&mut self) -> &mut S {
         &mut self.source

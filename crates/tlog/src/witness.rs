@@ -219,11 +219,11 @@ pub fn read_answer(
     if answer.len() > MAX_NOTE {
         return Err(NoteError::TooLong.into());
     }
-    let lines =
-        str::from_utf8(answer).ok().and_then(|a| a.strip_suffix('\n')).ok_or(NoteError::Form)?;
+    let lines = str::from_utf8(answer).ok().and_then(|a| a.strip_suffix('\n')).ok_or(NoteError::Form)?;
     let mut found = Vec::new();
     for line in signatures(lines)? {
-        let of_it = |k: &&VerifierKey| k.kind() == Kind::Witness && k.id() == line.id && k.name() == line.name;
+        let of_it =
+            |k: &&VerifierKey| k.kind() == Kind::Witness && k.id() == line.id && k.name() == line.name;
         let Some(key) = witnesses.iter().find(of_it) else { continue };
         let time = key.verify(checkpoint.unchecked_text(), &line.signature).flatten();
         let time = time.ok_or_else(|| NoteError::Signature(line.name.clone()))?;

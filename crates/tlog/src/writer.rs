@@ -61,7 +61,9 @@ impl Writer {
         let (open, full) = (&mut self.open, &mut self.full);
         self.tree.append_with(leaf, |height, index, hash| {
             let level = height / 8;
-            let Some(hashes) = open.get_mut(level as usize).filter(|_| height.is_multiple_of(8)) else { return };
+            let Some(hashes) = open.get_mut(level as usize).filter(|_| height.is_multiple_of(8)) else {
+                return;
+            };
             hashes.push(hash);
             if hashes.len() == usize::from(TILE_WIDTH)
                 && let Ok(id) = TileId::new(level as u8, index / 256, TILE_WIDTH)
@@ -70,6 +72,19 @@ impl Writer {
             }
         })?;
         Ok(index)
+    }
+
+    /// Forgets the full tiles, for a reader that only wants the edge.
+    pub(crate) fn drop_full(&mut self) {
+        self.full.clear();
+    }
+
+    /// The unfinished tile of each level.
+    pub(crate) fn edge(&self) -> impl Iterator<Item = (TileId, &[Hash])> {
+        (0..LEVELS).zip(&self.open).filter_map(|(level, hashes)| {
+            let id = TileId::in_tree(level, (self.tree.size() >> (8 * level)) / 256, self.tree.size())?;
+            Some((id, hashes.as_slice()))
+        })
     }
 
     /// The tiles that are new since it was last asked, and the tree that they make.
