@@ -129,7 +129,7 @@ fn a_gap_is_named_by_its_first_entry() {
 
 #[test]
 fn a_log_rebuilt_with_the_right_key_is_a_fork_between_two_kept_checkpoints() {
-    let (log, kept, _) = log();
+    let (log, kept, shown) = log();
     for (changed, from, before) in
         [(0, 0, 1), (1, 1, 100), (150, 100, 256), (256, 256, 700), (999, 700, 1000)]
     {
@@ -148,6 +148,14 @@ fn a_log_rebuilt_with_the_right_key_is_a_fork_between_two_kept_checkpoints() {
             Fault::Fork { from: 0, before: 1000 }
         );
     }
+    // two checkpoints of one size, as two witnesses may have them
+    let mut entries = log.entries.clone();
+    entries[1099] = b"another".to_vec();
+    let mut other = Log::new();
+    let second = other.append(entries);
+    let both = [kept.clone(), vec![shown.clone()]].concat();
+    assert_eq!(fault(other.memory.clone(), &second, &both), Fault::Fork { from: 1000, before: SIZE });
+    assert_eq!(fault(log.memory.clone(), &shown, &[second]), Fault::Fork { from: 0, before: SIZE });
     // changed after all that was kept: nothing kept can tell, and nothing may be claimed
     let mut entries = log.entries.clone();
     entries[1050] = b"rewritten".to_vec();
