@@ -10,6 +10,7 @@ mod dlms;
 mod envelopes;
 mod keys;
 mod logins;
+mod logs;
 mod messages;
 mod mutate;
 mod receivers;
@@ -73,6 +74,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "approval", run: access::approval, seeds: access::approvals },
     Target { name: "sign_in_answer", run: logins::answer, seeds: logins::answers },
     Target { name: "sign_in_record", run: logins::record, seeds: logins::records },
+    Target { name: "log_note", run: logs::note, seeds: logs::notes },
+    Target { name: "log_request", run: logs::request, seeds: logs::requests },
+    Target { name: "log_proof", run: logs::proof, seeds: logs::proofs },
+    Target { name: "log_tiles", run: logs::tiles, seeds: logs::some_tiles },
     Target { name: "call", run: messages::call, seeds: messages::calls },
     Target { name: "batch", run: messages::batch, seeds: messages::batches },
     Target { name: "messages", run: messages::all, seeds: messages::batches },
