@@ -152,6 +152,8 @@ fn a_grant_that_is_not_valid_yet() {
     let grant = Grant { not_before: NOW.plus(CLOCK_SKEW_MS + 1), ..house.grant() };
     let refused = house.check(&house.request(&grant, Action::ReadReadings), NOW);
     assert_eq!(refused, Err(RequestError::Grant(GrantError::NotYet { from: grant.not_before })));
+    let just = Grant { not_before: NOW.plus(CLOCK_SKEW_MS), ..house.grant() };
+    assert!(house.check(&house.request(&just, Action::ReadReadings), NOW).is_ok());
 }
 
 #[test]
@@ -255,6 +257,26 @@ fn a_request_signed_in_the_future() {
     let grant = house.grant().sign(&house.warden);
     let request = sign_request(&grant, Action::ReadReadings, vec![], at, &house.session).unwrap();
     assert_eq!(house.check(&request, NOW), Err(RequestError::Ahead { at }));
+    let at = NOW.plus(CLOCK_SKEW_MS);
+    let request = sign_request(&grant, Action::ReadReadings, vec![], at, &house.session).unwrap();
+    assert!(house.check(&request, NOW).is_ok());
+}
+
+#[test]
+fn a_grant_reaches_the_contacts_of_its_tenancies_and_of_no_area() {
+    let house = house();
+    let reaches = |tenancies: Tenancies, areas: Areas| {
+        let scope = Scope { tenancies, areas, ..house.grant().scope };
+        let request = house.request(&Grant { scope, ..house.grant() }, Action::ReadReadings);
+        let request = house.check(&request, NOW).unwrap();
+        house.recorded(&request, &house.event(&request)).unwrap().permits_contact(TenancyId([1; 16]))
+    };
+    let only = |n: u8| Tenancies::Only([TenancyId([n; 16])].into());
+    assert_eq!(reaches(only(1), Areas::All), Ok(()));
+    assert_eq!(reaches(Tenancies::All, Areas::All), Ok(()));
+    assert!(matches!(reaches(only(2), Areas::All), Err(ScopeError::Tenancy { .. })));
+    let north = Areas::Only(["Nord".parse().unwrap()].into());
+    assert!(matches!(reaches(only(1), north), Err(ScopeError::Area { asked: None })));
 }
 
 #[test]

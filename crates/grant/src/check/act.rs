@@ -121,6 +121,8 @@ mod tests {
         assert_eq!(code(&elsewhere, NOW), "other-house");
         assert_eq!(code(&act, NOW.plus(MAX_REQUEST_AGE_MS + 1)), "act-not-now");
         assert_eq!(code(&act, NOW.plus(-CLOCK_SKEW_MS - 1)), "act-not-now");
+        let late = check(&act, NOW.plus(10 * 60_000)).unwrap_err();
+        assert_eq!(late, ActError::Time { minutes: 10 });
         for at in 0..act.len() {
             let mut changed = act.clone();
             changed[at] ^= 1;

@@ -151,6 +151,9 @@ mod tests {
         ] {
             assert_eq!(code(&signed(&bo, at), "bo", &bo, &HOUSE), said);
         }
+        let late =
+            check_approval(&signed(&bo, NOW.plus(-600_000)), "bo", &bo.verifier(), &HOUSE, NOW).unwrap_err();
+        assert!(matches!(late, ApprovalError::Time { minutes: 10, .. }), "{late}");
         let mut nonces = Nonces::new(10);
         assert_eq!(nonces.take_approval(&checked, NOW), Ok(()));
         assert_eq!(nonces.take_approval(&checked, NOW), Err(Replayed::Again));
