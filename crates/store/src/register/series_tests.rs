@@ -193,6 +193,7 @@ struct Read {
 
 /// Plays events, an hour each. Gives the readings, and what the first meter showed in the beginning.
 async fn play(register: &Register, events: &[Event]) -> Vec<Read> {
+    let mut change = register.begin(0).await.unwrap();
     let (mut hanging, mut spare) = (1, (2..=METERS).collect::<Vec<_>>());
     // thousandths that the meter shows
     let (mut truth, mut shows, mut reads) = (0i64, 0i64, Vec::new());
@@ -212,12 +213,16 @@ async fn play(register: &Register, events: &[Event]) -> Vec<Read> {
                 let (old, unit) = (std::mem::replace(&mut hanging, new), Unit::CubicMetre);
                 spare.push(old);
                 let told = told(&water(old), &water(new), hours, unit);
-                exchange(register, &NewExchange { closing: indices.0, opening: indices.1, ..told }).await;
+                let told = NewExchange { closing: indices.0, opening: indices.1, ..told };
+                change.exchange(&told, NOW).await.unwrap();
                 shows = opening * 10;
             }
-            Event::Moved => moved(register, hours).await,
+            Event::Moved => {
+                change.move_at("p", NOW.plus(hours * HOUR), false).await.unwrap();
+            }
         }
     }
+    change.commit().await.unwrap();
     reads
 }
 

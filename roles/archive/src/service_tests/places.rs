@@ -101,7 +101,8 @@ async fn the_count_of_a_place_goes_on_over_an_exchange_and_says_what_was_joined(
     assert_eq!(counts(&after), all[..2]);
     let [new] = after.joined.as_slice() else { panic!("{:?}", after.joined) };
     assert_eq!((new.opening, new.carry), (None, index(2_850_415, -3)));
-    let some = house.ask(&ReadingsQuery { limit: 3, ..place() }).await.unwrap();
+    // what was heard on the day of the exchange before it was hung is looked at, too
+    let some = house.ask(&ReadingsQuery { limit: 4, ..place() }).await.unwrap();
     assert_eq!((counts(&some).as_slice(), some.more), (&all[..3], true));
 }
 
