@@ -179,7 +179,9 @@ impl Cast {
         let number = match self.permits("customer", role, class) {
             Ok(number) => number,
             // nobody can permit anything to who is no third party
-            Err(code) if code == "no-third-party" => return Err("other-role".to_owned()),
+            Err(code) if code == "no-third-party" || code == "no-person" => {
+                return Err("other-role".to_owned());
+            }
             Err(code) => return Err(code),
         };
         let done = self.under_a_grant(role, errand, Some(class), 0);
