@@ -31,7 +31,7 @@ fn ask(
 /// A grant for names, as the warden mints it: no class, no month.
 fn for_names(house: &House, tenancies: Tenancies) -> Grant {
     let grant = house.grant(Purpose::BillQuestion, Action::ReadContacts);
-    Grant { scope: Scope { tenancies, ..Scope::nothing() }, ..grant }
+    Grant { scope: Scope { tenancies, areas: Areas::All, ..Scope::nothing() }, ..grant }
 }
 
 fn read(house: &House, named: &[TenancyId], asked: &[TenancyId]) -> DataKeys {
