@@ -13,6 +13,7 @@ mod in_force;
 mod machine;
 mod minting;
 mod people;
+mod reach;
 mod service;
 mod shown;
 mod signing_in;

@@ -8,8 +8,9 @@ use policy::{Facts, Policies, Question, Reason};
 use seal::sign::Verifier;
 use wire::warden::GrantRequest;
 
-use crate::staff::{Ask, Bounds, State};
-use crate::standing::{Standing, is_of_subjects};
+use crate::reach::{is_own, permission, permitted_in_all, role_that_reaches};
+use crate::staff::{Ask, State};
+use crate::standing::Standing;
 
 /// How long a grant lasts: ten minutes, in milliseconds.
 pub const GRANT_LIFE_MS: i64 = 10 * 60 * 1000;
@@ -215,48 +216,6 @@ fn within_token(
     })
 }
 
-/// What customers permit somebody to read of each of these classes.
-fn permitted_in_all(grounds: Grounds<'_>, classes: &BTreeSet<Class>, now: UtcMillis) -> BTreeSet<TenancyId> {
-    let of = |class: &Class| permission(grounds, *class, now).0;
-    let in_both = |a: BTreeSet<TenancyId>, b: BTreeSet<TenancyId>| a.intersection(&b).copied().collect();
-    classes.iter().map(of).reduce(in_both).unwrap_or_default()
-}
-
-fn permission(
-    grounds: Grounds<'_>,
-    class: Class,
-    now: UtcMillis,
-) -> (BTreeSet<TenancyId>, Option<UtcMillis>) {
-    let catalogue = grounds.policies.catalogue();
-    grounds.staff.permitted_to(&grounds.standing.name, class, now, |role| is_of_subjects(catalogue, role))
-}
-
-/// The role among those that permit which reaches all that is asked about: one for the whole house first.
-fn role_that_reaches<'a>(
-    standing: &'a Standing,
-    rules: &[String],
-    purpose: Purpose,
-    asked: &Tenancies,
-) -> Result<(String, &'a Bounds), Denied> {
-    let mut best: Option<(String, &Bounds)> = None;
-    let mut short = None;
-    for rule in rules {
-        let held = rule.split('/').next().unwrap_or_default();
-        let (role, bounds) = (standing.role_of(rule), standing.reach(held));
-        // what is one's own is never everything, whatever else a role was given for
-        let fits = bounds.reach(asked) && (!purpose.is_for_subjects() || bounds.named().is_some());
-        if !fits {
-            short.get_or_insert((role, bounds));
-        } else if best.as_ref().is_none_or(|(_, best)| best.is_bounded() && !bounds.is_bounded()) {
-            best = Some((role, bounds));
-        }
-    }
-    best.ok_or_else(|| {
-        let (role, reach) = short.map_or_else(Default::default, |(role, bounds)| (role, bounds.told()));
-        Denied::OutOfReach { role, reach }
-    })
-}
-
 /// Asks the policies about each action and class. Gives the role that it is done in, and until when; and narrows the scope to
 /// what that role is given for.
 fn permitted(
@@ -341,13 +300,6 @@ pub(crate) fn facts(
         restricted: false,
     };
     (facts, ends.into_iter().flatten().min())
-}
-
-/// Whether all that is asked about is the asker's own; what is asked about no name is narrowed to that.
-fn is_own(grounds: Grounds<'_>, asked: &Tenancies) -> bool {
-    let catalogue = grounds.policies.catalogue();
-    let mut own = grounds.standing.bounds.iter().filter(|(role, _)| is_of_subjects(catalogue, role));
-    own.any(|(_, bounds)| bounds.named().is_some() && bounds.reach(asked))
 }
 
 fn scope(asked: &GrantRequest) -> Result<Scope, Denied> {
