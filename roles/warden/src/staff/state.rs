@@ -10,7 +10,7 @@ use super::access::{
     Ask, AskState, Case, GLASS_MS, Glass, LONGEST_ACCESS_MS, LONGEST_SHIFT_MS, PAST_SHIFTS_MS, Shift,
     USUAL_ACCESS_MS,
 };
-use super::bounds::{Bounds, ids};
+use super::bounds::{Bounds, BoundsError, ids};
 use super::people::{Held, Member};
 use super::permission::{LONGEST_PERMISSION_MS, MAX_OF_GIVER, Permission};
 use super::record::{Asked, Record, Step};
@@ -43,6 +43,9 @@ pub(crate) enum NotDone {
     /// A case of nobody.
     #[error("a case is about 1 to 1000 tenancies, not {0}")]
     CaseSize(usize),
+    /// A role that is given for what cannot be.
+    #[error(transparent)]
+    Bounds(#[from] BoundsError),
     /// No such wish.
     #[error("there is no wish {0} for access; `meterkeep access list` shows them")]
     NoAsk(u32),
@@ -99,6 +102,7 @@ impl NotDone {
             Self::NoReason => "no-reason",
             Self::NoCase(_) => "no-case",
             Self::CaseSize(_) => "case-size",
+            Self::Bounds(_) => "bounds",
             Self::NoAsk(_) => "no-ask",
             Self::NotWaiting(..) => "not-waiting",
             Self::TooLong => "too-long",
@@ -224,8 +228,7 @@ impl State {
             Step::Role(given) if given.person == by => Err(NotDone::OneSelf),
             Step::Role(given) => {
                 // what it is given for was read before the step was made
-                Bounds::read(&given.areas, &given.tenancies)
-                    .map_err(|_| NotDone::CaseSize(given.tenancies.len()))?;
+                Bounds::read(&given.areas, &given.tenancies)?;
                 self.member(&given.person).map(drop)
             }
             Step::Permitted(permitted) if permitted.to == by => Err(NotDone::OneSelf),
