@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use base::{SecretBytes, UtcMillis};
-use grant::{Action, Event, Grant, Head, Outcome, Purpose, Receipt, Scope, event_hash};
+use base::{Secret, SecretBytes, UtcMillis};
+use grant::{Action, Event, Grant, Issuer, Outcome, Purpose, Scope};
 use house::{Counters, Layout};
 use journal::RealDisk;
 use seal::hybrid::PublicKey;
 use seal::meter::protect;
 use seal::sign::Signer;
 use sha2::{Digest, Sha256};
+use tlog::key::LogSigner;
 use vault::{Limits, Pinned, Vault};
 use wire::Message as _;
 use wire::archive::NewMeter;
@@ -65,22 +66,23 @@ pub(crate) struct Filling {
     vault: Vault,
     public: PublicKey,
     warden: Signer,
-    ledger: Signer,
-    head: Head,
+    log: Issuer,
 }
 
 impl Filling {
     /// Opens the vault of a house that does not run.
     pub(crate) fn new(layout: &Layout, passphrase: &str) -> Self {
         let signer = || Signer::generate().expect("randomness");
-        let (warden, ledger) = (signer(), signer());
-        let pinned = Pinned { warden: warden.verifier(), ledger: ledger.verifier() };
+        let warden = signer();
+        let key = LogSigner::from_seed("bench/log", &Secret::random().expect("randomness")).expect("a key");
+        let log = Issuer::new(key, 1 << 16);
+        let pinned = Pinned { warden: warden.verifier(), ledger: log.verifier() };
         let proof = vault::Proof::Passphrase(SecretBytes::new(passphrase.as_bytes().to_vec()));
         let counters = Arc::new(Counters::new());
         let vault = Vault::open(Arc::new(RealDisk), layout, &proof, pinned, Limits::default(), counters);
         let text = std::fs::read_to_string(layout.public(vault::IMPORT_PUBLIC)).expect("a public key");
         let public = PublicKey::from_bytes(&hex::decode(text.trim_end()).expect("hex")).expect("a key");
-        Self { vault: vault.expect("opened"), public, warden, ledger, head: Head::EMPTY }
+        Self { vault: vault.expect("opened"), public, warden, log }
     }
 
     /// Puts keys of so many thousand meters in.
@@ -95,7 +97,7 @@ impl Filling {
     }
 
     fn import_thousand(&mut self, from: u32) {
-        let Self { vault, public, warden, ledger, head } = self;
+        let Self { vault, public, warden, log } = self;
         let now = UtcMillis::now();
         let session = Signer::generate().expect("randomness");
         let (mut list, mut meters, mut aad) = (KeyList::default(), Vec::new(), Vec::new());
@@ -145,21 +147,8 @@ impl Filling {
             ..Event::new(now, "archive", "import-keys", Outcome::Allowed)
         }
         .encode();
-        let after = head.after(&event_hash(&event));
-        let receipt = Receipt {
-            seq: after.size,
-            event_hash: event_hash(&event),
-            previous: head.hash,
-            head: after.hash,
-            at: now,
-        };
-        *head = after;
-        let message = ImportKeys {
-            request,
-            event,
-            receipt: receipt.sign(&*ledger),
-            meters: (from..from + 1000).collect(),
-        };
+        let receipt = log.record(&event, now, vault.log_seen().size).expect("recorded");
+        let message = ImportKeys { request, event, receipt, meters: (from..from + 1000).collect() };
         let report = vault.import_keys(&message, now).expect("imported");
         assert!(report.outcomes.iter().all(|o| o == "imported"), "{:?}", report.outcomes.first());
     }

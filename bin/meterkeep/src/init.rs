@@ -8,6 +8,7 @@ use base::SecretBytes;
 use house::{Config, Layout};
 use link::pki::{self, Certified};
 use seal::sign::Signer;
+use tlog::key::LogSigner;
 use wire::Room;
 use zeroize::Zeroizing;
 
@@ -144,7 +145,7 @@ fn build(layout: &Layout, plan: &Plan<'_>, passphrase: &SecretBytes) -> Result<(
             .map_err(Problem::at(&folder))?;
     }
     certificates(layout)?;
-    for room in [Room::Warden, Room::Ledger, Room::Intake] {
+    for room in [Room::Warden, Room::Intake] {
         let key = Signer::generate().map_err(Problem::during("cannot make a signing key"))?;
         let seed = Zeroizing::new(format!("{}\n", hex::encode(key.expose_seed())));
         private_file::write(&layout.signing_key(room), &[seed.as_bytes()])?;
@@ -153,6 +154,7 @@ fn build(layout: &Layout, plan: &Plan<'_>, passphrase: &SecretBytes) -> Result<(
             &[format!("{}\n", hex::encode(key.verifier().as_bytes())).as_bytes()],
         )?;
     }
+    log_key(layout)?;
     vault::create(layout, plan.name, passphrase).map_err(Problem::during("cannot make the vault"))?;
     if !plan.officers.is_empty() {
         let proof = vault::Proof::Passphrase(SecretBytes::new(passphrase.expose().to_vec()));
@@ -166,6 +168,18 @@ fn build(layout: &Layout, plan: &Plan<'_>, passphrase: &SecretBytes) -> Result<(
     config.house.owner_uid = nix::unistd::getuid().as_raw();
     let text = toml::to_string_pretty(&config).map_err(Problem::during("cannot write the settings"))?;
     private_file::write(&layout.config(), &[text.as_bytes()])
+}
+
+/// The key of the log. Its name is the log's origin, by which witnesses know it, so that no two houses have the same.
+fn log_key(layout: &Layout) -> Result<(), Problem> {
+    let random = Problem::during("cannot make the log's key");
+    let (seed, name) = (base::Secret::<32>::random(), base::random::<4>());
+    let (seed, name) = seed.and_then(|seed| Ok((seed, name?))).map_err(random)?;
+    let name = format!("meterkeep-{}/log", hex::encode(name));
+    let key = LogSigner::from_seed(&name, &seed).map_err(Problem::during("cannot make the log's key"))?;
+    let line = Zeroizing::new(format!("{}\n", hex::encode(seed.expose())));
+    private_file::write(&layout.log_seed(), &[line.as_bytes()])?;
+    private_file::write(&layout.log_public(), &[format!("{}\n", key.verifier()).as_bytes()])
 }
 
 fn certificates(layout: &Layout) -> Result<(), Problem> {

@@ -142,33 +142,36 @@ pub struct EventBody {
     pub subjects: Vec<Vec<u8>>,
 }
 
-/// A receipt's content: where the event stands in the chain.
+/// An entry of the log.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct ReceiptBody {
-    /// The event's number; the first is 1.
-    #[prost(uint64, tag = "1")]
-    pub seq: u64,
-    /// SHA-256 of the encoded [`EventBody`].
-    #[prost(bytes = "vec", tag = "2")]
-    pub event_hash: Vec<u8>,
-    /// The chain's hash before it.
-    #[prost(bytes = "vec", tag = "3")]
-    pub previous: Vec<u8>,
-    /// The chain's hash after it.
-    #[prost(bytes = "vec", tag = "4")]
-    pub head: Vec<u8>,
+pub struct EntryBody {
     /// When the ledger took it, UTC milliseconds.
-    #[prost(sint64, tag = "5")]
+    #[prost(sint64, tag = "1")]
     pub at_ms: i64,
+    /// An encoded [`EventBody`].
+    #[prost(bytes = "vec", tag = "2")]
+    pub event: Vec<u8>,
 }
 
-/// A receipt, signed by the ledger in the domain [`crate::RECEIPT_DOMAIN`] after the event was durable.
+/// A receipt: where the event stands in the log, and the proofs of it.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct SignedReceipt {
-    /// An encoded [`ReceiptBody`].
-    #[prost(bytes = "vec", tag = "1")]
-    pub body: Vec<u8>,
-    /// Ed25519 (64 bytes).
-    #[prost(bytes = "vec", tag = "2")]
-    pub signature: Vec<u8>,
+pub struct ReceiptBody {
+    /// The entry's index; the first is 0.
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+    /// When the ledger took it, UTC milliseconds.
+    #[prost(sint64, tag = "2")]
+    pub at_ms: i64,
+    /// The inclusion proof (RFC 9162, 2.1.3), hashes of 32 bytes one after the other.
+    #[prost(bytes = "vec", tag = "3")]
+    pub inclusion: Vec<u8>,
+    /// The signed checkpoint (C2SP `tlog-checkpoint`) that it leads to.
+    #[prost(bytes = "vec", tag = "4")]
+    pub checkpoint: Vec<u8>,
+    /// An older size that the checkpoint goes on from.
+    #[prost(uint64, tag = "5")]
+    pub since: u64,
+    /// The consistency proof of that (RFC 9162, 2.1.4).
+    #[prost(bytes = "vec", tag = "6")]
+    pub consistency: Vec<u8>,
 }

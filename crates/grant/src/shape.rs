@@ -5,8 +5,8 @@ use prost::Message;
 
 /// An encoded request with more bytes is refused.
 pub const MAX_REQUEST_BYTES: usize = 2 * 1024 * 1024;
-/// An encoded event with more bytes is refused.
-pub const MAX_EVENT_BYTES: usize = 64 * 1024;
+/// An encoded event with more bytes is refused; an entry of the log has 65,535 bytes at most (C2SP `tlog-tiles`).
+pub const MAX_EVENT_BYTES: usize = 60 * 1024;
 const MAX_WORD: usize = 64;
 
 /// Bytes that are not what they should be.

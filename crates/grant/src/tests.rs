@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use base::{Class, Month, TenancyId, UtcMillis};
+use base::{Class, Month, Secret, TenancyId, UtcMillis};
 use proptest::prelude::*;
 use prost::Message;
 use seal::sign::Signer;
+use tlog::key::{LogSigner, VerifierKey};
 
-use crate::message::{GrantBody, ReceiptBody, RequestBody, SignedGrant, SignedReceipt, SignedRequest};
+use crate::message::{GrantBody, ReceiptBody, RequestBody, SignedGrant, SignedRequest};
 use crate::*;
 
 const NOW: UtcMillis = UtcMillis(1_795_000_000_000);
@@ -15,13 +16,23 @@ const MINUTE: i64 = 60_000;
 
 struct House {
     warden: Signer,
-    ledger: Signer,
     session: Signer,
+}
+
+fn log_with(seed: u8, entries: u8) -> Issuer {
+    let mut log = Issuer::new(LogSigner::from_seed("house/log", &Secret::new([seed; 32])).unwrap(), 1000);
+    (0..entries).for_each(|n| assert_eq!(log.append(&[n]), Ok(u64::from(n))));
+    log
+}
+
+/// A log of 41 entries.
+fn log_of(seed: u8) -> Issuer {
+    log_with(seed, 41)
 }
 
 fn house() -> House {
     let key = || Signer::generate().unwrap();
-    House { warden: key(), ledger: key(), session: key() }
+    House { warden: key(), session: key() }
 }
 
 fn november() -> Month {
@@ -67,10 +78,12 @@ impl House {
         Event { data: Some(data), subjects: vec![[9; 16]], detail: "1 meter".to_owned(), ..event }
     }
 
-    fn receipt(&self, event: &[u8], at: UtcMillis) -> Receipt {
-        let before = Head { size: 41, hash: [3; 32] };
-        let hash = event_hash(event);
-        Receipt { seq: 42, event_hash: hash, previous: before.hash, head: before.after(&hash).hash, at }
+    fn log_key(&self) -> VerifierKey {
+        log_of(5).verifier()
+    }
+
+    fn receipt(&self, event: &[u8], at: UtcMillis) -> Vec<u8> {
+        log_of(5).record(event, at, 17).unwrap()
     }
 
     fn recorded(
@@ -79,8 +92,8 @@ impl House {
         event: &Event,
     ) -> Result<Verified<Recorded>, ReceiptError> {
         let event = event.encode();
-        let receipt = self.receipt(&event, NOW).sign(&self.ledger);
-        check_receipt(request, &event, &receipt, &self.ledger.verifier(), NOW)
+        let receipt = self.receipt(&event, NOW);
+        check_receipt(request, &event, &receipt, &self.log_key(), NOW)
     }
 }
 
@@ -91,7 +104,7 @@ fn a_good_request_and_its_receipt_pass() {
     assert_eq!((request.body.as_slice(), request.action), (b"which".as_slice(), Action::ReadReadings));
     assert_eq!(request.grant, house.grant());
     let recorded = house.recorded(&request, &house.event(&request)).unwrap();
-    assert_eq!(recorded.receipt.seq, 42);
+    assert_eq!((recorded.receipt.index, recorded.receipt.size), (41, 42));
     assert_eq!(recorded.permits(TenancyId([1; 16]), Class::Daily, november(), None), Ok(()));
 }
 
@@ -348,27 +361,29 @@ fn a_missing_receipt() {
     let house = house();
     let request = house.good();
     let event = house.event(&request).encode();
-    let refused = check_receipt(&request, &event, b"", &house.ledger.verifier(), NOW);
+    let refused = check_receipt(&request, &event, b"", &house.log_key(), NOW);
     assert_eq!(refused, Err(ReceiptError::Missing));
 }
 
 #[test]
-fn a_forged_ledger_signature() {
+fn a_checkpoint_that_another_key_signed_or_nobody() {
     let house = house();
     let request = house.good();
     let event = house.event(&request).encode();
-    for signer in [&house.warden, &house.session] {
-        let receipt = house.receipt(&event, NOW).sign(signer);
-        let refused = check_receipt(&request, &event, &receipt, &house.ledger.verifier(), NOW);
-        assert_eq!(refused, Err(ReceiptError::Forged));
+    let check = |receipt: &[u8]| check_receipt(&request, &event, receipt, &house.log_key(), NOW);
+    assert_eq!(check(&log_of(6).record(&event, NOW, 17).unwrap()), Err(ReceiptError::Forged));
+    let good = ReceiptBody::decode(house.receipt(&event, NOW).as_slice()).unwrap();
+    let text = String::from_utf8(good.checkpoint.clone()).unwrap();
+    for (from, to) in [
+        ("\n42\n", "\n43\n"),
+        ("house/log\n42", "other/log\n42"),
+        ("\u{2014} house/log", "\u{2014} house/lag"),
+    ] {
+        let checkpoint = text.replacen(from, to, 1);
+        assert_ne!(checkpoint, text);
+        let receipt = ReceiptBody { checkpoint: checkpoint.into_bytes(), ..good.clone() }.encode_to_vec();
+        assert_eq!(check(&receipt), Err(ReceiptError::Forged), "{from:?}");
     }
-    let mut signed =
-        SignedReceipt::decode(house.receipt(&event, NOW).sign(&house.ledger).as_slice()).unwrap();
-    let mut body = ReceiptBody::decode(signed.body.as_slice()).unwrap();
-    body.at_ms += 1;
-    signed.body = body.encode_to_vec();
-    let refused = check_receipt(&request, &event, &signed.encode_to_vec(), &house.ledger.verifier(), NOW);
-    assert_eq!(refused, Err(ReceiptError::Forged));
 }
 
 #[test]
@@ -377,27 +392,55 @@ fn a_receipt_of_another_event() {
     let request = house.good();
     let event = house.event(&request);
     let other = Event { detail: "another".to_owned(), ..event.clone() }.encode();
-    let receipt = house.receipt(&other, NOW).sign(&house.ledger);
-    let refused = check_receipt(&request, &event.encode(), &receipt, &house.ledger.verifier(), NOW);
+    let receipt = house.receipt(&other, NOW);
+    let refused = check_receipt(&request, &event.encode(), &receipt, &house.log_key(), NOW);
     assert_eq!(refused, Err(ReceiptError::OtherEvent));
 }
 
 #[test]
-fn a_receipt_that_does_not_link() {
+fn a_receipt_of_another_place_or_time_or_whose_proof_leads_elsewhere() {
     let house = house();
     let request = house.good();
     let event = house.event(&request).encode();
-    let good = house.receipt(&event, NOW);
+    let good = ReceiptBody::decode(house.receipt(&event, NOW).as_slice()).unwrap();
+    let bent = |at: usize| {
+        let mut inclusion = good.inclusion.clone();
+        inclusion[at] ^= 1;
+        inclusion
+    };
     for bad in [
-        Receipt { seq: 43, ..good },
-        Receipt { seq: 0, ..good },
-        Receipt { previous: [4; 32], ..good },
-        Receipt { head: [4; 32], ..good },
+        ReceiptBody { index: 40, ..good.clone() },
+        ReceiptBody { index: 42, ..good.clone() },
+        ReceiptBody { at_ms: NOW.0 + 1, ..good.clone() },
+        ReceiptBody { inclusion: bent(0), ..good.clone() },
+        ReceiptBody { inclusion: bent(63), ..good.clone() },
+        ReceiptBody { inclusion: good.inclusion[32..].to_vec(), ..good.clone() },
+        ReceiptBody { inclusion: good.inclusion[1..].to_vec(), ..good.clone() },
+        ReceiptBody { inclusion: vec![], ..good.clone() },
     ] {
-        let refused =
-            check_receipt(&request, &event, &bad.sign(&house.ledger), &house.ledger.verifier(), NOW);
-        assert_eq!(refused, Err(ReceiptError::NotLinked));
+        let refused = check_receipt(&request, &event, &bad.encode_to_vec(), &house.log_key(), NOW);
+        assert_eq!(refused, Err(ReceiptError::OtherEvent));
     }
+}
+
+#[test]
+fn a_log_goes_on_from_what_it_was_and_from_nothing_else() {
+    let house = house();
+    let event = house.event(&house.good()).encode();
+    let mut log = log_of(5);
+    let seen = log.sign().unwrap();
+    let receipt = |log: &mut Issuer, since| {
+        let receipt = log.record(&event, NOW, since).unwrap();
+        Receipt::clone(&check_past_entry(&event, &receipt, &house.log_key()).unwrap())
+    };
+    let next = receipt(&mut log, seen.size);
+    assert!(next.goes_on_from(seen.size, seen.root));
+    assert!(!next.goes_on_from(seen.size, next.root), "another history");
+    assert!(!next.goes_on_from(40, seen.root), "not what the proof is about");
+    let later = receipt(&mut log, 17);
+    assert!(!later.goes_on_from(seen.size, seen.root), "proved from another size");
+    let mut put_back = log_of(5);
+    assert!(put_back.record(&event, NOW, 43).is_err(), "a log that is shorter proves nothing");
 }
 
 #[test]
@@ -448,38 +491,14 @@ fn a_receipt_that_was_kept_or_is_of_the_future() {
     let request = house.good();
     let event = house.event(&request).encode();
     let at = |at: UtcMillis| {
-        let receipt = house.receipt(&event, at).sign(&house.ledger);
-        check_receipt(&request, &event, &receipt, &house.ledger.verifier(), NOW)
+        let receipt = house.receipt(&event, at);
+        check_receipt(&request, &event, &receipt, &house.log_key(), NOW)
     };
     assert!(at(NOW.plus(-MAX_RECEIPT_AGE_MS)).is_ok() && at(NOW.plus(CLOCK_SKEW_MS)).is_ok());
     let old = NOW.plus(-MAX_RECEIPT_AGE_MS - 1);
     assert_eq!(at(old), Err(ReceiptError::Stale { at: old }));
     let ahead = NOW.plus(CLOCK_SKEW_MS + 1);
     assert_eq!(at(ahead), Err(ReceiptError::Ahead { at: ahead }));
-}
-
-#[test]
-fn a_signature_of_one_kind_is_none_of_another() {
-    // The warden's key must not serve as ledger, nor a session's as warden, even where bytes coincide.
-    let house = house();
-    let request = house.good();
-    let event = house.event(&request).encode();
-    let body = SignedReceipt::decode(house.receipt(&event, NOW).sign(&house.ledger).as_slice()).unwrap().body;
-    let signature = house.ledger.sign(HEAD_DOMAIN, &body).to_vec();
-    let receipt = SignedReceipt { body, signature }.encode_to_vec();
-    let refused = check_receipt(&request, &event, &receipt, &house.ledger.verifier(), NOW);
-    assert_eq!(refused, Err(ReceiptError::Forged));
-}
-
-#[test]
-fn a_head_is_signed_by_the_ledger_alone() {
-    let house = house();
-    let head = Head { size: 9, hash: [5; 32] };
-    let signature = head.sign(&house.ledger);
-    assert!(head.is_signed(&signature, &house.ledger.verifier()));
-    assert!(!head.is_signed(&signature, &house.warden.verifier()));
-    assert!(!Head { size: 10, ..head }.is_signed(&signature, &house.ledger.verifier()));
-    assert!(!Head { hash: [6; 32], ..head }.is_signed(&signature, &house.ledger.verifier()));
 }
 
 #[test]
@@ -525,8 +544,25 @@ proptest! {
         let house = house();
         prop_assert!(house.check(&bytes, NOW).is_err());
         let request = house.good();
-        prop_assert!(check_receipt(&request, &bytes, &bytes, &house.ledger.verifier(), NOW).is_err());
+        prop_assert!(check_receipt(&request, &bytes, &bytes, &house.log_key(), NOW).is_err());
         let _ = Event::decode(&bytes);
+    }
+
+    #[test]
+    fn no_changed_or_cut_byte_of_a_receipt_passes(at in 0usize..2000, bit in 0u8..8) {
+        let house = house();
+        let request = house.good();
+        let event = house.event(&request).encode();
+        let mut receipt = house.receipt(&event, NOW);
+        let whole = check_past_entry(&event, &receipt, &house.log_key()).unwrap();
+        prop_assert!(whole.goes_on_from(17, log_with(5, 17).root()));
+        let at = at % receipt.len();
+        let check = |receipt: &[u8]| check_receipt(&request, &event, receipt, &house.log_key(), NOW);
+        prop_assert!(check(&receipt[..at]).is_err());
+        receipt[at] ^= 1 << bit;
+        // what the log goes on from is judged by who keeps what it was
+        let seen = log_with(5, 17).root();
+        prop_assert!(check(&receipt).is_ok_and(|r| !r.receipt.goes_on_from(17, seen)) || check(&receipt).is_err());
     }
 
     #[test]

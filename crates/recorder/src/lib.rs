@@ -2,16 +2,20 @@
 //! [`Record::record`] has returned.
 
 pub mod memory;
+mod proofs;
+
+pub use proofs::Prover;
 
 use std::future::Future;
 use std::time::Duration;
 
-use base::UtcMillis;
-use grant::{Event, ReceiptError, check_entry};
+use grant::{Event, ReceiptError};
 use link::{CallError, Client};
-use seal::sign::Verifier;
+use tlog::key::VerifierKey;
 use wire::Method;
 use wire::ledger::{Append, Receipts};
+
+use crate::proofs::Seen;
 
 /// How long the ledger may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,11 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// An event that is in the log, with the proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its number in the log.
+    /// Its index in the log; the first is 0.
     pub number: u64,
     /// The encoded event.
     pub event: Vec<u8>,
-    /// The encoded, signed receipt.
+    /// The encoded receipt.
     pub receipt: Vec<u8>,
 }
 
@@ -80,43 +84,29 @@ pub trait Record: Send + Sync + 'static {
 /// The house's ledger.
 #[derive(Clone)]
 pub struct LedgerRecorder {
-    client: Client,
-    ledger: Verifier,
+    prover: Prover,
 }
 
 impl LedgerRecorder {
-    /// Over a client of the ledger; receipts must be signed with this key.
+    /// Over a client of the ledger; checkpoints must be signed with this key.
     #[must_use]
-    pub const fn new(client: Client, ledger: Verifier) -> Self {
-        Self { client, ledger }
+    pub fn new(client: Client, log: VerifierKey) -> Self {
+        Self { prover: Prover { ledger: client, log, seen: Seen::default() } }
+    }
+
+    /// Shows the vault what was recorded here.
+    #[must_use]
+    pub fn prover(&self) -> Prover {
+        self.prover.clone()
     }
 }
 
 impl Record for LedgerRecorder {
     async fn record(&self, events: Vec<Event>) -> Result<Vec<Entry>, NotRecorded> {
+        let Prover { ledger, log, seen } = &self.prover;
         let events: Vec<Vec<u8>> = events.iter().map(Event::encode).collect();
-        let append = Append { events: events.iter().map(|e| e.clone().into()).collect() };
-        let receipts: Receipts = self.client.call(Method::LedgerAppend, &append, PATIENCE).await?;
-        let receipts = receipts.receipts.into_iter().map(Vec::from).collect();
-        entries(events, receipts, &self.ledger, UtcMillis::now())
+        let append = Append { events: events.iter().map(|e| e.clone().into()).collect(), since: seen.size() };
+        let receipts: Receipts = ledger.call(Method::LedgerAppend, &append, PATIENCE).await?;
+        proofs::recorded(events, &receipts, log)
     }
-}
-
-/// Pairs events with their receipts and checks each.
-fn entries(
-    events: Vec<Vec<u8>>,
-    receipts: Vec<Vec<u8>>,
-    ledger: &Verifier,
-    now: UtcMillis,
-) -> Result<Vec<Entry>, NotRecorded> {
-    if events.len() != receipts.len() {
-        return Err(NotRecorded::Number { wanted: events.len(), found: receipts.len() });
-    }
-    let pairs = events.into_iter().zip(receipts);
-    pairs
-        .map(|(event, receipt)| {
-            let number = check_entry(&event, &receipt, ledger, now)?.seq;
-            Ok(Entry { number, event, receipt })
-        })
-        .collect()
 }

@@ -2,12 +2,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use base::UtcMillis;
-use grant::{Event, Head, Receipt, ReceiptError, event_hash};
-use seal::SealError;
-use seal::sign::{Signer, Verifier};
+use base::{Secret, UtcMillis};
+use grant::{Event, Issuer, ReceiptError};
+use tlog::key::{KeyError, LogSigner, VerifierKey};
 
-use crate::{Entry, NotRecorded, Record, entries};
+use crate::proofs::entries;
+use crate::{Entry, NotRecorded, Record};
 
 /// How it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,12 +27,14 @@ pub enum Behaviour {
 
 /// The ledger in memory.
 pub struct MemoryLedger {
-    signer: Signer,
+    key: VerifierKey,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
-    head: Head,
+    log: Issuer,
+    /// Signs in its place when it forges.
+    other: Issuer,
     events: Vec<Event>,
     behaviour: Behaviour,
 }
@@ -42,9 +44,13 @@ impl MemoryLedger {
     ///
     /// # Errors
     /// When the operating system gives no randomness.
-    pub fn new() -> Result<Self, SealError> {
-        let inner = Inner { head: Head::EMPTY, events: Vec::new(), behaviour: Behaviour::Good };
-        Ok(Self { signer: Signer::generate()?, inner: Mutex::new(inner) })
+    pub fn new() -> Result<Self, KeyError> {
+        let seed = || Secret::random().map_err(|_| KeyError::Bytes);
+        let issuer = || Ok(Issuer::new(LogSigner::from_seed("memory/log", &seed()?)?, u64::MAX));
+        let (log, other) = (issuer()?, issuer()?);
+        let key = log.verifier();
+        let inner = Inner { log, other, events: Vec::new(), behaviour: Behaviour::Good };
+        Ok(Self { key, inner: Mutex::new(inner) })
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -53,8 +59,8 @@ impl MemoryLedger {
 
     /// Its public key.
     #[must_use]
-    pub fn verifier(&self) -> Verifier {
-        self.signer.verifier()
+    pub fn verifier(&self) -> VerifierKey {
+        self.key.clone()
     }
 
     /// All events so far.
@@ -82,23 +88,15 @@ impl Record for MemoryLedger {
         for event in &encoded {
             // What the real ledger would refuse must not pass in a test either.
             Event::decode(event).map_err(ReceiptError::from)?;
-            let hash =
-                if behaviour == Behaviour::Confuses { event_hash(b"another") } else { event_hash(event) };
-            let next = inner.head.after(&hash);
-            let previous = inner.head.hash;
-            let receipt = Receipt { seq: next.size, event_hash: hash, previous, head: next.hash, at: now };
-            inner.head = next;
-            match behaviour {
-                Behaviour::Forges => {
-                    let other = Signer::generate().map_err(|_| ReceiptError::Missing)?;
-                    receipts.push(receipt.sign(&other));
-                }
-                Behaviour::Forgets => {}
-                _ => receipts.push(receipt.sign(&self.signer)),
+            let taken: &[u8] = if behaviour == Behaviour::Confuses { b"another" } else { event };
+            let log = if behaviour == Behaviour::Forges { &mut inner.other } else { &mut inner.log };
+            let receipt = log.record(taken, now, 0).map_err(|_| ReceiptError::Missing)?;
+            if behaviour != Behaviour::Forgets {
+                receipts.push(receipt);
             }
         }
         inner.events.extend(events);
-        entries(encoded, receipts, &self.signer.verifier(), now)
+        entries(encoded, receipts, &self.key, now)
     }
 }
 
@@ -113,7 +111,7 @@ mod tests {
         let ledger = MemoryLedger::new().unwrap();
         let event = || Event::new(UtcMillis::now(), "warden", "grant", Outcome::Done);
         let entries = ledger.record(vec![event(), event()]).await.unwrap();
-        assert_eq!(entries.iter().map(|e| e.number).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(entries.iter().map(|e| e.number).collect::<Vec<_>>(), [0, 1]);
         ledger.behave(Behaviour::Forges);
         assert!(matches!(ledger.record_one(event()).await, Err(NotRecorded::Receipt(ReceiptError::Forged))));
         ledger.behave(Behaviour::Confuses);

@@ -3,7 +3,8 @@
 //! proofs (`tlog-proof`). Hashes and proofs are those of RFC 6962 and RFC 9162. Pure: no I/O, no clock; the caller
 //! reads tiles through [`TileSource`] and says what time it is.
 //!
-//! - [`Tree`] appends leaves and knows the root; [`Writer`] also fills the tiles that an append changes.
+//! - [`Tree`] appends leaves and knows the root; [`Writer`] also fills the tiles that an append changes, and [`Window`]
+//!   has the proofs about the newest leaves at hand.
 //! - [`TrustedTree`] reads tiles of a checkpoint. A tile is held against its parent, up to the signed root, before a
 //!   single hash of it is used; there is no way to read one that is not.
 //! - [`proof`] makes and checks inclusion and consistency; [`Evidence`] is a proof as a file.
@@ -22,6 +23,7 @@ mod tile;
 mod tree;
 mod trusted;
 pub mod verify;
+mod window;
 pub mod witness;
 mod writer;
 
@@ -33,4 +35,5 @@ pub use note::{MAX_NOTE, MAX_SIGNATURES, Note, NoteError, SignatureLine, Verifie
 pub use tile::{BundleId, TILE_WIDTH, TileError, TileId, changed_bundles, changed_tiles};
 pub use tree::{MAX_SIZE, Tree, TreeError};
 pub use trusted::{ReadError, TileSource, TrustedTree};
+pub use window::{Outside, Window};
 pub use writer::{Grown, Writer};

@@ -2,7 +2,6 @@
 
 use crate::hash::{Hash, empty_root, node_hash};
 use crate::tree::MAX_SIZE;
-use crate::trusted::{ReadError, TileSource, TrustedTree};
 
 /// The most hashes of a proof.
 pub const MAX_PROOF: usize = 63;
@@ -130,17 +129,31 @@ fn climb(place: &mut u64, last: &mut u64) {
     }
 }
 
+/// A tree whose complete subtrees can be asked for.
+pub trait Subtrees {
+    /// Why one cannot be had.
+    type Error;
+
+    /// Leaves of the tree.
+    fn size(&self) -> u64;
+
+    /// The root of the complete subtree of `2^height` leaves that is the `index`-th of its height.
+    ///
+    /// # Errors
+    /// That it cannot be had.
+    fn subtree(&mut self, height: u32, index: u64) -> Result<Hash, Self::Error>;
+
+    /// The error for what lies beyond the tree.
+    fn beyond(&self, asked: u64) -> Self::Error;
+}
+
 /// The proof that the leaf at an index is in the tree as it was at a size.
 ///
 /// # Errors
-/// [`ReadError`].
-pub fn inclusion<S: TileSource>(
-    tree: &mut TrustedTree<S>,
-    index: u64,
-    size: u64,
-) -> Result<Vec<Hash>, ReadError<S::Error>> {
+/// What the tree says.
+pub fn inclusion<T: Subtrees>(tree: &mut T, index: u64, size: u64) -> Result<Vec<Hash>, T::Error> {
     if size > tree.size() || index >= size {
-        return Err(ReadError::Beyond { asked: index.max(size), size: tree.size() });
+        return Err(tree.beyond(index.max(size)));
     }
     let (mut from, mut to, mut proof) = (0, size, Vec::new());
     while to - from > 1 {
@@ -160,14 +173,10 @@ pub fn inclusion<S: TileSource>(
 /// The proof that the tree at a size goes on from the tree at an older size.
 ///
 /// # Errors
-/// [`ReadError`].
-pub fn consistency<S: TileSource>(
-    tree: &mut TrustedTree<S>,
-    old: u64,
-    new: u64,
-) -> Result<Vec<Hash>, ReadError<S::Error>> {
+/// What the tree says.
+pub fn consistency<T: Subtrees>(tree: &mut T, old: u64, new: u64) -> Result<Vec<Hash>, T::Error> {
     if new > tree.size() || old > new {
-        return Err(ReadError::Beyond { asked: old.max(new), size: tree.size() });
+        return Err(tree.beyond(old.max(new)));
     }
     if old == 0 || old == new {
         return Ok(Vec::new());
@@ -194,10 +203,10 @@ pub fn consistency<S: TileSource>(
 /// The root of the tree as it was at a size.
 ///
 /// # Errors
-/// [`ReadError`].
-pub fn root_at<S: TileSource>(tree: &mut TrustedTree<S>, size: u64) -> Result<Hash, ReadError<S::Error>> {
+/// What the tree says.
+pub fn root_at<T: Subtrees>(tree: &mut T, size: u64) -> Result<Hash, T::Error> {
     if size > tree.size() {
-        return Err(ReadError::Beyond { asked: size, size: tree.size() });
+        return Err(tree.beyond(size));
     }
     if size == 0 { Ok(empty_root()) } else { range_root(tree, 0, size) }
 }
@@ -208,16 +217,12 @@ fn split(leaves: u64) -> u64 {
 }
 
 /// The root over the leaves from one index to another, which begin where a subtree as large as them does.
-fn range_root<S: TileSource>(
-    tree: &mut TrustedTree<S>,
-    from: u64,
-    to: u64,
-) -> Result<Hash, ReadError<S::Error>> {
+fn range_root<T: Subtrees>(tree: &mut T, from: u64, to: u64) -> Result<Hash, T::Error> {
     let (mut roots, mut at) = (Vec::new(), from);
     while let Some(height) = to.saturating_sub(at).checked_ilog2() {
         roots.push(tree.subtree(height, at >> height)?);
         at += 1 << height;
     }
     let root = roots.into_iter().rev().reduce(|right, left| node_hash(&left, &right));
-    root.ok_or(ReadError::Beyond { asked: to, size: tree.size() })
+    root.ok_or_else(|| tree.beyond(to))
 }

@@ -7,6 +7,7 @@
 //! that are used, which is how a published reader came to accept forged ones.
 
 use crate::hash::{Hash, empty_root, node_hash};
+use crate::proof::Subtrees;
 use crate::tile::{LEVELS, TileId};
 use crate::tree::{MAX_SIZE, Tree, TreeError};
 
@@ -183,12 +184,16 @@ impl<S: TileSource> TrustedTree<S> {
     pub fn leaf(&mut self, index: u64) -> Result<Hash, ReadError<S::Error>> {
         self.subtree(0, index)
     }
+}
 
-    /// The root of the complete subtree of `2^height` leaves that is the `index`-th of its height.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn subtree(&mut self, height: u32, index: u64) -> Result<Hash, ReadError<S::Error>> {
+impl<S: TileSource> Subtrees for TrustedTree<S> {
+    type Error = ReadError<S::Error>;
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn subtree(&mut self, height: u32, index: u64) -> Result<Hash, Self::Error> {
         let beyond = ReadError::Beyond { asked: index, size: self.size };
         if height >= 63 || index >= self.size >> height {
             return Err(beyond);
@@ -198,6 +203,10 @@ impl<S: TileSource> TrustedTree<S> {
         let from = usize::from((index << within) as u8);
         let hashes = self.tile(level, tile)?;
         hashes.get(from..from + (1 << within)).and_then(fold).ok_or(beyond)
+    }
+
+    fn beyond(&self, asked: u64) -> Self::Error {
+        ReadError::Beyond { asked, size: self.size }
     }
 }
 

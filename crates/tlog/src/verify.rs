@@ -13,7 +13,7 @@ use std::ops::Range;
 use crate::bundle::{Entries, MAX_ENTRY};
 use crate::checkpoint::Checkpoint;
 use crate::hash::{Hash, leaf_hash};
-use crate::proof::root_at;
+use crate::proof::{Subtrees, root_at};
 use crate::tile::{BundleId, TILE_WIDTH, TileId};
 use crate::tree::Tree;
 use crate::trusted::{ReadError, TileSource, TrustedTree, fold};

@@ -66,7 +66,8 @@ pub const fn callers_of(method: Method) -> Grantees {
         | Method::VaultErasures => &[R(Archive)],
         Method::VaultResealKeys | Method::WardenMachineGrant | Method::ArchiveJobs => &[R(Steward)],
         Method::LedgerAppend => &[R(Intake), R(Archive), R(Warden), R(Steward)],
-        Method::LedgerHead => &[R(Archive), R(Warden), Operator],
+        Method::LedgerProve | Method::VaultLog => &[R(Archive), R(Steward)],
+        Method::LedgerCheckpoint => &[Operator],
         Method::WardenGrant
         | Method::WardenCollectorToken
         | Method::WardenRevokeCollector

@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod login;
 pub mod mark;
 mod method;
+pub mod proven;
 mod room;
 pub mod staff;
 pub mod stewardship;

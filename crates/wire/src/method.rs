@@ -86,11 +86,15 @@ methods! {
     VaultAlarms = 39, Vault, "vault.alarms";
     /// Keys of contacts of tenancies that the signed request names, against grant and receipt.
     VaultContactKeys = 49, Vault, "vault.contact_keys";
+    /// Up to which size the vault has seen the log.
+    VaultLog = 46, Vault, "vault.log";
 
     /// Append events and get receipts.
     LedgerAppend = 50, Ledger, "ledger.append";
-    /// The newest head of the chain.
-    LedgerHead = 51, Ledger, "ledger.head";
+    /// The newest checkpoint of the log.
+    LedgerCheckpoint = 51, Ledger, "ledger.checkpoint";
+    /// The receipt of an event anew, proved to go on from another size.
+    LedgerProve = 52, Ledger, "ledger.prove";
 
     /// A person asks for a grant.
     WardenGrant = 60, Warden, "warden.grant";

@@ -288,7 +288,7 @@ pub struct ReleaseKeys {
     /// The event that the archive recorded, encoded `grant::Event`.
     #[prost(bytes = "vec", tag = "2")]
     pub event: Vec<u8>,
-    /// The ledger's receipt for it, encoded `grant::SignedReceipt`.
+    /// The ledger's receipt for it, encoded `grant::message::ReceiptBody`.
     #[prost(bytes = "vec", tag = "3")]
     pub receipt: Vec<u8>,
     /// The series; each must lie in the grant's scope.
@@ -427,3 +427,19 @@ pub struct TenancySpan {
     #[prost(bool, tag = "5")]
     pub vacant: bool,
 }
+
+/// Asks how far the vault has seen the log.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct LogRequest {}
+
+/// How far the vault has seen the log: a receipt has to be proved to go on from there.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct LogSeen {
+    /// Entries; 0 for none yet.
+    #[prost(uint64, tag = "1")]
+    pub size: u64,
+}
+
+/// The refusal of a receipt whose checkpoint is not proved to go on from what the vault has seen: it is proved anew
+/// ([`crate::Method::LedgerProve`]) and shown again.
+pub const LOG_MOVED: &str = "log-moved";

@@ -46,6 +46,8 @@ pub(crate) fn all(data: &[u8]) {
     let _ = read::<wire::vault::ImportKeys>(data);
     let _ = read::<wire::vault::Tenancy>(data);
     let _ = read::<wire::ledger::Append>(data);
+    let _ = read::<wire::ledger::Prove>(data);
+    let _ = read::<wire::ledger::Receipts>(data);
     let _ = read::<wire::warden::GrantRequest>(data);
     let _ = read::<wire::archive::Asked>(data);
     let _ = read::<wire::archive::RegisterChange>(data);
@@ -70,6 +72,10 @@ pub(crate) fn event(data: &[u8]) {
     if let Ok(event) = Event::decode(data) {
         assert_eq!(event.encode(), data, "an event has two encodings");
     }
+    if let Ok(entry) = grant::LogEntry::decode(data) {
+        assert_eq!(entry.encode(), data, "an entry has two encodings");
+    }
+    let _ = grant::Receipt::unchecked_size(data);
 }
 
 pub(crate) fn calls() -> Vec<Vec<u8>> {

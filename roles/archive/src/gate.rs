@@ -11,6 +11,7 @@ use house::Counters;
 use link::Caller;
 use recorder::{Entry, Record};
 use seal::sign::Verifier;
+use tlog::key::VerifierKey;
 use wire::Refused;
 
 const ACTOR: &str = "archive";
@@ -21,7 +22,7 @@ const MAX_NONCES: usize = 100_000;
 pub(crate) struct Gate<R> {
     recorder: R,
     warden: Verifier,
-    ledger: Verifier,
+    log: VerifierKey,
     nonces: Mutex<Nonces>,
     counters: Arc<Counters>,
 }
@@ -35,8 +36,8 @@ pub(crate) struct Passed {
 }
 
 impl<R: Record> Gate<R> {
-    pub(crate) fn new(recorder: R, warden: Verifier, ledger: Verifier, counters: Arc<Counters>) -> Self {
-        Self { recorder, warden, ledger, nonces: Mutex::new(Nonces::new(MAX_NONCES)), counters }
+    pub(crate) fn new(recorder: R, warden: Verifier, log: VerifierKey, counters: Arc<Counters>) -> Self {
+        Self { recorder, warden, log, nonces: Mutex::new(Nonces::new(MAX_NONCES)), counters }
     }
 
     /// The log.
@@ -159,7 +160,7 @@ impl<R: Record> Gate<R> {
         let Some(entry) = entries.into_iter().next_back() else {
             return Err(no_receipt(Refused::new("no-receipt", "the ledger gave no receipt")));
         };
-        let recorded = check_receipt(request, &entry.event, &entry.receipt, &self.ledger, UtcMillis::now())
+        let recorded = check_receipt(request, &entry.event, &entry.receipt, &self.log, UtcMillis::now())
             .map_err(|e| no_receipt(Refused::new(e.code(), e.to_string())))?;
         Ok(Passed { recorded, entry })
     }

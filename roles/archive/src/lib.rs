@@ -48,8 +48,8 @@ use crate::vaults::LinkedVault;
 pub async fn run(context: Context) -> Result<(), StartError> {
     let layout = &context.layout;
     let folder = layout.room(Room::Archive);
-    let ledger = layout.verifier(Room::Ledger)?;
-    let recorder = LedgerRecorder::new(context.client(Room::Ledger)?, ledger);
+    let log = layout.log_key()?;
+    let recorder = LedgerRecorder::new(context.client(Room::Ledger)?, log.clone());
     let default = &context.config.house.default_resolution;
     let default_resolution = Resolution::from_name(default).ok_or_else(|| {
         StartError(format!("house.toml: default_resolution is `{default}`; it is `daily` or `all`"))
@@ -62,8 +62,8 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     let archive = Archive::new(Inner {
         marks: Arc::clone(&marks),
         erasures: Kept::load(Arc::new(RealDisk), &folder.join("erasures"))?,
-        gate: Gate::new(recorder.clone(), layout.verifier(Room::Warden)?, ledger, Arc::clone(&counters)),
-        vault: LinkedVault::new(context.client(Room::Vault)?, Arc::clone(&marks)),
+        gate: Gate::new(recorder.clone(), layout.verifier(Room::Warden)?, log, Arc::clone(&counters)),
+        vault: LinkedVault::new(context.client(Room::Vault)?, recorder.prover(), Arc::clone(&marks)),
         register,
         readings: ReadingsFile::new(layout.store().join("readings.db")),
         subjects: SubjectKey::load(&RealDisk, &folder.join("subject.key"))?,

@@ -9,12 +9,14 @@ use base::{MeterId, TenancyId, UtcMillis};
 use bytes::Bytes;
 use link::{CallError, Client};
 use prost::Message;
+use recorder::Prover;
 use store::register::Span;
 use wire::alarm::{Alarms, AlarmsRequest};
 use wire::custody::{ErrandAnswer, REFUSALS, VaultErrand};
 use wire::erasure::{Erasures, ErasuresAnswer};
 use wire::gateway::Done;
 use wire::mark::{MarkAnswer, PresentMark};
+use wire::proven::Proven;
 use wire::vault::{ContactKeys, DataKeys, ImportKeys, ImportReport, ReleaseKeys, Tenancy, TenancySpan};
 use wire::{Method, Refused, Room};
 use zeroize::Zeroize;
@@ -54,22 +56,22 @@ pub(crate) trait Vault: Send + Sync + 'static {
 /// The house's vault.
 pub(crate) struct LinkedVault {
     client: Client,
+    prover: Prover,
     marks: Arc<Marks>,
 }
 
 impl LinkedVault {
-    pub(crate) const fn new(client: Client, marks: Arc<Marks>) -> Self {
-        Self { client, marks }
+    pub(crate) const fn new(client: Client, prover: Prover, marks: Arc<Marks>) -> Self {
+        Self { client, prover, marks }
     }
 
     /// A call. A vault that has just started is shown the newest mark first.
-    async fn ask(&self, method: Method, question: &impl Message) -> Result<Bytes, CallError> {
-        let body: Bytes = question.encode_to_vec().into();
-        match self.client.call_raw(method, body.clone(), PATIENCE).await {
+    async fn ask(&self, method: Method, question: &mut impl Proven) -> Result<Bytes, CallError> {
+        match self.prover.call(&self.client, method, question, PATIENCE).await {
             Err(CallError::Refused { code, .. }) if code == "mark-first" => {
                 let shown = self.marks.newest();
                 self.client.call::<_, MarkAnswer>(Method::VaultMark, &shown, PATIENCE).await?;
-                self.client.call_raw(method, body, PATIENCE).await
+                self.prover.call(&self.client, method, question, PATIENCE).await
             }
             answered => answered,
         }
@@ -78,7 +80,7 @@ impl LinkedVault {
     async fn answered<A: Message + Default>(
         &self,
         method: Method,
-        question: &impl Message,
+        question: &mut impl Proven,
     ) -> Result<A, CallError> {
         let body = self.ask(method, question).await?;
         A::decode(body).map_err(|_| CallError::Garbled(Room::Vault))
@@ -87,7 +89,7 @@ impl LinkedVault {
 
 impl LinkedVault {
     /// Keys, which are wiped where they came in.
-    async fn keys(&self, method: Method, question: &impl Message) -> Result<DataKeys, Refused> {
+    async fn keys(&self, method: Method, question: &mut impl Proven) -> Result<DataKeys, Refused> {
         let body = self.ask(method, question).await.map_err(|error| match error {
             // the log names the ceiling, not only that the vault said no
             CallError::Refused { code, message } if code == "ceiling" => Refused::new("ceiling", message),
@@ -103,20 +105,20 @@ impl LinkedVault {
 }
 
 impl Vault for LinkedVault {
-    async fn release(&self, question: ReleaseKeys) -> Result<DataKeys, Refused> {
-        self.keys(Method::VaultReleaseKeys, &question).await
+    async fn release(&self, mut question: ReleaseKeys) -> Result<DataKeys, Refused> {
+        self.keys(Method::VaultReleaseKeys, &mut question).await
     }
 
-    async fn contact_keys(&self, question: ContactKeys) -> Result<DataKeys, Refused> {
-        self.keys(Method::VaultContactKeys, &question).await
+    async fn contact_keys(&self, mut question: ContactKeys) -> Result<DataKeys, Refused> {
+        self.keys(Method::VaultContactKeys, &mut question).await
     }
 
-    async fn tenancy(&self, change: Tenancy) -> Result<(), Refused> {
-        self.answered::<Done>(Method::VaultTenancy, &change).await.map(drop).map_err(refused)
+    async fn tenancy(&self, mut change: Tenancy) -> Result<(), Refused> {
+        self.answered::<Done>(Method::VaultTenancy, &mut change).await.map(drop).map_err(refused)
     }
 
-    async fn import(&self, keys: ImportKeys) -> Result<ImportReport, Refused> {
-        self.answered(Method::VaultImportKeys, &keys).await.map_err(refused)
+    async fn import(&self, mut keys: ImportKeys) -> Result<ImportReport, Refused> {
+        self.answered(Method::VaultImportKeys, &mut keys).await.map_err(refused)
     }
 
     async fn mark(&self, shown: PresentMark) -> Result<MarkAnswer, Refused> {
@@ -131,8 +133,8 @@ impl Vault for LinkedVault {
         self.client.call(Method::VaultAlarms, &question, PATIENCE).await.map_err(refused)
     }
 
-    async fn custody(&self, errand: VaultErrand) -> Result<ErrandAnswer, Refused> {
-        self.answered(Method::VaultCustody, &errand).await.map_err(|error| match &error {
+    async fn custody(&self, mut errand: VaultErrand) -> Result<ErrandAnswer, Refused> {
+        self.answered(Method::VaultCustody, &mut errand).await.map_err(|error| match &error {
             // the log names what the vault said, not only that it said no
             CallError::Refused { code, message } => match REFUSALS.iter().find(|known| *known == code) {
                 Some(known) => Refused::new(known, message.clone()),

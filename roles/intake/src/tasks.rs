@@ -218,8 +218,10 @@ async fn deliver(shared: &Shared) -> Result<usize, String> {
     let Some(last) = waiting.last().map(|o| o.id) else { return Ok(0) };
     let count = waiting.len();
     let events = waiting.into_iter().map(|o| o.event.into()).collect();
-    let receipts: Receipts =
-        shared.call(&shared.peers.ledger, Method::LedgerAppend, &Append { events }).await.map_err(|e| {
+    let receipts: Receipts = shared
+        .call(&shared.peers.ledger, Method::LedgerAppend, &Append { events, since: 0 })
+        .await
+        .map_err(|e| {
             shared.counters.set("events.waiting", count as u64);
             e.to_string()
         })?;

@@ -1,61 +1,89 @@
-//! The one thread that writes: it takes all appends that wait, writes them, and syncs once for all of them.
+//! The one thread that writes: it takes all appends that wait, writes them, syncs once for all of them, and signs once.
 
 use std::thread::JoinHandle;
 
 use base::UtcMillis;
 use bytes::Bytes;
-use grant::{Head, Receipt};
+use grant::Signed;
 use link::Shutdown;
+use tlog::Outside;
 use tokio::sync::{mpsc, oneshot, watch};
+use wire::ledger::{Receipt, Receipts};
 
-use crate::log::{Log, LogError};
+use crate::log::{Log, LogError, Placed};
 
-/// Appends that wait for the writer; more wait in their callers.
+/// Calls that wait for the writer; more wait in their callers.
 const QUEUE: usize = 256;
 /// Events in one group: the time to write them bounds how long the first one waits.
 const GROUP: usize = 8192;
 
-/// What one caller appends.
-pub(crate) struct Job {
-    pub(crate) events: Vec<Bytes>,
-    /// Gets the receipts, to be signed, once all events are durable; dropped when the log stopped.
-    pub(crate) done: oneshot::Sender<Vec<Receipt>>,
+/// What a caller wants of the log.
+pub(crate) enum Job {
+    /// Appends events.
+    Append {
+        /// Them.
+        events: Vec<Bytes>,
+        /// The size that the receipts are proved to go on from, where that is one of the newest.
+        since: u64,
+        /// Gets the receipts once all events are durable; dropped when the log stopped.
+        done: oneshot::Sender<Receipts>,
+    },
+    /// Proves an entry anew.
+    Prove {
+        /// Its index, and when it was taken.
+        entry: Placed,
+        /// The size to go on from.
+        since: u64,
+        /// Gets the receipt, or why it is not to be had from memory.
+        done: oneshot::Sender<Result<Receipts, Outside>>,
+    },
 }
 
 /// The writer's end for callers.
 #[derive(Clone)]
 pub(crate) struct Jobs {
     queue: mpsc::Sender<Job>,
-    /// The newest durable head.
-    pub(crate) durable: watch::Receiver<Head>,
+    /// The newest durable checkpoint.
+    pub(crate) durable: watch::Receiver<Signed>,
 }
 
 impl Jobs {
     /// Appends events and waits until they are durable; `None` when the log stopped.
-    pub(crate) async fn append(&self, events: Vec<Bytes>) -> Option<Vec<Receipt>> {
+    pub(crate) async fn append(&self, events: Vec<Bytes>, since: u64) -> Option<Receipts> {
         let (done, receipts) = oneshot::channel();
-        self.queue.send(Job { events, done }).await.ok()?;
+        self.queue.send(Job::Append { events, since, done }).await.ok()?;
+        receipts.await.ok()
+    }
+
+    /// Proves an entry anew; `None` when the log stopped.
+    pub(crate) async fn prove(&self, entry: Placed, since: u64) -> Option<Result<Receipts, Outside>> {
+        let (done, receipts) = oneshot::channel();
+        self.queue.send(Job::Prove { entry, since, done }).await.ok()?;
         receipts.await.ok()
     }
 }
 
 /// The running writer.
-pub struct Writer(JoinHandle<Result<(), LogError>>);
+pub(crate) struct Writer(JoinHandle<Result<(), LogError>>);
 
 impl Writer {
     /// Waits until the writer has written what was handed to it; its callers must be gone.
     ///
     /// # Errors
     /// Why it stopped before.
-    pub fn finish(self) -> Result<(), LogError> {
-        self.0.join().unwrap_or(Err(LogError::Broken { number: 0, what: "the writer panicked" }))
+    pub(crate) fn finish(self) -> Result<(), LogError> {
+        self.0.join().unwrap_or(Err(LogError::Panicked))
     }
 }
 
-pub(crate) fn queue(log: &Log) -> (Jobs, mpsc::Receiver<Job>, watch::Sender<Head>) {
+/// The queue of an open log.
+///
+/// # Errors
+/// [`LogError::Tree`] for a log whose name is none.
+pub(crate) fn queue(log: &mut Log) -> Result<(Jobs, mpsc::Receiver<Job>, watch::Sender<Signed>), LogError> {
     let (queue, jobs) = mpsc::channel(QUEUE);
-    let (published, durable) = watch::channel(log.head());
-    (Jobs { queue, durable }, jobs, published)
+    let (published, durable) = watch::channel(log.sync()?);
+    Ok((Jobs { queue, durable }, jobs, published))
 }
 
 /// Starts the thread. When the disk fails it stops the room: the launcher starts it again, and opening the log
@@ -63,7 +91,7 @@ pub(crate) fn queue(log: &Log) -> (Jobs, mpsc::Receiver<Job>, watch::Sender<Head
 pub(crate) fn start(
     mut log: Log,
     mut jobs: mpsc::Receiver<Job>,
-    published: watch::Sender<Head>,
+    published: watch::Sender<Signed>,
     now: fn() -> UtcMillis,
     shutdown: Shutdown,
 ) -> std::io::Result<Writer> {
@@ -78,29 +106,65 @@ pub(crate) fn start(
     std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(work).map(Writer)
 }
 
+/// Somebody who waits for the receipts of a group.
+struct Waiting {
+    entries: Vec<Placed>,
+    since: u64,
+    done: oneshot::Sender<Receipts>,
+}
+
 fn write(
     log: &mut Log,
     jobs: &mut mpsc::Receiver<Job>,
-    published: &watch::Sender<Head>,
+    published: &watch::Sender<Signed>,
     now: fn() -> UtcMillis,
 ) -> Result<(), LogError> {
     while let Some(first) = jobs.blocking_recv() {
-        let mut answers = Vec::new();
+        let (mut waiting, mut proofs) = (Vec::new(), Vec::new());
         let (mut events, mut next) = (0, Some(first));
         while let Some(job) = next {
-            events += job.events.len();
-            let receipts = job.events.into_iter().map(|event| log.append(event, now()));
-            answers.push((job.done, receipts.collect::<Result<Vec<_>, _>>()?));
+            match job {
+                Job::Append { events: some, since, done } => {
+                    events += some.len();
+                    let placed = some.iter().map(|event| log.append(event, now()));
+                    let entries = placed.collect::<Result<Vec<_>, _>>()?;
+                    waiting.push(Waiting { entries, since, done });
+                }
+                Job::Prove { entry, since, done } => proofs.push((entry, since, done)),
+            }
             next = if events < GROUP { jobs.try_recv().ok() } else { None };
         }
-        log.sync()?;
-        published.send_replace(log.head());
-        for (done, receipts) in answers {
+        let signed = if events > 0 { log.sync()? } else { published.borrow().clone() };
+        published.send_replace(signed.clone());
+        let checkpoint = Bytes::from(signed.note);
+        for Waiting { entries, since, done } in waiting {
+            // of an older size the caller asks again, with the time to read tiles
+            let (since, consistency) = match log.consistency(since) {
+                Ok(proof) => (since, proof),
+                Err(_) => (0, Bytes::new()),
+            };
+            let shared = Receipts { checkpoint: checkpoint.clone(), since, consistency, receipts: vec![] };
+            let receipts = receipts(log, shared, &entries);
             // A caller that gave up has its event in the log all the same, which is the safe way round.
-            let _ = done.send(receipts);
+            let _ = done.send(receipts.map_err(|error| LogError::Tree(error.to_string()))?);
+        }
+        for (entry, since, done) in proofs {
+            let proved = log.consistency(since).and_then(|consistency| {
+                let checkpoint = checkpoint.clone();
+                receipts(log, Receipts { checkpoint, since, consistency, receipts: vec![] }, &[entry])
+            });
+            let _ = done.send(proved);
         }
     }
     Ok(())
+}
+
+/// The receipts of entries in the log as it is.
+fn receipts(log: &mut Log, shared: Receipts, entries: &[Placed]) -> Result<Receipts, Outside> {
+    let receipts = entries.iter().map(|Placed { index, at }| {
+        Ok(Receipt { index: *index, at_ms: at.0, inclusion: log.inclusion(*index)? })
+    });
+    Ok(Receipts { receipts: receipts.collect::<Result<_, Outside>>()?, ..shared })
 }
 
 #[cfg(test)]
@@ -108,15 +172,18 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
+    use base::Secret;
     use grant::{Event, Outcome};
     use journal::faulty::FaultyDisk;
+    use tlog::key::LogSigner;
 
     use super::*;
 
     const NOW: UtcMillis = UtcMillis(1_795_000_000_000);
 
     fn open(disk: &FaultyDisk) -> Log {
-        Log::open(Arc::new(disk.clone()), Path::new("/log"), 1 << 20).unwrap()
+        let signer = LogSigner::from_seed("house/log", &Secret::new([6; 32])).unwrap();
+        Log::open(Arc::new(disk.clone()), Path::new("/log"), 1 << 20, signer, None).unwrap()
     }
 
     fn event(n: usize) -> Bytes {
@@ -125,38 +192,39 @@ mod tests {
     }
 
     #[test]
-    fn one_fsync_serves_all_that_wait() {
+    fn one_fsync_and_one_signature_serve_all_that_wait() {
         let disk = FaultyDisk::new(0);
-        let log = open(&disk);
-        let (jobs, receiver, published) = queue(&log);
+        let mut log = open(&disk);
+        let (jobs, receiver, published) = queue(&mut log).unwrap();
         let mut waiting = Vec::new();
         for n in 0..100 {
             let (done, receipts) = oneshot::channel();
-            jobs.queue.try_send(Job { events: vec![event(n), event(n)], done }).ok().unwrap();
+            let events = vec![event(n), event(n)];
+            jobs.queue.try_send(Job::Append { events, since: 0, done }).ok().unwrap();
             waiting.push(receipts);
         }
         let before = disk.syncs();
         let writer = start(log, receiver, published, || NOW, Shutdown::new()).unwrap();
-        let receipts: Vec<Receipt> = waiting.into_iter().flat_map(|r| r.blocking_recv().unwrap()).collect();
+        let all: Vec<Receipts> = waiting.into_iter().map(|r| r.blocking_recv().unwrap()).collect();
         assert_eq!(disk.syncs() - before, 1);
-        let numbers: Vec<u64> = receipts.iter().map(|r| r.seq).collect();
-        assert_eq!(numbers, (1..=200).collect::<Vec<u64>>());
-        assert!(receipts.iter().all(Receipt::is_linked));
+        assert!(all.iter().all(|r| r.checkpoint == all[0].checkpoint), "one signature");
+        let numbers: Vec<u64> = all.iter().flat_map(|r| &r.receipts).map(|r| r.index).collect();
+        assert_eq!(numbers, (0..200).collect::<Vec<u64>>());
         assert_eq!(jobs.durable.borrow().size, 200);
         drop(jobs);
         writer.finish().unwrap();
-        assert_eq!(open(&disk).head().size, 200);
+        assert_eq!(open(&disk).size(), 200);
     }
 
     #[test]
     fn no_receipt_comes_out_when_the_fsync_fails_and_the_room_stops() {
         for seed in 0..20 {
             let disk = FaultyDisk::new(seed);
-            let log = open(&disk);
-            let (jobs, receiver, published) = queue(&log);
+            let mut log = open(&disk);
+            let (jobs, receiver, published) = queue(&mut log).unwrap();
             let shutdown = Shutdown::new();
             let (done, receipts) = oneshot::channel();
-            jobs.queue.try_send(Job { events: vec![event(1)], done }).ok().unwrap();
+            jobs.queue.try_send(Job::Append { events: vec![event(1)], since: 0, done }).ok().unwrap();
             disk.cut_after(seed % 2); // in the write, or in the sync after it
             let writer = start(log, receiver, published, || NOW, shutdown.clone()).unwrap();
             assert!(receipts.blocking_recv().is_err(), "seed {seed}");

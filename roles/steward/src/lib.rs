@@ -31,7 +31,7 @@ use crate::service::Steward;
 /// When keys cannot be read or the socket cannot be made.
 pub async fn run(context: Context) -> Result<(), StartError> {
     let layout = &context.layout;
-    let recorder = LedgerRecorder::new(context.client(Room::Ledger)?, layout.verifier(Room::Ledger)?);
+    let recorder = LedgerRecorder::new(context.client(Room::Ledger)?, layout.log_key()?);
     let house = LinkedHouse {
         archive: context.client(Room::Archive)?,
         warden: context.client(Room::Warden)?,

@@ -121,7 +121,7 @@ impl House for LinkedHouse {
                 ..Event::of_request(now, Room::Steward.name(), &checked, Outcome::Allowed)
             };
             let entry = self.recorder.record_one(event).await?;
-            let question = ReleaseKeys {
+            let mut question = ReleaseKeys {
                 request,
                 event: entry.event,
                 receipt: entry.receipt,
@@ -130,7 +130,7 @@ impl House for LinkedHouse {
                     .map(|(meter, tenancy, class, month)| Series::of(*meter, *tenancy, *class, *month))
                     .collect(),
             };
-            let mut keys = self.released(&question).await?;
+            let mut keys = self.released(&mut question).await?;
             all.keys.append(&mut keys.keys);
             all.refused.append(&mut keys.refused);
             all.term = keys.term;
@@ -169,9 +169,9 @@ impl House for LinkedHouse {
 }
 
 impl LinkedHouse {
-    async fn released(&self, question: &ReleaseKeys) -> Result<DataKeys, Failed> {
-        let body: Bytes = question.encode_to_vec().into();
-        let answer = self.vault.call_raw(Method::VaultResealKeys, body, PATIENCE).await?;
+    async fn released(&self, question: &mut ReleaseKeys) -> Result<DataKeys, Failed> {
+        let prover = self.recorder.prover();
+        let answer = prover.call(&self.vault, Method::VaultResealKeys, question, PATIENCE).await?;
         let keys = DataKeys::decode(answer.clone());
         // the keys were copied out; the frame that they came in is wiped where nobody else holds it
         if let Ok(mut frame) = answer.try_into_mut() {

@@ -7,13 +7,12 @@ use base::{TenancyId, UtcMillis};
 use grant::{Action, Recorded, Verified};
 use prost::Message;
 use wire::archive::RegisterChange;
+use wire::bytes16;
 use wire::contact::ContactsQuery;
 use wire::vault::{ContactKeys, DataKeys};
-use wire::{Refused, bytes16};
-use zeroize::Zeroize;
 
 use crate::ceilings::{By, Taken};
-use crate::proven::TERM;
+use crate::proven::{ASK_FOR_LESS, TERM};
 use crate::vault::{Failure, Vault, malformed};
 
 /// Tenancies in one call, at most.
@@ -84,15 +83,6 @@ impl Vault {
         let grant = &recorded.request.grant;
         let by = By::Reading { person: grant.person.clone(), grant: grant.id };
         let taken = Taken { at: now, by, keys: counts.len() as u64, meters: Vec::new() };
-        let counted = self.releases.count(&recorded.receipt, counts, taken);
-        if !matches!(counted, Ok(Ok(()))) {
-            keys.keys.zeroize();
-        }
-        if let Err(reached) = counted? {
-            self.ceiling_reached(&reached, now)?;
-            let message = format!("{reached}; wait for the next one, or ask for less");
-            return Err(Refused::new("ceiling", message).into());
-        }
-        Ok(keys)
+        self.let_out(keys, counts, taken, ASK_FOR_LESS)
     }
 }

@@ -82,10 +82,7 @@ use wire::Room;
 /// # Errors
 /// A wrong passphrase or share, damaged files, a failing disk.
 pub async fn run(context: Context) -> Result<(), StartError> {
-    let pinned = Pinned {
-        warden: context.layout.verifier(Room::Warden)?,
-        ledger: context.layout.verifier(Room::Ledger)?,
-    };
+    let pinned = Pinned { warden: context.layout.verifier(Room::Warden)?, ledger: context.layout.log_key()? };
     let counters = Arc::new(Counters::new());
     let room = Arc::new(VaultRoom::sealed(Arc::clone(&counters), context.shutdown.clone()));
     let door = context.door()?;

@@ -11,8 +11,8 @@ use base::{Secret, UtcMillis};
 use grant::{Event, check_past_entry, event_hash};
 use house::{Counters, Layout};
 use journal::{Disk, JournalError, read_whole, write_atomically};
-use seal::sign::Verifier;
 use seal::{Place, aead};
+use tlog::key::VerifierKey;
 use wire::mark::{Mark, MarkAnswer, PresentMark};
 use wire::{MARK_ACTION, Method, Refused, Room};
 
@@ -41,7 +41,7 @@ pub(crate) struct Marks {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     key: Secret<32>,
-    ledger: Verifier,
+    ledger: VerifierKey,
     counters: Arc<Counters>,
     known: Mutex<Known>,
 }
@@ -106,7 +106,7 @@ impl Marks {
         disk: Arc<dyn Disk>,
         layout: &Layout,
         lasting: &Lasting,
-        ledger: Verifier,
+        ledger: VerifierKey,
         counters: Arc<Counters>,
     ) -> Self {
         let folder = layout.room(Room::Vault);
@@ -229,7 +229,10 @@ impl Vault {
     /// `vault-put-back`, or `mark-first` where the newest mark was not shown yet.
     pub(crate) fn may(&self, method: Method) -> Result<(), Refused> {
         // erasures are done again before anything else is accepted, and a vault that was put back tells its alarms, too
-        if matches!(method, Method::VaultMark | Method::VaultErasures | Method::VaultAlarms) {
+        if matches!(
+            method,
+            Method::VaultMark | Method::VaultErasures | Method::VaultAlarms | Method::VaultLog
+        ) {
             return Ok(());
         }
         match &*self.marks.lock() {
@@ -268,7 +271,7 @@ fn callers_need_a_mark(method: Method) -> bool {
 }
 
 /// The mark in an event that the ledger holds.
-fn shown_mark(question: &PresentMark, ledger: &Verifier) -> Result<Mark, Failure> {
+fn shown_mark(question: &PresentMark, ledger: &VerifierKey) -> Result<Mark, Failure> {
     let refuse = |message: String| Failure::from(Refused::new("no-mark", message));
     check_past_entry(&question.event, &question.receipt, ledger).map_err(|e| refuse(e.to_string()))?;
     let event = Event::decode(&question.event).map_err(|e| refuse(e.to_string()))?;

@@ -6,7 +6,8 @@ use prost::Message;
 use seal::hybrid::Sealed;
 use sha2::{Digest, Sha256};
 use wire::vault::{
-    DataKeys, ImportKeys, ImportReport, KEY_LIST_INFO, KeyList, ReleaseKeys, SealingKeys, Series, Tenancy,
+    DataKeys, ImportKeys, ImportReport, KEY_LIST_INFO, KeyList, LogSeen, ReleaseKeys, SealingKeys, Series,
+    Tenancy,
 };
 use wire::{Refused, Room, bytes16};
 use zeroize::Zeroize;
@@ -15,6 +16,7 @@ use crate::MeterNumber;
 use crate::ceilings::{By, Reached, Taken};
 use crate::table::{HeldSeries, NewKey, Span};
 use crate::vault::{Failure, Vault, malformed};
+use crate::witness::Forked;
 
 /// Series in one call for keys, at most.
 const MAX_SERIES: usize = 4096;
@@ -24,6 +26,8 @@ const MAX_SPANS: usize = 20_000;
 const MAX_KEYS: usize = 1000;
 /// The generation of the roots that data keys are derived from.
 pub(crate) const TERM: u32 = 1;
+/// What to do about a ceiling.
+pub(crate) const ASK_FOR_LESS: &str = "wait for the next one, or ask for less";
 /// Late telegrams are taken for 14 days; their month may have ended.
 const LATE_MS: i64 = 15 * 24 * 3_600_000;
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -65,7 +69,7 @@ impl Vault {
     }
 
     /// Tells of a ceiling that was reached, once an hour.
-    pub(crate) fn ceiling_reached(&self, reached: &Reached, now: UtcMillis) -> Result<(), Failure> {
+    fn ceiling_reached(&self, reached: &Reached, now: UtcMillis) -> Result<(), Failure> {
         self.counters.add("refused.ceiling", 1);
         if reached.first {
             self.alarms.raise("ceiling", &reached.whose, &reached.to_string(), now)?;
@@ -99,7 +103,7 @@ impl Vault {
         let who = format!("{} through the archive", recorded.request.grant.person);
         self.guard_series(series.iter().map(|s| s.meter), &who, now)?;
         let held = recorded.request.action == Action::ReadHeld;
-        let mut keys = self.derive(&series, refused, "released-keys", held);
+        let keys = self.derive(&series, refused, "released-keys", held);
         let mut counts: Vec<(TenancyId, u64)> = Vec::new();
         let mut meters = Vec::new();
         for (s, _) in series.iter().zip(&keys.refused).filter(|(_, r)| r.is_empty()) {
@@ -115,16 +119,35 @@ impl Vault {
         let grant = &recorded.request.grant;
         let by = By::Reading { person: grant.person.clone(), grant: grant.id };
         let taken = Taken { at: now, by, keys: opened, meters };
-        let counted = self.releases.count(&recorded.receipt, counts, taken);
+        self.let_out(keys, counts, taken, ASK_FOR_LESS)
+    }
+
+    /// Lets keys out once their release is counted durably under all ceilings; else they are wiped.
+    ///
+    /// # Errors
+    /// `ceiling`, with advice on what to do then; [`Failure::Broken`] when the disk fails.
+    pub(crate) fn let_out(
+        &self,
+        mut keys: DataKeys,
+        counts: Vec<(TenancyId, u64)>,
+        taken: Taken,
+        advice: &str,
+    ) -> Result<DataKeys, Failure> {
+        let now = taken.at;
+        let counted = self.releases.count(counts, taken);
         if !matches!(counted, Ok(Ok(()))) {
             keys.keys.zeroize();
         }
         if let Err(reached) = counted? {
             self.ceiling_reached(&reached, now)?;
-            let message = format!("{reached}; wait for the next one, or ask for less");
-            return Err(Refused::new("ceiling", message).into());
+            return Err(Refused::new("ceiling", format!("{reached}; {advice}")).into());
         }
         Ok(keys)
+    }
+
+    /// How far the log was seen.
+    pub fn log_seen(&self) -> LogSeen {
+        LogSeen { size: self.releases.log_size() }
     }
 
     fn derive(
@@ -316,8 +339,10 @@ impl Vault {
             let message = format!("the event was recorded by `{}`, not by who asks", recorded.event.actor);
             return Err(refuse("event-of-another-actor", message));
         }
-        self.releases.check(&recorded.receipt).map_err(|forked| {
-            self.counters.note(forked.to_string());
+        self.releases.take(&recorded.receipt).map_err(|forked| {
+            if !matches!(forked, Forked::Moved(_)) {
+                self.counters.note(forked.to_string());
+            }
             refuse(forked.code(), forked.to_string())
         })?;
         Ok(recorded)

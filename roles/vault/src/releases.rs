@@ -8,11 +8,12 @@ use base::{MeterId, Month, Secret, TenancyId, UtcMillis};
 use grant::Receipt;
 use journal::{Disk, Journal, Options, Position};
 use seal::{Place, aead};
+use tlog::Hash;
 
 use crate::ceilings::{By, Caps, Hour, Reached, Sealing, Taken};
 use crate::codec::{Fields, Malformed, put_varint};
 use crate::table::TableError;
-use crate::witness::{Forked, Witness};
+use crate::witness::{Forked, Seen, Witness};
 
 /// Records after which a start folds them into one.
 const FOLD_AT: u64 = 2_000;
@@ -32,7 +33,7 @@ struct Inner {
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Record {
-    newest: Option<(u64, UtcMillis, [u8; 32])>,
+    newest: Option<Seen>,
     counts: Vec<(TenancyId, u64)>,
     taken: Option<Taken>,
 }
@@ -98,12 +99,17 @@ impl Releases {
         Ok(Self { inner: Mutex::new(inner), key })
     }
 
-    /// Holds a receipt against those seen before.
+    /// Takes a receipt if its checkpoint goes on from what was seen of the log. That is durable with the next release.
     ///
     /// # Errors
-    /// When the ledger shows two faces or was put back.
-    pub(crate) fn check(&self, receipt: &Receipt) -> Result<(), Forked> {
-        self.lock().witness.check(receipt)
+    /// When the ledger shows two faces or was put back, or the receipt is proved from elsewhere.
+    pub(crate) fn take(&self, receipt: &Receipt) -> Result<(), Forked> {
+        self.lock().witness.take(receipt)
+    }
+
+    /// How many entries of the log were seen.
+    pub(crate) fn log_size(&self) -> u64 {
+        self.lock().witness.newest().map_or(0, |seen| seen.size)
     }
 
     /// Counts keys durably, before they go out, if they fit under all ceilings.
@@ -112,7 +118,6 @@ impl Releases {
     /// When the journal cannot be written: then no key goes out. Inside, the ceiling that was reached.
     pub(crate) fn count(
         &self,
-        receipt: &Receipt,
         counts: Vec<(TenancyId, u64)>,
         taken: Taken,
     ) -> Result<Result<(), Reached>, TableError> {
@@ -121,7 +126,7 @@ impl Releases {
         if let Err(reached) = inner.hour.fits(&taken) {
             return Ok(Err(reached));
         }
-        let newest = inner.witness.remember(receipt).then_some((receipt.seq, receipt.at, receipt.head));
+        let newest = inner.witness.newest();
         let record = Record { newest, counts, taken: Some(taken) };
         write(&mut inner.journal, &self.key, &record)?;
         inner.journal.sync()?;
@@ -198,11 +203,12 @@ fn write(journal: &mut Journal, key: &Secret<32>, record: &Record) -> Result<Pos
 
 impl Record {
     fn encode(&self) -> Vec<u8> {
-        let mut into = vec![u8::from(self.newest.is_some())];
-        if let Some((seq, at, head)) = &self.newest {
-            into.extend_from_slice(&seq.to_le_bytes());
+        let mut into = vec![if self.newest.is_some() { 2 } else { 0 }];
+        if let Some(Seen { size, root, index, at }) = &self.newest {
+            into.extend_from_slice(&size.to_le_bytes());
+            into.extend_from_slice(&root.0);
+            into.extend_from_slice(&index.to_le_bytes());
             into.extend_from_slice(&at.0.to_le_bytes());
-            into.extend_from_slice(head);
         }
         put_varint(&mut into, self.counts.len() as u64);
         for (tenancy, n) in &self.counts {
@@ -217,7 +223,10 @@ impl Record {
         let mut fields = Fields::of(bytes);
         let newest = match fields.byte()? {
             0 => None,
-            1 => Some((fields.u64()?, UtcMillis(fields.i64()?), fields.array()?)),
+            2 => {
+                let (size, root) = (fields.u64()?, Hash(fields.array()?));
+                Some(Seen { size, root, index: fields.u64()?, at: UtcMillis(fields.i64()?) })
+            }
             _ => return Err(Malformed),
         };
         let count = fields.count(17)?;
@@ -233,7 +242,9 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use grant::{Issuer, check_past_entry};
     use journal::faulty::FaultyDisk;
+    use tlog::key::LogSigner;
 
     use super::*;
 
@@ -243,9 +254,13 @@ mod tests {
             .unwrap()
     }
 
-    fn receipt(seq: u64) -> Receipt {
-        let head = [seq as u8; 32];
-        Receipt { seq, event_hash: [0; 32], previous: [0; 32], head, at: UtcMillis(seq as i64) }
+    fn log() -> Issuer {
+        Issuer::new(LogSigner::from_seed("house/log", &Secret::new([4; 32])).unwrap(), u64::MAX)
+    }
+
+    fn receipt(log: &mut Issuer, at: u64, since: u64) -> Receipt {
+        let receipt = log.record(b"event", UtcMillis(at as i64), since).unwrap();
+        Receipt::clone(&check_past_entry(b"event", &receipt, &log.verifier()).unwrap())
     }
 
     #[test]
@@ -253,12 +268,14 @@ mod tests {
         let disk = FaultyDisk::new(0);
         let (a, b) = (TenancyId([1; 16]), TenancyId([2; 16]));
         let releases = open(&disk);
+        let mut log = log();
         for seq in 1..=FOLD_AT + 5 {
             let mut counts = vec![(a, 2)];
             counts.extend((seq % 2 == 0).then_some((b, 1)));
             let by = By::Reading { person: "anna".to_owned(), grant: [1; 16] };
             let taken = Taken { at: UtcMillis(seq as i64), by, keys: 1, meters: vec![7] };
-            releases.count(&receipt(seq), counts, taken).unwrap().unwrap();
+            releases.take(&receipt(&mut log, seq, seq - 1)).unwrap();
+            releases.count(counts, taken).unwrap().unwrap();
         }
         drop(releases);
         for _ in 0..3 {
@@ -267,12 +284,15 @@ mod tests {
             assert_eq!(releases.of(b), (FOLD_AT + 5) / 2);
             assert_eq!(releases.total(), releases.of(a) + releases.of(b));
             let last = FOLD_AT + 5;
+            assert_eq!(releases.log_size(), last);
+            let mut put_back = self::log();
             assert_eq!(
-                releases.check(&Receipt { at: UtcMillis(1 << 40), ..receipt(7) }).unwrap_err().code(),
+                releases.take(&receipt(&mut put_back, 1 << 40, 0)).unwrap_err().code(),
                 "log-put-back"
             );
-            let other_face = Receipt { head: [99; 32], ..receipt(last) };
-            assert_eq!(releases.check(&other_face), Err(Forked::TwoFaces(last)));
+            (1..last).for_each(|_| _ = receipt(&mut put_back, 1, 0));
+            let other_face = receipt(&mut put_back, last, last);
+            assert_eq!(releases.take(&other_face), Err(Forked::TwoFaces(last)));
         }
         assert!(open(&disk).lock().journal.next().0 - open(&disk).lock().journal.first().0 < 10);
     }

@@ -10,7 +10,7 @@ use link::{Caller, Service, Shutdown};
 use prost::Message;
 use wire::gateway::Done;
 use wire::health::{Health, HealthRequest};
-use wire::vault::{DataKeys, PositionsRequest};
+use wire::vault::{DataKeys, LogRequest, PositionsRequest};
 use wire::{Method, Refused};
 use zeroize::Zeroize;
 
@@ -173,6 +173,9 @@ impl Service for VaultRoom {
             }
             Method::VaultErasures => {
                 self.work(method, body, move |vault, q| vault.erasures(&q, now).map(encoded)).await
+            }
+            Method::VaultLog => {
+                self.work(method, body, |vault, _: LogRequest| Ok(encoded(vault.log_seen()))).await
             }
             Method::VaultAlarms => {
                 self.work(method, body, |vault, q| vault.untold_alarms(&q).map(encoded)).await

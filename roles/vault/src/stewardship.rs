@@ -11,7 +11,6 @@ use prost::Message;
 use wire::stewardship::Job;
 use wire::vault::{DataKeys, ReleaseKeys};
 use wire::{Refused, Room, bytes16};
-use zeroize::Zeroize;
 
 use crate::ceilings::{By, Taken};
 use crate::proven::{OneSeries, TERM, all_series};
@@ -117,14 +116,6 @@ impl Vault {
         meters.sort_unstable();
         meters.dedup();
         let taken = Taken { at: now, by: By::Resealing, keys: opened, meters };
-        let counted = self.releases.count(&recorded.receipt, counts, taken);
-        if !matches!(counted, Ok(Ok(()))) {
-            keys.keys.zeroize();
-        }
-        if let Err(reached) = counted? {
-            self.ceiling_reached(&reached, now)?;
-            return Err(Refused::new("ceiling", format!("{reached}; the job waits for the next one")).into());
-        }
-        Ok(keys)
+        self.let_out(keys, counts, taken, "the job waits for the next one")
     }
 }

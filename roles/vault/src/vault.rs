@@ -7,6 +7,7 @@ use house::{Counters, Layout};
 use journal::Disk;
 use seal::hybrid::KeyPair;
 use seal::sign::Verifier;
+use tlog::key::VerifierKey;
 use wire::gateway::Position;
 use wire::vault::{Committed, CommittedAnswer, DecryptFrames, Decrypted, Positions, Verdict};
 use wire::{Refused, Room};
@@ -60,8 +61,8 @@ pub enum OpenError {
 pub struct Pinned {
     /// Signs grants.
     pub warden: Verifier,
-    /// Signs receipts.
-    pub ledger: Verifier,
+    /// Signs the log's checkpoints.
+    pub ledger: VerifierKey,
 }
 
 /// The opened vault.
@@ -166,7 +167,8 @@ impl Vault {
             signer,
         };
         let desk = Desk::open(Arc::clone(&disk), &folder.join("desk"), with)?;
-        let marks = Marks::new(Arc::clone(&disk), layout, &lasting, pinned.ledger, Arc::clone(&counters));
+        let marks =
+            Marks::new(Arc::clone(&disk), layout, &lasting, pinned.ledger.clone(), Arc::clone(&counters));
         let table = Table::open(Arc::clone(&disk), &folder, &lasting, term)?;
         let files = (u64::from(providers.generation), u64::from(providers.ever()), officers.changes);
         let terms = Terms::new(disk, layout.clone(), providers.generation, root, due);

@@ -65,8 +65,8 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     let HouseConfig { name, address, .. } = &context.config.house;
     let desk = Desk::open(file, &Address { origin: address, title: name })
         .map_err(|e| StartError::during("cannot read who signs in")(&e))?;
-    let ledger = layout.verifier(Room::Ledger)?;
-    let recorder = LedgerRecorder::new(context.client(Room::Ledger)?, ledger);
+    let ledger = layout.log_key()?;
+    let recorder = LedgerRecorder::new(context.client(Room::Ledger)?, ledger.clone());
     let people = People::new(context.config.house.owner_uid);
     let staff = Staff::open(Arc::clone(&disk), &folder.join("staff"))
         .map_err(|e| StartError::during("cannot read who works here")(&e))?;

@@ -8,6 +8,7 @@ use base::{Class, TenancyId, UtcMillis, random};
 use grant::{Areas, Event, Grant, Outcome, Purpose, Scope, Tenancies, check_entry, request_hash};
 use recorder::Record;
 use seal::sign::Verifier;
+use tlog::key::VerifierKey;
 use wire::stewardship::{JOB_ACTION, Job, MachineGrantRequest};
 use wire::warden::Granted;
 use wire::{Message as _, Refused, Room, bytes16};
@@ -47,7 +48,7 @@ impl<R: Record> Inner<R> {
 /// Holds a job against the archive's event.
 fn decide(
     asked: &MachineGrantRequest,
-    ledger: &Verifier,
+    ledger: &VerifierKey,
     id: [u8; 16],
     now: UtcMillis,
 ) -> Result<Grant, Refused> {

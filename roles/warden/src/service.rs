@@ -11,6 +11,7 @@ use link::{Caller, Service, answer};
 use policy::{Catalogue, Policies};
 use recorder::{Entry, Record};
 use seal::sign::{Signer, Verifier};
+use tlog::key::VerifierKey;
 use tokio::sync::{Mutex, watch};
 use wire::health::{Health, HealthRequest};
 use wire::login::InSession;
@@ -40,7 +41,7 @@ pub(crate) struct Inner<R> {
     pub(crate) people: People,
     signer: Signer,
     recorder: R,
-    pub(crate) ledger: Verifier,
+    pub(crate) ledger: VerifierKey,
     pub(crate) office: Office,
     pub(crate) file: Arc<StateFile>,
     pub(crate) staff: Mutex<Staff>,
@@ -70,7 +71,7 @@ impl<R: Record> Warden<R> {
     pub(crate) fn new(
         people: People,
         signer: Signer,
-        (recorder, ledger): (R, Verifier),
+        (recorder, ledger): (R, VerifierKey),
         office: Office,
         (file, staff): (StateFile, Staff),
         desk: Desk,

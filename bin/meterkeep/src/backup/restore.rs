@@ -143,8 +143,9 @@ fn look(args: &Restore, layout: &Layout, folder: &Path) -> Result<(), Problem> {
     let moved = std::fs::create_dir_all(&parent).and_then(|()| std::fs::rename(folder, &place));
     let tried = moved.map_err(Problem::at(&stage)).and_then(|()| {
         let proof = args.opening.proof(&trial)?;
-        let verifier = |room| layout.verifier(room).map_err(|e| Problem::new(e.to_string()));
-        let pinned = Pinned { warden: verifier(Room::Warden)?, ledger: verifier(Room::Ledger)? };
+        let told = |e: house::StartError| Problem::new(e.to_string());
+        let warden = layout.verifier(Room::Warden).map_err(told)?;
+        let pinned = Pinned { warden, ledger: layout.log_key().map_err(told)? };
         vault::look(&trial, &proof, pinned).map_err(|e| Problem::new(e.to_string()))
     });
     let _ = std::fs::remove_dir_all(&stage);

@@ -1,19 +1,15 @@
 //! Does the log hold this request, as it is?
 
 use base::{Area, Class, Month, TenancyId, UtcMillis};
-use seal::sign::Verifier;
+use tlog::key::VerifierKey;
 
 use super::Verified;
-use crate::chain::RECEIPT_DOMAIN;
-use crate::event::event_hash;
-use crate::message::{ReceiptBody, SignedReceipt};
 use crate::request::CLOCK_SKEW_MS;
-use crate::shape::{ShapeError, array, decode};
+use crate::shape::ShapeError;
 use crate::{Areas, Event, Outcome, Receipt, Request, ScopeError};
 
 /// A receipt older than this opens nothing: five minutes, in milliseconds.
 pub const MAX_RECEIPT_AGE_MS: i64 = 5 * 60 * 1000;
-const MAX_RECEIPT_BYTES: usize = 1024;
 
 /// Why a receipt does not show that a request is in the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,10 +23,7 @@ pub enum ReceiptError {
     /// The ledger did not sign it.
     #[error("the receipt is not signed by this house's ledger; record the event there and ask again")]
     Forged,
-    /// Its hashes do not follow from each other.
-    #[error("the receipt does not link into the log; the ledger has to be looked at (`meterkeep status`)")]
-    NotLinked,
-    /// It is for another event.
+    /// It does not lead from the event to the checkpoint: it is for another event, another time, or another place in the log.
     #[error("the receipt is for another event; record this one and ask again")]
     OtherEvent,
     /// The event is about another grant.
@@ -72,7 +65,6 @@ impl ReceiptError {
             Self::Shape(_) => "malformed",
             Self::Missing => "no-receipt",
             Self::Forged => "receipt-forged",
-            Self::NotLinked => "receipt-not-linked",
             Self::OtherEvent => "receipt-of-another-event",
             Self::OtherGrant => "event-of-another-grant",
             Self::OtherRequest => "event-of-another-request",
@@ -133,17 +125,17 @@ impl Recorded {
     }
 }
 
-/// Checks that an event is in the log: the ledger's signature over its receipt, its link, its time.
+/// Checks that an event is in the log: the log's signature over the checkpoint, the proof that leads there, its time.
 ///
 /// # Errors
 /// The first check that fails.
 pub fn check_entry(
     event: &[u8],
     receipt: &[u8],
-    ledger: &Verifier,
+    log: &VerifierKey,
     now: UtcMillis,
 ) -> Result<Verified<Receipt>, ReceiptError> {
-    let checked = check_past_entry(event, receipt, ledger)?;
+    let checked = check_past_entry(event, receipt, log)?;
     let receipt = &checked.value;
     if now.since(receipt.at) > MAX_RECEIPT_AGE_MS {
         return Err(ReceiptError::Stale { at: receipt.at });
@@ -161,19 +153,9 @@ pub fn check_entry(
 pub fn check_past_entry(
     event: &[u8],
     receipt: &[u8],
-    ledger: &Verifier,
+    log: &VerifierKey,
 ) -> Result<Verified<Receipt>, ReceiptError> {
-    if receipt.is_empty() {
-        return Err(ReceiptError::Missing);
-    }
-    let receipt = signed_receipt(receipt, ledger)?;
-    if !receipt.is_linked() {
-        return Err(ReceiptError::NotLinked);
-    }
-    if receipt.event_hash != event_hash(event) {
-        return Err(ReceiptError::OtherEvent);
-    }
-    Ok(Verified { value: receipt })
+    Receipt::open(event, receipt, log).map(|value| Verified { value })
 }
 
 /// Checks that the ledger's receipt is for the event, and the event for the request.
@@ -184,10 +166,10 @@ pub fn check_receipt(
     request: &Verified<Request>,
     event: &[u8],
     receipt: &[u8],
-    ledger: &Verifier,
+    log: &VerifierKey,
     now: UtcMillis,
 ) -> Result<Verified<Recorded>, ReceiptError> {
-    let receipt = check_entry(event, receipt, ledger, now)?.value;
+    let receipt = check_entry(event, receipt, log, now)?.value;
     let event = Event::decode(event)?;
     if event.grant_id != Some(request.grant.id) {
         return Err(ReceiptError::OtherGrant);
@@ -202,18 +184,4 @@ pub fn check_receipt(
         return Err(ReceiptError::NotAllowed);
     }
     Ok(Verified { value: Recorded { request: request.value.clone(), event, receipt } })
-}
-
-fn signed_receipt(encoded: &[u8], ledger: &Verifier) -> Result<Receipt, ReceiptError> {
-    const WHAT: &str = "receipt";
-    let signed: SignedReceipt = decode(WHAT, encoded, MAX_RECEIPT_BYTES)?;
-    ledger.verify(RECEIPT_DOMAIN, &signed.body, &signed.signature).map_err(|_| ReceiptError::Forged)?;
-    let body: ReceiptBody = decode(WHAT, &signed.body, MAX_RECEIPT_BYTES)?;
-    Ok(Receipt {
-        seq: body.seq,
-        event_hash: array(WHAT, "event_hash", &body.event_hash)?,
-        previous: array(WHAT, "previous", &body.previous)?,
-        head: array(WHAT, "head", &body.head)?,
-        at: UtcMillis(body.at_ms),
-    })
 }

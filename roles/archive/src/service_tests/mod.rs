@@ -13,6 +13,7 @@ use recorder::{Entry, NotRecorded};
 use seal::sign::{Signer, Verifier};
 use seal::{Place, aead, mac};
 use store::{Account, Commit, Facts, Kind, Outcomes, Quality, ReadingStore, Source};
+use tlog::key::VerifierKey;
 use wire::Room;
 use wire::alarm::{Alarm, Alarms, AlarmsRequest};
 use wire::archive::{
@@ -55,7 +56,7 @@ struct CheckingVault(Arc<VaultState>);
 
 struct VaultState {
     warden: Verifier,
-    ledger: Verifier,
+    ledger: VerifierKey,
     calls: AtomicUsize,
     spans: Mutex<Vec<vault::TenancySpan>>,
     imports: Mutex<Vec<(Vec<u32>, Vec<u8>)>>,

@@ -94,10 +94,10 @@ impl Service for Ledger {
             return Err(Refused::new("log-stopped", "the ledger is away"));
         }
         answer(body, async |q: Append| {
-            let receipts = vec![Bytes::from_static(b"receipt"); q.events.len()];
+            let receipts = vec![wire::ledger::Receipt::default(); q.events.len()];
             let events = q.events.iter().map(|e| grant::Event::decode(e).unwrap());
             self.events.lock().unwrap().extend(events);
-            Ok(Receipts { receipts })
+            Ok(Receipts { receipts, ..Receipts::default() })
         })
         .await
     }

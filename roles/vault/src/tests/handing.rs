@@ -265,7 +265,7 @@ fn a_desk_whose_journal_was_changed_does_not_open() {
         changed[at] ^= 1;
         journal::write_atomically(&house.disk, &file, &changed).unwrap();
         house.disk.kill_process();
-        let pinned = Pinned { warden: house.warden.verifier(), ledger: house.ledger.verifier() };
+        let pinned = house.pinned();
         let proof = crate::Proof::Passphrase(passphrase());
         let (disk, counters) = (Arc::new(house.disk.clone()), Arc::new(Counters::new()));
         let opened = Vault::open(disk, &house.layout, &proof, pinned, Limits::default(), counters);

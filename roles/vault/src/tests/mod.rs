@@ -19,10 +19,8 @@ mod waiting;
 use std::path::Path;
 use std::sync::Arc;
 
-use base::{BatchPosition, Class, Month, SecretBytes, UtcMillis};
-use grant::{
-    Action, Areas, DataSpan, Event, Grant, Head, Outcome, Purpose, Receipt, Scope, Tenancies, event_hash,
-};
+use base::{BatchPosition, Class, Month, Secret, SecretBytes, UtcMillis};
+use grant::{Action, Areas, DataSpan, Event, Grant, Issuer, Outcome, Purpose, Scope, Tenancies};
 use house::{Counters, Layout};
 use journal::Disk;
 use journal::faulty::FaultyDisk;
@@ -30,6 +28,7 @@ use prost::Message;
 use seal::hybrid::PublicKey;
 use seal::sign::Signer;
 use sha2::{Digest, Sha256};
+use tlog::key::LogSigner;
 use wire::Room;
 use wire::archive::NewMeter;
 use wire::vault::{
@@ -50,12 +49,18 @@ struct House {
     disk: FaultyDisk,
     layout: Layout,
     warden: Signer,
-    ledger: Signer,
     session: Signer,
-    head: std::cell::Cell<Head>,
+    log_seed: [u8; 32],
+    log: std::cell::RefCell<Issuer>,
+    /// Receipts are made before any of them is shown: each goes on from the one before.
+    in_advance: std::cell::Cell<bool>,
     vault: Option<Vault>,
     counters: Arc<Counters>,
     caps: Caps,
+}
+
+fn log_of(seed: [u8; 32]) -> Issuer {
+    Issuer::new(LogSigner::from_seed("house/log", &Secret::new(seed)).unwrap(), u64::MAX)
 }
 
 fn passphrase() -> SecretBytes {
@@ -75,13 +80,15 @@ impl House {
     /// A house whose vault's files are there already.
     fn on(disk: FaultyDisk, layout: Layout) -> Self {
         let signer = || Signer::generate().unwrap();
+        let log_seed = base::random().unwrap();
         let mut house = Self {
             disk,
             layout,
             warden: signer(),
-            ledger: signer(),
             session: signer(),
-            head: std::cell::Cell::new(Head::EMPTY),
+            log_seed,
+            log: std::cell::RefCell::new(log_of(log_seed)),
+            in_advance: std::cell::Cell::new(false),
             vault: None,
             counters: Arc::new(Counters::new()),
             caps: Caps::default(),
@@ -90,12 +97,21 @@ impl House {
         house
     }
 
+    /// The house's log as it was at first.
+    fn empty_log(&self) -> Issuer {
+        log_of(self.log_seed)
+    }
+
+    fn pinned(&self) -> Pinned {
+        Pinned { warden: self.warden.verifier(), ledger: self.log.borrow().verifier() }
+    }
+
     /// Kills the vault and opens it again.
     fn restart(&mut self) {
         self.vault = None;
         self.disk.kill_process();
         self.counters = Arc::new(Counters::new());
-        let pinned = Pinned { warden: self.warden.verifier(), ledger: self.ledger.verifier() };
+        let pinned = self.pinned();
         let disk = Arc::new(self.disk.clone());
         let counters = Arc::clone(&self.counters);
         let proof = crate::Proof::Passphrase(passphrase());
@@ -149,11 +165,11 @@ impl House {
     }
 
     fn receipt(&self, event: &[u8], at: UtcMillis) -> Vec<u8> {
-        let (before, event_hash) = (self.head.get(), event_hash(event));
-        let after = before.after(&event_hash);
-        self.head.set(after);
-        let receipt = Receipt { seq: after.size, event_hash, previous: before.hash, head: after.hash, at };
-        receipt.sign(&self.ledger)
+        let mut log = self.log.borrow_mut();
+        let seen = self.vault().log_seen().size;
+        let since = if self.in_advance.get() { log.size() } else { seen };
+        let since = if since <= log.size() { since } else { 0 };
+        log.record(event, at, since).unwrap()
     }
 
     /// An import as a client seals it and the archive relays it.

@@ -162,7 +162,7 @@ fn a_ledger_that_was_put_back_gets_no_more_keys_also_after_a_restart() {
     sealing(&house, &all);
     release(&house, &all);
     release(&house, &all);
-    let before = house.head.replace(Head::EMPTY);
+    let before = house.log.replace(house.empty_log());
     for _ in 0..2 {
         let grant = house.grant(Purpose::Operations, Action::ReadReadings);
         let request = house.asked(&grant, Action::ReadReadings, vec![]).0;
@@ -172,9 +172,9 @@ fn a_ledger_that_was_put_back_gets_no_more_keys_also_after_a_restart() {
         let refused = code(house.vault().release_keys(&question, NOW));
         assert!(["log-put-back", "log-forked"].contains(&refused), "{refused}");
         house.restart();
-        house.head.set(Head::EMPTY);
+        house.log.replace(house.empty_log());
     }
-    house.head.set(before);
+    house.log.replace(before);
     assert!(release(&house, &all).refused[0].is_empty(), "the true log goes on");
 }
 

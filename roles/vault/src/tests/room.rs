@@ -32,7 +32,7 @@ async fn a_sealed_room_says_so_and_answers_once_it_is_open() {
     let health = health(&room).await;
     assert_eq!(health.state, "ready");
     assert!(health.counters.iter().any(|c| c.name == "keys.unproven"));
-    let refused = room.call(Caller::Room(Room::Intake), Method::LedgerHead, bytes::Bytes::new()).await;
+    let refused = room.call(Caller::Room(Room::Intake), Method::LedgerCheckpoint, bytes::Bytes::new()).await;
     assert_eq!(refused.unwrap_err().code, "not-here");
 }
 
@@ -41,7 +41,7 @@ fn a_wrong_passphrase_opens_nothing() {
     let mut house = House::new();
     house.vault = None;
     house.disk.kill_process();
-    let pinned = Pinned { warden: house.warden.verifier(), ledger: house.ledger.verifier() };
+    let pinned = house.pinned();
     let wrong = crate::Proof::Passphrase(SecretBytes::new(b"four words make two".to_vec()));
     let disk = Arc::new(house.disk.clone());
     let opened =

@@ -116,6 +116,7 @@ fn a_power_cut_at_any_moment_leaves_one_whole_term() {
 fn what_is_written_while_a_term_begins_is_there_in_the_new_one() {
     let mut house = House::new();
     house.ask_for_term();
+    house.in_advance.set(true);
     let lists: Vec<_> = (0..30u32)
         .map(|n| house.import_message(&[("KAM", &format!("{:08}", 20_000_000 + n), "DEK", long_key(n))]))
         .collect();

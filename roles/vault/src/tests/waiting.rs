@@ -12,6 +12,7 @@ use super::*;
 fn those_who_look_and_those_who_write_do_not_wait_for_each_other_for_ever() {
     let mut house = House::new();
     let key = |n: u32| Sha256::digest(n.to_le_bytes())[..16].to_vec();
+    house.in_advance.set(true);
     let lists: Vec<_> = (0..400u32)
         .map(|n| house.import_message(&[("KAM", &format!("{:08}", 30_000_000 + n), "DEK", key(n))]))
         .collect();
