@@ -8,7 +8,7 @@ use bytes::Bytes;
 use grant::{Issuer, LogEntry, MAX_ENTRY_BYTES, Signed, entry_bytes};
 use journal::{Disk, Journal, JournalError, Options, Position, Reader};
 use tlog::key::LogSigner;
-use tlog::{Checkpoint, CheckpointError, Hash, Outside, TreeError};
+use tlog::{Checkpoint, CheckpointError, Outside, TreeError};
 
 const MAGIC: [u8; 8] = *b"MKLEDGR2";
 /// An entry and what the journal puts around it.
@@ -123,12 +123,6 @@ impl Log {
     #[must_use]
     pub(crate) fn size(&self) -> u64 {
         self.issuer.size()
-    }
-
-    /// The root over them.
-    #[must_use]
-    pub(crate) fn root(&self) -> Hash {
-        self.issuer.root()
     }
 
     /// Reads durable entries while others are written: the position of a record is its index, its bytes are the entry's.
@@ -321,7 +315,7 @@ mod tests {
                     assert_eq!(then.root, again.root(), "seed {seed}");
                 }
             }
-            assert_eq!(again.root(), log.root());
+            assert_eq!(again.root(), log.issuer.root());
         }
         assert!(torn > 10 && kept_unsynced > 10, "{torn} {kept_unsynced}");
     }

@@ -6,7 +6,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use base::{Class, UtcMillis};
-use bytes::Bytes;
 use grant::{Action, DataSpan, Event, Outcome, Purpose, check_grant, check_request, sign_request};
 use link::{CallError, Client};
 use prost::Message;

@@ -6,5 +6,6 @@ mod bad_senders;
 mod bad_telegrams;
 mod canary;
 mod ceilings;
+mod log;
 mod matrix;
 mod put_back;

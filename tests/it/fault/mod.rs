@@ -2,6 +2,7 @@
 
 mod kill;
 mod late;
+mod ledger;
 mod lost;
 mod power;
 
