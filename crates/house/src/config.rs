@@ -94,11 +94,34 @@ impl Default for IntakeConfig {
 pub struct LedgerConfig {
     /// Bytes of one segment file.
     pub segment_bytes: u64,
+    /// How often witnesses are asked, in seconds.
+    pub witness_seconds: u64,
+    /// Who is asked to cosign how far the log has come.
+    pub witnesses: Vec<WitnessConfig>,
 }
 
 impl Default for LedgerConfig {
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20 }
+        Self { segment_bytes: 64 << 20, witness_seconds: 60, witnesses: Vec::new() }
+    }
+}
+
+/// A witness of the log, somebody else's machine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessConfig {
+    /// Its public key, as it gave it to you: `name+id+key`.
+    pub key: String,
+    /// Where it is asked: `https://witness.example.org` or `http://10.0.0.7:7390`.
+    pub url: String,
+}
+
+impl WitnessConfig {
+    /// The port that it is asked at; `None` when the address is none.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        let url = url::Url::parse(&self.url).ok()?;
+        matches!(url.scheme(), "http" | "https").then(|| url.port_or_known_default()).flatten()
     }
 }
 

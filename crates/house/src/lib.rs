@@ -7,7 +7,9 @@ mod keys;
 mod layout;
 mod start;
 
-pub use config::{Config, ConfigError, GatewayConfig, HouseConfig, IntakeConfig, LedgerConfig, VaultConfig};
+pub use config::{
+    Config, ConfigError, GatewayConfig, HouseConfig, IntakeConfig, LedgerConfig, VaultConfig, WitnessConfig,
+};
 pub use counters::Counters;
 pub use layout::Layout;
 pub use start::{Context, LAUNCHER_VARIABLE, StartError, leave_with_launcher, run_room};

@@ -218,7 +218,31 @@ fn profile(layout: &Layout, config: &Config, room: Room) -> Result<jail::Profile
             // The C library loads its name services when first asked.
             profile.read.extend(["/lib", "/usr/lib", "/lib64", "/etc/ld.so.cache"].map(PathBuf::from));
         }
-        Room::Ledger | Room::Collector => {}
+        Room::Ledger => {
+            let ports = config.ledger.witnesses.iter().map(|witness| {
+                witness.port().ok_or_else(|| {
+                    StartError(format!(
+                        "the address of a witness is `{}`; write it as `https://witness.example.org`",
+                        witness.url
+                    ))
+                })
+            });
+            let connect = ports.collect::<Result<Vec<u16>, StartError>>()?;
+            if !connect.is_empty() {
+                profile.network = jail::Network::Ports { listen: Vec::new(), connect };
+                // what finding a host by its name and trusting its certificate takes
+                let names = [
+                    "/etc/hosts",
+                    "/etc/resolv.conf",
+                    "/etc/nsswitch.conf",
+                    "/etc/ssl",
+                    "/usr/share/ca-certificates",
+                ];
+                let libraries = ["/lib", "/usr/lib", "/lib64", "/etc/ld.so.cache"];
+                profile.read.extend(names.into_iter().chain(libraries).map(PathBuf::from));
+            }
+        }
+        Room::Collector => {}
     }
     Ok(profile)
 }

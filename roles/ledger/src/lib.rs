@@ -11,6 +11,7 @@ mod publisher;
 mod publishing;
 mod service;
 mod tiles;
+mod witnesses;
 mod writer;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::publisher::Publisher;
 use crate::publishing::Publishing;
 use crate::service::Ledger;
 use crate::tiles::Tiles;
+use crate::witnesses::Witnesses;
 
 /// Runs the room until it is told to stop, or the disk fails.
 ///
@@ -47,6 +49,9 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     let started =
         Ledger::start(log, tiles.clone(), key.clone(), Arc::clone(&counters), context.shutdown.clone());
     let (ledger, writer) = started.map_err(|e| StartError::during("starting the log's writer")(&e))?;
+    let witnesses = Witnesses::of(&context.config.ledger, tiles.clone(), key.clone(), Arc::clone(&counters))?;
+    let asking =
+        witnesses.map(|witnesses| tokio::spawn(witnesses.follow(ledger.jobs(), context.shutdown.clone())));
     let publishing = Publishing {
         publisher: Publisher::open(tiles.clone(), reader.clone(), published.as_ref()),
         tiles,
@@ -56,6 +61,9 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     };
     let publishing = tokio::spawn(publishing.follow(ledger.durable(), context.shutdown.clone()));
     link::serve(door, Room::Ledger, Arc::new(ledger), context.shutdown).await;
+    if let Some(asking) = asking {
+        asking.await.map_err(|e| StartError::during("asking witnesses")(&e))?;
+    }
     let finished = tokio::task::spawn_blocking(move || writer.finish()).await;
     publishing.await.map_err(|e| StartError::during("publishing the log")(&e))?;
     finished

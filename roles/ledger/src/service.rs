@@ -62,6 +62,11 @@ impl Ledger {
         Ok((Self { jobs, reader, tiles, key, counters }, writer))
     }
 
+    /// The queue, for the room's own events.
+    pub(crate) fn jobs(&self) -> Jobs {
+        self.jobs.clone()
+    }
+
     /// The newest durable checkpoint, for whoever publishes it.
     pub(crate) fn durable(&self) -> tokio::sync::watch::Receiver<grant::Signed> {
         self.jobs.durable.clone()

@@ -9,3 +9,4 @@ mod ceilings;
 mod log;
 mod matrix;
 mod put_back;
+mod witnesses;
