@@ -18,6 +18,7 @@ mod handover;
 mod init;
 mod keys;
 mod launcher;
+mod ledger;
 mod login;
 mod manual;
 mod meters;
@@ -38,6 +39,7 @@ mod services;
 mod status;
 mod token;
 mod up;
+mod witness;
 
 /// Collects the readings of a utility's meters, keeps them, and lets the right people use them.
 #[derive(Parser)]
@@ -79,6 +81,8 @@ enum Command {
     Collector(collectors::Args),
     Collect(collect::Args),
     Decode(decode::Args),
+    Ledger(ledger::Args),
+    Witness(witness::Args),
     Completions(manual::Completions),
     Man(manual::Man),
 }
@@ -117,6 +121,8 @@ fn main() -> ExitCode {
         Command::Collector(args) => collectors::run(&args),
         Command::Collect(args) => collect::run(&args),
         Command::Decode(args) => decode::run(&args),
+        Command::Ledger(args) => ledger::run(&args),
+        Command::Witness(args) => witness::run(&args),
         Command::Completions(args) => manual::completions(&args, Cli::command()),
         Command::Man(args) => manual::man(&args, Cli::command()),
     };

@@ -10,6 +10,8 @@ use miette::Diagnostic;
 pub(crate) const FAILED: u8 = 1;
 /// Exit code when the question itself was wrong, as `clap` uses it.
 pub(crate) const USAGE: u8 = 2;
+/// Exit code when what was to be checked is not as it was signed.
+pub(crate) const NOT_VALID: u8 = 3;
 
 /// An error with its way out.
 #[derive(Debug, thiserror::Error)]
