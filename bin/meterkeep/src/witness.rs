@@ -75,7 +75,9 @@ struct Run {
 
 /// Show the witness' key, what it cosigned last of each log, and what it holds against one. Exit code 3 when a log forked.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  meterkeep witness show ./witness\n  meterkeep witness show ./witness --format json")]
+#[command(
+    after_help = "Examples:\n  meterkeep witness show ./witness\n  meterkeep witness show ./witness --format json"
+)]
 struct Show {
     /// The witness' folder.
     folder: PathBuf,

@@ -72,7 +72,10 @@ impl Archive {
             let name = name.strip_prefix("./").unwrap_or(name);
             let place = Place { at: entry.raw_file_position(), size: entry.size() };
             if place.at.checked_add(place.size).is_none_or(|to| to > end) {
-                return Err(bad(io::Error::new(ErrorKind::UnexpectedEof, format!("it ends within `{name}`"))));
+                return Err(bad(io::Error::new(
+                    ErrorKind::UnexpectedEof,
+                    format!("it ends within `{name}`"),
+                )));
             }
             if let Some(key) = Key::of(name) {
                 tiles.push((key, place));

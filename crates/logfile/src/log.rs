@@ -145,7 +145,8 @@ impl LogSource for &Log {
 
 /// Whether a file is a checkpoint kept from before, by its name.
 pub(crate) fn is_kept(name: &str) -> bool {
-    let name = name.strip_prefix(KEPT).and_then(|n| n.strip_prefix('/')).and_then(|n| n.strip_suffix(".checkpoint"));
+    let name =
+        name.strip_prefix(KEPT).and_then(|n| n.strip_prefix('/')).and_then(|n| n.strip_suffix(".checkpoint"));
     name.is_some_and(|n| !n.is_empty() && !n.contains('/') && !n.starts_with('.'))
 }
 

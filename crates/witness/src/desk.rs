@@ -104,7 +104,12 @@ impl Desk {
         if found.is_proof(known) {
             tracing::error!(log = origin, size, "FORK: the log signed two histories of {size} entries");
         } else {
-            tracing::error!(log = origin, size, known, "the log does not prove that it goes on from {known} entries");
+            tracing::error!(
+                log = origin,
+                size,
+                known,
+                "the log does not prove that it goes on from {known} entries"
+            );
         }
         if let Err(error) = kept {
             tracing::error!(%error, "the checkpoint that was shown could not be kept");

@@ -18,8 +18,10 @@ use crate::problem::Problem;
 ///
 /// Checkpoints kept from before and the log's key can go in, too. Whoever checks the bundle should have both from elsewhere.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  meterkeep ledger bundle ./house/ledger/tiles log.tar --key ./house/public/log.vkey\n  \
-                        meterkeep ledger bundle ./tiles 2026-11.tar --kept 2026-10.checkpoint --tiles-only")]
+#[command(
+    after_help = "Examples:\n  meterkeep ledger bundle ./house/ledger/tiles log.tar --key ./house/public/log.vkey\n  \
+                        meterkeep ledger bundle ./tiles 2026-11.tar --kept 2026-10.checkpoint --tiles-only"
+)]
 pub(super) struct Bundle {
     /// The folder of the log.
     log: PathBuf,
@@ -53,7 +55,8 @@ pub(super) fn bundle(args: &Bundle) -> Result<ExitCode, Problem> {
         beside.key = Some(keys.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     }
     let depth = if args.tiles_only { Depth::Tiles } else { Depth::Entries };
-    let out = OpenOptions::new().write(true).create_new(true).open(&args.out).map_err(Problem::at(&args.out))?;
+    let out =
+        OpenOptions::new().write(true).create_new(true).open(&args.out).map_err(Problem::at(&args.out))?;
     let packed = write(&log, &checkpoint, size, depth, &beside, &out);
     let Packed { tiles, bundles } = packed.inspect_err(|_| _ = std::fs::remove_file(&args.out))?;
     say(&format!(

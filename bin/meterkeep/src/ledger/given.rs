@@ -151,7 +151,8 @@ fn keys(given: &[String], kind: Kind) -> Result<Vec<VerifierKey>, Problem> {
         None => Ok(found),
         Some(other) => {
             let (is, wanted) = if kind == Kind::Log { ("witness", "log") } else { ("log", "witness") };
-            Err(Problem::new(format!("{} is the key of a {is}, not of a {wanted}", shown(other.name()))).exit(USAGE))
+            Err(Problem::new(format!("{} is the key of a {is}, not of a {wanted}", shown(other.name())))
+                .exit(USAGE))
         }
     }
 }
@@ -172,7 +173,8 @@ pub(crate) fn key_lines(given: &str) -> Result<Vec<VerifierKey>, Problem> {
     }
     let text = std::fs::read_to_string(path).map_err(Problem::at(path))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let keys: Vec<VerifierKey> = lines.map(VerifierKey::parse).collect::<Result<_, _>>().map_err(Problem::at(path))?;
+    let keys: Vec<VerifierKey> =
+        lines.map(VerifierKey::parse).collect::<Result<_, _>>().map_err(Problem::at(path))?;
     if keys.is_empty() {
         return Err(Problem::new(format!("`{}` has no key in it", path.display())));
     }

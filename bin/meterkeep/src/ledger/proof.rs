@@ -8,7 +8,8 @@ use logfile::Log;
 use tlog::proof::inclusion;
 use tlog::verify::{Depth, Fault, LogSource as _, Report};
 use tlog::{
-    BundleId, Checkpoint, Entries, Evidence, EvidenceError, MAX_ENTRY, Note, ReadError, TrustedTree, leaf_hash,
+    BundleId, Checkpoint, Entries, Evidence, EvidenceError, MAX_ENTRY, Note, ReadError, TrustedTree,
+    leaf_hash,
 };
 
 use super::given::{Believed, KeyArg, NoCheckpoint, WitnessArg, unreadable};
@@ -21,8 +22,10 @@ const MAX_PROOF_FILE: u64 = 2 * tlog::MAX_NOTE as u64;
 
 /// Write the proof that one entry is in the log, to hand on with the entry itself. Needs no key.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  meterkeep ledger prove ./house/ledger/tiles 4711 --out 4711.proof --entry 4711.entry\n  \
-                        meterkeep ledger prove log.tar 0 > first.proof")]
+#[command(
+    after_help = "Examples:\n  meterkeep ledger prove ./house/ledger/tiles 4711 --out 4711.proof --entry 4711.entry\n  \
+                        meterkeep ledger prove log.tar 0 > first.proof"
+)]
 pub(super) struct Prove {
     /// The folder, or a bundle of it.
     log: PathBuf,

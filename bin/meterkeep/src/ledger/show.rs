@@ -85,7 +85,9 @@ impl Finding {
                     "the log signed two histories: it was rewritten by whoever has its key; keep these files and \
                      what was kept, together they are the proof"
                 }
-                Fault::OtherLog { .. } | Fault::NoSuchSpan { .. } => "what was asked does not belong together",
+                Fault::OtherLog { .. } | Fault::NoSuchSpan { .. } => {
+                    "what was asked does not belong together"
+                }
             },
         }
     }
@@ -107,7 +109,10 @@ pub(super) fn valid(format: Format, opened: &Opened, checked: &Checked) -> Resul
         let mut answer = about(opened);
         answer.insert("valid".to_owned(), true.into());
         answer.insert("entries".to_owned(), checked.report.entries.into());
-        answer.insert("read".to_owned(), if checked.depth == Depth::Entries { "entries" } else { "tiles" }.into());
+        answer.insert(
+            "read".to_owned(),
+            if checked.depth == Depth::Entries { "entries" } else { "tiles" }.into(),
+        );
         answer.insert("kept".to_owned(), checked.report.kept.into());
         answer.extend(checked.index.map(|index| ("index".to_owned(), index.into())));
         print_json(&answer)?;
@@ -126,8 +131,13 @@ pub(super) fn valid(format: Format, opened: &Opened, checked: &Checked) -> Resul
         lines += &format!("looked at  {}{read}\n", entries(checked.report.entries));
     }
     lines += &match checked.report.kept {
-        0 => "kept       nothing from before: a log rebuilt with its own key would look the same\n".to_owned(),
-        kept => format!("kept       {} from before, and the log goes on from there\n", count(kept as u64, "checkpoint")),
+        0 => {
+            "kept       nothing from before: a log rebuilt with its own key would look the same\n".to_owned()
+        }
+        kept => format!(
+            "kept       {} from before, and the log goes on from there\n",
+            count(kept as u64, "checkpoint")
+        ),
     };
     print(&lines)?;
     Ok(ExitCode::SUCCESS)
@@ -142,7 +152,8 @@ pub(super) fn wrong(
 ) -> Result<ExitCode, Problem> {
     let message = shown(&finding.to_string());
     if format == Format::Json {
-        let mut answer = opened.map_or_else(|| Map::from_iter([("log".to_owned(), json!(shown(origin)))]), about);
+        let mut answer =
+            opened.map_or_else(|| Map::from_iter([("log".to_owned(), json!(shown(origin)))]), about);
         answer.insert("valid".to_owned(), false.into());
         answer.insert("fault".to_owned(), finding.word().into());
         answer.insert("message".to_owned(), message.into());

@@ -24,9 +24,11 @@ const NO_BAR: usize = 200_000;
 /// Only a checkpoint that was kept elsewhere tells a log that was rebuilt with its own key; a witness is somebody who keeps
 /// them. The last checkpoint that a witness cosigned is a file in its folder.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  meterkeep ledger verify log.tar --key log.vkey --kept 2026-10.checkpoint\n  \
+#[command(
+    after_help = "Examples:\n  meterkeep ledger verify log.tar --key log.vkey --kept 2026-10.checkpoint\n  \
                         meterkeep ledger verify ./house/ledger/tiles --key ./house/public/log.vkey --witness auditor.vkey\n  \
-                        meterkeep ledger verify log.tar --key log.vkey --from 120000 --to 121000 --format json")]
+                        meterkeep ledger verify log.tar --key log.vkey --from 120000 --to 121000 --format json"
+)]
 pub(super) struct Verify {
     /// The folder, or a bundle of it.
     log: PathBuf,
@@ -52,8 +54,10 @@ pub(super) struct Verify {
 
 /// Check that one checkpoint goes on from an older one: nothing before was changed or taken away.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  meterkeep ledger consistent 2026-10.checkpoint 2026-11.checkpoint log.tar --key log.vkey\n  \
-                        meterkeep ledger consistent mine.checkpoint theirs.checkpoint ./tiles --key log.vkey --format json")]
+#[command(
+    after_help = "Examples:\n  meterkeep ledger consistent 2026-10.checkpoint 2026-11.checkpoint log.tar --key log.vkey\n  \
+                        meterkeep ledger consistent mine.checkpoint theirs.checkpoint ./tiles --key log.vkey --format json"
+)]
 pub(super) struct Consistent {
     /// The older checkpoint.
     old: PathBuf,
@@ -124,12 +128,7 @@ fn answer(
 }
 
 /// Verifies all of it, with a bar for who waits.
-fn whole(
-    log: &Log,
-    shown: &Checkpoint,
-    kept: &[Checkpoint],
-    depth: Depth,
-) -> Result<Report, Fault<Error>> {
+fn whole(log: &Log, shown: &Checkpoint, kept: &[Checkpoint], depth: Depth) -> Result<Report, Fault<Error>> {
     let (state, (done, waiting)) = (Progress::default(), mpsc::channel::<()>());
     let bar = progress(usize::try_from(shown.size()).unwrap_or(usize::MAX), NO_BAR, "entries verified");
     thread::scope(|scope| {

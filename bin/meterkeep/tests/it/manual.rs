@@ -19,6 +19,9 @@ fn every_command_has_help_with_examples() {
         vec!["meters", "move"],
         vec!["collector", "token"],
         vec!["collector", "revoke"],
+        vec!["ledger", "verify"],
+        vec!["ledger", "check-proof"],
+        vec!["witness", "run"],
     ]) {
         let help = meterkeep(&[&command[..], &["--help"]].concat()).good().out;
         let example = format!("meterkeep {}", command.join(" "));
@@ -35,7 +38,7 @@ fn completions_and_manual_pages_know_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("man");
     let _ = meterkeep(&["man", "--dir", &dir.display().to_string()]).good();
-    for page in ["meterkeep.1", "meterkeep-up.1", "meterkeep-keys-import.1"] {
+    for page in ["meterkeep.1", "meterkeep-up.1", "meterkeep-keys-import.1", "meterkeep-ledger-verify.1"] {
         assert!(std::fs::read_to_string(dir.join(page)).unwrap().contains(".TH"), "{page}");
     }
 }

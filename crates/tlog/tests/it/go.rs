@@ -2,41 +2,16 @@
 //! Debian's `golang-go` and `golang-golang-x-mod-dev`; where they are absent the test says so and passes, and
 //! `.ci/run` installs them.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
-use std::{env, fs};
 
 use tempfile::TempDir;
 use tlog::proof::{consistency, inclusion};
 use tlog::{Hash, TrustedTree};
 
 use crate::memory::{Log, ORIGIN};
-
-fn referee(folder: &Path) -> Option<PathBuf> {
-    let modules = Path::new("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog");
-    let go = Command::new("go").arg("version").output();
-    if !modules.is_dir() || go.is_err() {
-        eprintln!("skipped: needs golang-go and golang-golang-x-mod-dev");
-        assert!(env::var_os("METERKEEP_NEEDS_GO").is_none(), "they were said to be there");
-        return None;
-    }
-    let program = folder.join("referee");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go/referee.go");
-    let built = Command::new("go")
-        .args(["build", "-o"])
-        .args([&program, &source])
-        .envs([
-            ("GOPATH", "/usr/share/gocode"),
-            ("GO111MODULE", "off"),
-            ("GOFLAGS", ""),
-            ("CGO_ENABLED", "0"),
-        ])
-        .env("GOCACHE", folder.join("cache"))
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    Some(program)
-}
+use crate::referee;
 
 fn lay_out(log: &Log, folder: &Path) {
     for (path, bytes) in &log.memory.files {
@@ -54,7 +29,7 @@ fn line(what: &str, at: u64, proof: &[Hash]) -> String {
 #[test]
 fn go_reads_our_log_and_makes_the_same_proofs() {
     let folder = TempDir::new().unwrap();
-    let Some(program) = referee(folder.path()) else { return };
+    let Some(program) = referee::build(folder.path()) else { return };
     let run = |dir: &Path, log: &Log, indexes: &[u64]| -> Output {
         Command::new(&program)
             .arg(dir)

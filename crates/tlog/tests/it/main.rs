@@ -14,5 +14,6 @@ mod naive;
 mod names;
 mod notes;
 mod offline;
+mod referee;
 mod robust;
 mod vectors;
