@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use logfile::Log;
 use tlog::proof::inclusion;
-use tlog::verify::{Depth, Fault, LogSource as _, Report};
+use tlog::verify::{Depth, LogSource as _, Report};
 use tlog::{
     BundleId, Checkpoint, Entries, Evidence, EvidenceError, MAX_ENTRY, Note, ReadError, TrustedTree,
     leaf_hash,

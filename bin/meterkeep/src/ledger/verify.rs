@@ -13,7 +13,7 @@ use tlog::{Checkpoint, Opened};
 use super::given::{Believed, KeyArg, WitnessArg, unreadable};
 use super::show::{Checked, Finding, valid, wrong};
 use crate::keys::progress;
-use crate::output::FormatArg;
+use crate::output::{Format, FormatArg};
 use crate::problem::{Problem, USAGE};
 
 /// Entries that are looked at before a bar is worth showing.
@@ -96,7 +96,7 @@ pub(super) fn verify(args: &Verify) -> Result<ExitCode, Problem> {
             Ok(Report { kept: kept.len(), ..report })
         }),
     };
-    answer(args.format, &opened, found, depth, asked.is_some())
+    answer(format, &opened, found, depth, asked.is_some())
 }
 
 pub(super) fn consistent(args: &Consistent) -> Result<ExitCode, Problem> {
@@ -105,25 +105,25 @@ pub(super) fn consistent(args: &Consistent) -> Result<ExitCode, Problem> {
     let log = Log::open(&args.log).map_err(unreadable)?;
     let found = goes_on(&log, &old, &new).map(|()| Report { entries: 0, kept: 1 });
     let opened = Opened { checkpoint: new, cosigned: Vec::new() };
-    answer(args.format, &opened, found, Depth::Tiles, true)
+    answer(args.format.format, &opened, found, Depth::Tiles, true)
 }
 
 fn answer(
-    format: FormatArg,
+    format: Format,
     opened: &Opened,
     found: Result<Report, Fault<Error>>,
     depth: Depth,
     is_part: bool,
 ) -> Result<ExitCode, Problem> {
     match found {
-        Ok(report) => valid(format.format, opened, &Checked { report, depth, is_part, index: None }),
+        Ok(report) => valid(format, opened, &Checked { report, depth, is_part, index: None }),
         // what this machine cannot read says nothing about the log
         Err(Fault::Unreadable { error, .. }) if !error.is_missing() => Err(unreadable(error)),
         Err(Fault::NoSuchSpan { span, size }) => {
             let what = format!("no entries from {} to before {}: the log has {size}", span.start, span.end);
             Err(Problem::new(what).exit(USAGE))
         }
-        Err(fault) => wrong(format.format, opened.checkpoint.origin(), Some(opened), &Finding::Fault(fault)),
+        Err(fault) => wrong(format, opened.checkpoint.origin(), Some(opened), &Finding::Fault(fault)),
     }
 }
 
@@ -132,13 +132,14 @@ fn whole(log: &Log, shown: &Checkpoint, kept: &[Checkpoint], depth: Depth) -> Re
     let (state, (done, waiting)) = (Progress::default(), mpsc::channel::<()>());
     let bar = progress(usize::try_from(shown.size()).unwrap_or(usize::MAX), NO_BAR, "entries verified");
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let (bar, state) = (&bar, &state);
+        scope.spawn(move || {
             while waiting.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
                 bar.set_position(state.entries().min(shown.size()));
             }
             bar.finish_and_clear();
         });
-        let found = logfile::verify(log, shown, kept, depth, &state);
+        let found = logfile::verify(log, shown, kept, depth, state);
         drop(done);
         found
     })
