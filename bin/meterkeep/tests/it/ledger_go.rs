@@ -37,7 +37,7 @@ fn go_finds_the_same_logs_wrong_and_the_same_log_right() {
     let mut entries = scene.log.entries.clone();
     entries.remove(600);
     scene.entries(&entries);
-    wrong("entry 600 is not its leaf");
+    wrong("ends before entry 1099");
     let mut entries = scene.log.entries.clone();
     entries.swap(600, 610);
     scene.entries(&entries);

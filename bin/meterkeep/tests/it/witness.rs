@@ -6,6 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use house_tests::house::{PATIENCE, Process, another_date};
@@ -275,11 +276,12 @@ fn no_kill_makes_it_sign_two_histories() {
     let mut signed: BTreeMap<u64, Vec<Hash>> = BTreeMap::new();
     for round in 0..25_u64 {
         witness.start();
+        let answered = AtomicUsize::new(0);
         let asked = std::thread::scope(|scope| {
             let those: Vec<_> = histories
                 .iter()
                 .map(|(log, checkpoints)| {
-                    let witness = &witness;
+                    let (witness, answered) = (&witness, &answered);
                     scope.spawn(move || {
                         let (mut got, mut old) = (Vec::new(), 0);
                         // until it is killed
@@ -293,6 +295,7 @@ fn no_kill_makes_it_sign_two_histories() {
                                     read_answer(&answer.body, &request.checkpoint, key).unwrap();
                                     got.push((new.size(), new.root()));
                                     old = new.size();
+                                    answered.fetch_add(1, Ordering::Relaxed);
                                 }
                                 409 => old = read_size(&answer.body).unwrap(),
                                 422 => {}
@@ -303,7 +306,11 @@ fn no_kill_makes_it_sign_two_histories() {
                     })
                 })
                 .collect();
-            std::thread::sleep(Duration::from_millis(20 + 37 * round % 90));
+            let begun = Instant::now();
+            while answered.load(Ordering::Relaxed) < 2 && begun.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            std::thread::sleep(Duration::from_micros(370 * round % 4000));
             witness.process.as_ref().unwrap().signal(nix::sys::signal::Signal::SIGKILL);
             those.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
         });
