@@ -1,6 +1,7 @@
 //! Records a room's events in the ledger and checks the receipts: nothing that must be in the log is done before
-//! [`Record::record`] has returned.
+//! [`Record::record`] has returned. The [`gate`] holds what people ask for to that.
 
+pub mod gate;
 pub mod memory;
 mod proofs;
 

@@ -224,7 +224,12 @@ async fn house() -> House {
     let archive = Archive::new(Inner {
         erasures: Kept::load(Arc::new(journal::RealDisk), &folder.path().join("erasures")).unwrap(),
         marks: Arc::new(Marks::load(&journal::RealDisk, folder.path().join("vault.mark")).unwrap()),
-        gate: Gate::new(ledger.clone(), warden.verifier(), ledger.0.verifier(), Arc::clone(&counters)),
+        gate: Gate::new(
+            Room::Archive,
+            ledger.clone(),
+            (warden.verifier(), ledger.0.verifier()),
+            Arc::clone(&counters),
+        ),
         vault: vault.clone(),
         register: Register::open(&folder.path().join("register.db")).await.unwrap(),
         readings: ReadingsFile::new(folder.path().join("readings.db")),
