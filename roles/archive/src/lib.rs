@@ -22,6 +22,7 @@ mod rows;
 mod rows_of_lists;
 mod service;
 mod subjects;
+mod tags;
 mod vaults;
 
 use std::sync::Arc;

@@ -294,6 +294,7 @@ impl<R: Record, V: Vault> Service for Archive<R, V> {
         let now = UtcMillis::now();
         match method {
             Method::ArchiveReadings => answer(body, |q| self.0.readings(caller, q, now)).await,
+            Method::ArchiveSubjectTags => answer(body, |q| self.0.tags(caller, q, now)).await,
             Method::ArchiveContacts => answer(body, |q| self.0.contacts(caller, q, now)).await,
             Method::ArchiveRegister => {
                 answer(body, |q| self.whole(move |a| async move { a.change(caller, q, now).await })).await

@@ -37,6 +37,7 @@ mod marks;
 mod places;
 mod questions;
 mod registering;
+mod tags;
 
 const ANNA: Caller = Caller::Operator { uid: 1000 };
 const DAY: i64 = 24 * 3600 * 1000;
