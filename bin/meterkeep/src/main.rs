@@ -18,6 +18,7 @@ mod handover;
 mod init;
 mod keys;
 mod launcher;
+mod log;
 mod login;
 mod manual;
 mod meters;
@@ -76,6 +77,7 @@ enum Command {
     Roles(roles::Args),
     Approve(approve::Args),
     Readings(readings::Args),
+    Log(log::Args),
     Collector(collectors::Args),
     Collect(collect::Args),
     Decode(decode::Args),
@@ -114,6 +116,7 @@ fn main() -> ExitCode {
         Command::Roles(args) => roles::run(&args),
         Command::Approve(args) => approve::run(&args),
         Command::Readings(args) => readings::run(&args),
+        Command::Log(args) => log::run(&args),
         Command::Collector(args) => collectors::run(&args),
         Command::Collect(args) => collect::run(&args),
         Command::Decode(args) => decode::run(&args),
