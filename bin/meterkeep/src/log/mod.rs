@@ -258,7 +258,8 @@ fn one(args: &Show) -> Result<ExitCode, Problem> {
     let query = LogQuery { number: Some(args.number), ..LogQuery::default() };
     let wanted = Wanted { purpose: crate::people::purpose(&args.purpose)?, query, limit: 1 };
     let mut showing = show::Showing::new(args.format, Shown::Whole)?;
-    let done = ask::pages(&operator, wanted, &Subjects::default(), |page| showing.page(page));
+    let anybody = Subjects::default();
+    let done = ask::pages(&operator, wanted, &anybody, |page| showing.page(page));
     let found = Operator::runtime()?.block_on(done)?;
     if found.entries == 0 {
         return Err(Problem::new(format!("the log has no entry {}", args.number)));
