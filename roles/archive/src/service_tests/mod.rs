@@ -37,6 +37,7 @@ mod marks;
 mod places;
 mod questions;
 mod registering;
+mod tags;
 
 const ANNA: Caller = Caller::Operator { uid: 1000 };
 const DAY: i64 = 24 * 3600 * 1000;
@@ -224,7 +225,12 @@ async fn house() -> House {
     let archive = Archive::new(Inner {
         erasures: Kept::load(Arc::new(journal::RealDisk), &folder.path().join("erasures")).unwrap(),
         marks: Arc::new(Marks::load(&journal::RealDisk, folder.path().join("vault.mark")).unwrap()),
-        gate: Gate::new(ledger.clone(), warden.verifier(), ledger.0.verifier(), Arc::clone(&counters)),
+        gate: Gate::new(
+            Room::Archive,
+            ledger.clone(),
+            (warden.verifier(), ledger.0.verifier()),
+            Arc::clone(&counters),
+        ),
         vault: vault.clone(),
         register: Register::open(&folder.path().join("register.db")).await.unwrap(),
         readings: ReadingsFile::new(folder.path().join("readings.db")),
