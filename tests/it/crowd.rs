@@ -191,10 +191,10 @@ impl Crowd {
     /// Opens the sockets that people need to the group of all users.
     pub(crate) fn open_doors(&mut self) {
         let _ = self.owner("people open", &["--group", GROUP]).good();
-        for room in [Room::Archive, Room::Warden, Room::Vault] {
+        for room in [Room::Archive, Room::Warden, Room::Vault, Room::Ledger] {
             self.scene.house.stop(room);
         }
-        for room in [Room::Vault, Room::Warden, Room::Archive] {
+        for room in [Room::Ledger, Room::Vault, Room::Warden, Room::Archive] {
             self.scene.house.start(room);
         }
         self.scene.house.wait_until_ready();

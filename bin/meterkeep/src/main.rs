@@ -19,6 +19,7 @@ mod init;
 mod keys;
 mod launcher;
 mod ledger;
+mod log;
 mod login;
 mod manual;
 mod meters;
@@ -78,6 +79,7 @@ enum Command {
     Roles(roles::Args),
     Approve(approve::Args),
     Readings(readings::Args),
+    Log(log::Args),
     Collector(collectors::Args),
     Collect(collect::Args),
     Decode(decode::Args),
@@ -118,6 +120,7 @@ fn main() -> ExitCode {
         Command::Roles(args) => roles::run(&args),
         Command::Approve(args) => approve::run(&args),
         Command::Readings(args) => readings::run(&args),
+        Command::Log(args) => log::run(&args),
         Command::Collector(args) => collectors::run(&args),
         Command::Collect(args) => collect::run(&args),
         Command::Decode(args) => decode::run(&args),

@@ -47,6 +47,13 @@ pub(crate) struct Reach {
     pub tenancies: Vec<Vec<u8>>,
 }
 
+/// A grant, and the key that signs under it where nobody is signed in.
+pub(crate) struct Leave {
+    grant: Vec<u8>,
+    action: Action,
+    fresh: Signer,
+}
+
 impl Operator {
     /// In the house of this folder, in the session of who is signed in.
     pub(crate) fn new(layout: &Layout) -> Result<Self, Problem> {
@@ -130,7 +137,7 @@ impl Operator {
         self.call(Method::WardenStaff, Room::Warden, &StaffErrand { wish: Some(wish) }).await
     }
 
-    /// Asks the archive under a fresh grant: the warden grants, and the key of the session signs, or one that lives for this
+    /// Asks a room under a fresh grant: the warden grants, and the key of the session signs, or one that lives for this
     /// call.
     pub(crate) async fn ask<Q: Message, A: Message + Default>(
         &self,
@@ -145,12 +152,22 @@ impl Operator {
     /// The same with names and contacts beside the request, encoded `wire::contact::Contacts`; the body holds their digest.
     pub(crate) async fn ask_beside<Q: Message, A: Message + Default>(
         &self,
-        (purpose, action): (Purpose, Action),
+        errand: (Purpose, Action),
         reach: &Reach,
         method: Method,
         body: &Q,
         contacts: Vec<u8>,
     ) -> Result<A, Problem> {
+        let leave = self.leave(errand, reach).await?;
+        self.ask_under(&leave, method, body, contacts).await
+    }
+
+    /// Asks the warden for a grant that several questions can be asked under.
+    pub(crate) async fn leave(
+        &self,
+        (purpose, action): (Purpose, Action),
+        reach: &Reach,
+    ) -> Result<Leave, Problem> {
         let fresh = Signer::generate().map_err(Problem::during("cannot make a session key"))?;
         let session = self.session.as_ref().map_or(&fresh, |session| &session.signer);
         let month = |m: Option<Month>| m.map_or(0, Month::number);
@@ -165,9 +182,22 @@ impl Operator {
             case: reach.case,
         };
         let granted: Granted = self.call(Method::WardenGrant, Room::Warden, &wish).await?;
-        let request =
-            grant::sign_request(&granted.grant, action, body.encode_to_vec(), UtcMillis::now(), session)
-                .map_err(Problem::during("cannot sign the request"))?;
-        self.call(method, Room::Archive, &AskedBeside { request, contacts }).await
+        Ok(Leave { grant: granted.grant, action, fresh })
+    }
+
+    /// Asks the room that answers a method, under a grant.
+    pub(crate) async fn ask_under<Q: Message, A: Message + Default>(
+        &self,
+        leave: &Leave,
+        method: Method,
+        body: &Q,
+        contacts: Vec<u8>,
+    ) -> Result<A, Problem> {
+        let session = self.session.as_ref().map_or(&leave.fresh, |session| &session.signer);
+        let body = body.encode_to_vec();
+        let request = grant::sign_request(&leave.grant, leave.action, body, UtcMillis::now(), session)
+            .map_err(Problem::during("cannot sign the request"))?;
+        let room = method.room().unwrap_or(Room::Archive);
+        self.call(method, room, &AskedBeside { request, contacts }).await
     }
 }

@@ -169,7 +169,8 @@ struct Key {
     file: PathBuf,
 }
 
-/// Let the members of a group of this machine speak to the house: to the warden and the archive, and to no other room.
+/// Let the members of a group of this machine speak to the house: to the warden, the archive and the ledger, and to no other
+/// room.
 ///
 /// Who they are is proved by their user, and what they may do is decided by their roles; without a role they are denied. The
 /// house has to be started again after this.
@@ -367,7 +368,7 @@ fn open(args: &Open) -> Result<(), Problem> {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(Problem::at(path))?;
     }
     say(&format!(
-        "members of `{}` may speak to the warden and the archive once the house is started again",
+        "members of `{}` may speak to the warden, the archive and the ledger once the house is started again",
         args.group
     ));
     Ok(())

@@ -39,6 +39,8 @@ pub enum Action {
     ApproveRoles,
     /// See who has which role, case and access, and try what a person may.
     ReadAccess,
+    /// Search the log: who did what, when and what for. It names data subjects by tags, and holds no reading.
+    ReadLog,
     /// End access, permissions and sessions of others. It opens nothing.
     EndAccess,
     /// Let a third party read one's own readings.
@@ -49,7 +51,7 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ReadReadings,
         Self::ReadHeld,
         Self::ReadHealth,
@@ -68,6 +70,7 @@ impl Action {
         Self::ManageRoles,
         Self::ApproveRoles,
         Self::ReadAccess,
+        Self::ReadLog,
         Self::EndAccess,
         Self::Permit,
         Self::Reseal,
@@ -95,6 +98,7 @@ impl Action {
             Self::ManageRoles => "manage-roles",
             Self::ApproveRoles => "approve-roles",
             Self::ReadAccess => "read-access",
+            Self::ReadLog => "read-log",
             Self::EndAccess => "end-access",
             Self::Permit => "permit",
             Self::Reseal => "reseal",
@@ -120,6 +124,7 @@ impl Action {
                 | Self::ImportKeys
                 | Self::ChangeRegister
                 | Self::KeepKeys
+                | Self::ReadLog
                 | Self::Reseal
         )
     }
@@ -303,11 +308,15 @@ impl Purpose {
             Self::Emergency => &[Action::ReadReadings],
             Self::Supervision => &[Action::ApproveAccess, Action::EndAccess, Action::ReadAccess],
             Self::Administration => &[Action::ManagePeople, Action::ManageRoles, Action::ReadAccess],
-            Self::DataProtection => {
-                &[Action::ReviewBreakGlass, Action::ApproveRoles, Action::EndAccess, Action::ReadAccess]
-            }
+            Self::DataProtection => &[
+                Action::ReviewBreakGlass,
+                Action::ApproveRoles,
+                Action::EndAccess,
+                Action::ReadAccess,
+                Action::ReadLog,
+            ],
             Self::Notification => &[Action::ReadContacts],
-            Self::Audit => &[Action::ReadAccess],
+            Self::Audit => &[Action::ReadAccess, Action::ReadLog],
             Self::OwnData => &[Action::ReadReadings, Action::Permit],
             Self::ByPermission => &[Action::ReadReadings],
             Self::Incident => &[Action::RevokeCollector, Action::EndAccess, Action::ReadAccess],

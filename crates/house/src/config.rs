@@ -32,8 +32,8 @@ pub struct HouseConfig {
     pub address: String,
     /// User number of the person who owns it; `init` writes it.
     pub owner_uid: u32,
-    /// The operating system's group of those who may speak to warden and archive; `people open` writes it. Empty: the owner
-    /// and root alone.
+    /// The operating system's group of those who may speak to warden, archive and ledger; `people open` writes it. Empty: the
+    /// owner and root alone.
     pub staff_group: String,
     /// What a new meter's policy keeps: `daily` or `all`.
     pub default_resolution: String,

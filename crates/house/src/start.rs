@@ -80,7 +80,7 @@ impl Context {
     /// # Errors
     /// When the socket cannot be made.
     pub fn door(&self) -> Result<Door, StartError> {
-        let asked = matches!(self.room, Room::Warden | Room::Archive);
+        let asked = matches!(self.room, Room::Warden | Room::Archive | Room::Ledger);
         let people = if asked && !self.config.house.staff_group.is_empty() {
             Admitted::Group
         } else {

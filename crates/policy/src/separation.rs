@@ -22,11 +22,13 @@ pub struct Duties {
 
 /// What is known of people: readings, and whose they are.
 const DATA: &[Action] = &[Action::ReadReadings, Action::ReadHeld, Action::ReadHealth, Action::ReadContacts];
+/// Readings alone: who tells those concerned of a breach sees names, and finds in the log whose.
+const READINGS: &[Action] = &[Action::ReadReadings, Action::ReadHeld, Action::ReadHealth];
 const KEYS: &[Action] = &[Action::ImportKeys, Action::KeepKeys];
 const PEOPLE: &[Action] = &[Action::ManagePeople, Action::ManageRoles];
 
 /// All of them (C13).
-pub const DUTIES: [Duties; 6] = [
+pub const DUTIES: [Duties; 8] = [
     Duties {
         name: "keys-and-readings",
         one: KEYS,
@@ -50,6 +52,18 @@ pub const DUTIES: [Duties; 6] = [
         one: PEOPLE,
         other: KEYS,
         because: "who gives roles would give themselves keys",
+    },
+    Duties {
+        name: "log-and-readings",
+        one: &[Action::ReadLog],
+        other: READINGS,
+        because: "who looks at who read what reads nothing themselves",
+    },
+    Duties {
+        name: "people-and-log",
+        one: PEOPLE,
+        other: &[Action::ReadLog],
+        because: "who gives roles is whom the log watches first",
     },
     Duties {
         name: "roles-twice",

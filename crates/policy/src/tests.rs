@@ -282,6 +282,44 @@ fn no_two_roles_of_one_person_give_two_duties_and_the_policies_agree() {
 }
 
 #[test]
+fn who_looks_at_the_log_reads_nothing_and_gives_no_role() {
+    let house = house();
+    for (name, role) in &house.catalogue().roles {
+        let roles = std::slice::from_ref(name);
+        let reach =
+            |action| Purpose::ALL.map(|purpose| house.reach(roles, purpose, action, None)).into_iter().max();
+        let expected = match name.as_str() {
+            "auditor" | "data-protection-officer" => Reach::Open,
+            "owner" => Reach::SingleHanded,
+            _ => Reach::Closed,
+        };
+        assert_eq!(reach(Action::ReadLog), Some(expected), "{name} of {:?}", role.purposes);
+    }
+    for (roles, duties) in [
+        (["auditor", "operator"], "log-and-readings"),
+        (["auditor", "technician"], "log-and-readings"),
+        (["auditor", "customer"], "log-and-readings"),
+        (["auditor", "administrator"], "people-and-log"),
+        (["data-protection-officer", "administrator"], "people-and-"),
+    ] {
+        let hole = separation::check_person(house.catalogue(), "anna", roles).unwrap_err();
+        assert!(hole.name.starts_with(duties), "{hole}");
+    }
+    // whoever tells those concerned of a breach finds in the log whose data it was
+    assert!(
+        separation::check_person(house.catalogue(), "dora", ["auditor", "data-protection-officer"]).is_ok()
+    );
+    let error = Catalogue::parse(&with_role("[\"audit\", \"billing\"]")).unwrap_err();
+    assert!(error.to_string().contains("(log-and-readings)"), "{error}");
+    // no action takes an entry away
+    assert!(
+        Action::ALL
+            .into_iter()
+            .all(|action| !["prune", "remove", "delete"].iter().any(|w| action.name().contains(w)))
+    );
+}
+
+#[test]
 fn the_matrix_is_complete_and_is_the_one_in_the_manual() {
     let text = matrix(house());
     for action in Action::ALL {

@@ -1,10 +1,11 @@
 //! Records a room's events in the ledger and checks the receipts: nothing that must be in the log is done before
-//! [`Record::record`] has returned.
+//! [`Record::record`] has returned. The [`gate`] holds what people ask for to that.
 
+pub mod gate;
 pub mod memory;
 mod proofs;
 
-pub use proofs::Prover;
+pub use proofs::{Prover, recorded};
 
 use std::future::Future;
 use std::time::Duration;

@@ -125,7 +125,10 @@ pub(crate) fn entries(
 }
 
 /// The checked entries of an answer of the ledger.
-pub(crate) fn recorded(
+///
+/// # Errors
+/// When there is not one receipt an event, or one does not hold.
+pub fn recorded(
     events: Vec<Vec<u8>>,
     answer: &Receipts,
     log: &VerifierKey,

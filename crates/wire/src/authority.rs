@@ -67,7 +67,7 @@ pub const fn callers_of(method: Method) -> Grantees {
         Method::VaultResealKeys | Method::WardenMachineGrant | Method::ArchiveJobs => &[R(Steward)],
         Method::LedgerAppend => &[R(Intake), R(Archive), R(Warden), R(Steward)],
         Method::LedgerProve | Method::VaultLog => &[R(Archive), R(Steward)],
-        Method::LedgerCheckpoint => &[Operator],
+        Method::LedgerCheckpoint | Method::LedgerSearch => &[Operator],
         Method::WardenGrant
         | Method::WardenCollectorToken
         | Method::WardenRevokeCollector
@@ -79,6 +79,7 @@ pub const fn callers_of(method: Method) -> Grantees {
         | Method::ArchiveRegister
         | Method::ArchiveImportKeys
         | Method::ArchiveContacts
+        | Method::ArchiveSubjectTags
         | Method::ArchiveCustody => &[Operator],
         Method::ArchiveMeters => &[R(Intake)],
     }

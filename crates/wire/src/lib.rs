@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod health;
 pub mod intake;
 pub mod ledger;
+pub mod log;
 pub mod login;
 pub mod mark;
 mod method;

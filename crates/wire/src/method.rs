@@ -95,6 +95,8 @@ methods! {
     LedgerCheckpoint = 51, Ledger, "ledger.checkpoint";
     /// The receipt of an event anew, proved to go on from another size.
     LedgerProve = 52, Ledger, "ledger.prove";
+    /// Entries of the log, against a signed request under a grant; the look itself becomes one first.
+    LedgerSearch = 53, Ledger, "ledger.search";
 
     /// A person asks for a grant.
     WardenGrant = 60, Warden, "warden.grant";
@@ -129,6 +131,8 @@ methods! {
     ArchiveJobs = 78, Archive, "archive.jobs";
     /// Names and contacts, against a signed request under a grant of their own.
     ArchiveContacts = 79, Archive, "archive.contacts";
+    /// By which tags the log knows a meter's, a customer's or a tenancy's data subjects, against a signed request under a grant.
+    ArchiveSubjectTags = 80, Archive, "archive.subject_tags";
 }
 
 impl Method {

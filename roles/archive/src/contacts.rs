@@ -7,6 +7,7 @@ use base::{Contact, ContactError, Secret, SecretBytes, TenancyId, UtcMillis};
 use grant::{Action, Request, Tenancies, Verified};
 use prost::Message;
 use recorder::Record;
+use recorder::gate::Passed;
 use store::register::{Change, SealedContact};
 use wire::archive::{Asked, RegisterAnswer, RegisterChange};
 use wire::contact::{self, ContactOf, Contacts, ContactsAnswer, ContactsQuery};
@@ -14,7 +15,6 @@ use wire::vault::ContactKeys;
 use wire::{Refused, bytes16};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::gate::Passed;
 use crate::registering::{Desk, MAX_ITEMS, item_refused, stored};
 use crate::service::Inner;
 use crate::vaults::Vault;

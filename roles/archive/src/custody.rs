@@ -6,10 +6,10 @@ use grant::act::{Act, Deed};
 use grant::{Event, MAX_DETAIL, Outcome, Request, Verified};
 use prost::Message;
 use recorder::Record;
+use recorder::gate::Gate;
 use wire::Refused;
 use wire::custody::{Carried, Errand, ErrandAnswer, VaultErrand};
 
-use crate::gate::Gate;
 use crate::vaults::Vault;
 
 /// Does an errand that was admitted.

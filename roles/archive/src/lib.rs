@@ -11,7 +11,6 @@ mod continuing;
 mod custody;
 mod erasures;
 mod exchanging;
-mod gate;
 mod jobs;
 mod marks;
 mod masking;
@@ -23,6 +22,7 @@ mod rows;
 mod rows_of_lists;
 mod service;
 mod subjects;
+mod tags;
 mod vaults;
 
 use std::sync::Arc;
@@ -31,11 +31,11 @@ use base::Resolution;
 use house::{Context, Counters, StartError};
 use journal::RealDisk;
 use recorder::LedgerRecorder;
+use recorder::gate::Gate;
 use store::register::Register;
 use wire::Room;
 
 use crate::erasures::Kept;
-use crate::gate::Gate;
 use crate::marks::Marks;
 use crate::service::{Archive, Inner, ReadingsFile};
 use crate::subjects::SubjectKey;
@@ -62,7 +62,12 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     let archive = Archive::new(Inner {
         marks: Arc::clone(&marks),
         erasures: Kept::load(Arc::new(RealDisk), &folder.join("erasures"))?,
-        gate: Gate::new(recorder.clone(), layout.verifier(Room::Warden)?, log, Arc::clone(&counters)),
+        gate: Gate::new(
+            Room::Archive,
+            recorder.clone(),
+            (layout.verifier(Room::Warden)?, log),
+            Arc::clone(&counters),
+        ),
         vault: LinkedVault::new(context.client(Room::Vault)?, recorder.prover(), Arc::clone(&marks)),
         register,
         readings: ReadingsFile::new(layout.store().join("readings.db")),

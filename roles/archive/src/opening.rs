@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Class, MeterId, Month, Secret, TenancyId, UtcMillis};
 use prost::Message;
+use recorder::gate::Passed;
 use seal::aead;
 use store::SealedReading;
 use wire::Refused;
@@ -13,7 +14,6 @@ use wire::vault::{self, DataKeys, ReleaseKeys};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::continuing::{Joint, Series};
-use crate::gate::Passed;
 use crate::question::Question;
 use crate::rows::Found;
 use crate::vaults::Vault;

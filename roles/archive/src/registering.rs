@@ -5,6 +5,7 @@ use base::{Area, AreaError, Class, MeterId, Month, Resolution, TenancyId, UtcMil
 use grant::is_word;
 use prost::Message;
 use recorder::Record;
+use recorder::gate::{Gate, Passed};
 use store::register::{Change, Moved, NewMeter, Register, RegisterAddress, Span, UNPLACED};
 use store::{Ask, StoreError};
 use wire::Refused;
@@ -13,7 +14,6 @@ use wire::vault::{self, ImportReport, Tenancy};
 
 use crate::contacts::Told;
 use crate::exchanging;
-use crate::gate::{Gate, Passed};
 use crate::service::ReadingsFile;
 use crate::subjects::SubjectKey;
 use crate::vaults::{Vault, span};

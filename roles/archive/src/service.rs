@@ -11,6 +11,7 @@ use grant::Action;
 use house::Counters;
 use link::{Caller, Service, answer};
 use recorder::Record;
+use recorder::gate::Gate;
 use store::ReadingView;
 use store::register::Register;
 use tokio::sync::{RwLock, Semaphore};
@@ -24,7 +25,6 @@ use wire::{Method, Refused};
 use crate::alarms;
 use crate::custody;
 use crate::erasures::Kept;
-use crate::gate::Gate;
 use crate::marks::{self, Marks};
 use crate::masking;
 use crate::opening;
@@ -294,6 +294,7 @@ impl<R: Record, V: Vault> Service for Archive<R, V> {
         let now = UtcMillis::now();
         match method {
             Method::ArchiveReadings => answer(body, |q| self.0.readings(caller, q, now)).await,
+            Method::ArchiveSubjectTags => answer(body, |q| self.0.tags(caller, q, now)).await,
             Method::ArchiveContacts => answer(body, |q| self.0.contacts(caller, q, now)).await,
             Method::ArchiveRegister => {
                 answer(body, |q| self.whole(move |a| async move { a.change(caller, q, now).await })).await

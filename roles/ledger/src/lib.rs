@@ -4,11 +4,18 @@
 //! the log as a signed checkpoint has it. A checkpoint is signed after all that it covers is on the disk, never before; one
 //! fsync and one signature serve all appends that wait. At start the whole log is read again, and one that is not what
 //! was published is not opened.
+//!
+//! People with a grant for it search the log, which is in the log, too. An index beside it says where what stands.
 
+mod criteria;
+mod entries;
 mod events;
+mod index;
 mod log;
+mod own;
 mod publisher;
 mod publishing;
+mod search;
 mod service;
 mod tiles;
 mod witnesses;
@@ -18,11 +25,16 @@ use std::sync::Arc;
 
 use house::{Context, Counters, StartError};
 use journal::RealDisk;
+use recorder::gate::Gate;
 use wire::Room;
 
+use crate::entries::Entries;
+use crate::index::Index;
 use crate::log::Log;
+use crate::own::OwnLog;
 use crate::publisher::Publisher;
 use crate::publishing::Publishing;
+use crate::search::{Desk, Search};
 use crate::service::Ledger;
 use crate::tiles::Tiles;
 use crate::witnesses::Witnesses;
@@ -55,17 +67,28 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     let publishing = Publishing {
         publisher: Publisher::open(tiles.clone(), reader.clone(), published.as_ref()),
         tiles,
-        reader,
-        key,
-        counters,
+        reader: reader.clone(),
+        key: key.clone(),
+        counters: Arc::clone(&counters),
     };
     let publishing = tokio::spawn(publishing.follow(ledger.durable(), context.shutdown.clone()));
-    link::serve(door, Room::Ledger, Arc::new(ledger), context.shutdown).await;
+    let (ledger, entries) = (Arc::new(ledger), Entries::new(reader));
+    let folder = context.layout.room(Room::Ledger).join("index");
+    let index = Arc::new(Index::new(entries.clone(), &folder, Arc::clone(&counters)));
+    let keys = (context.layout.verifier(Room::Warden)?, key);
+    let gate = Gate::new(Room::Ledger, OwnLog(Arc::clone(&ledger)), keys, Arc::clone(&counters));
+    let search = Search::new(gate, entries, Arc::clone(&index), counters);
+    let following = tokio::spawn({
+        let shutdown = context.shutdown.clone();
+        async move { index.follow(&shutdown).await }
+    });
+    link::serve(door, Room::Ledger, Arc::new(Desk { ledger, search }), context.shutdown).await;
     if let Some(asking) = asking {
         asking.await.map_err(|e| StartError::during("asking witnesses")(&e))?;
     }
     let finished = tokio::task::spawn_blocking(move || writer.finish()).await;
     publishing.await.map_err(|e| StartError::during("publishing the log")(&e))?;
+    following.await.map_err(|e| StartError::during("the log's index")(&e))?;
     finished
         .map_err(|e| StartError::during("closing the log")(&e))?
         .map_err(|e| StartError::during("the log stopped")(&e))

@@ -92,6 +92,17 @@ impl Ledger {
         Ok(receipts)
     }
 
+    /// Takes events of the ledger's own; `None` when the log stopped.
+    pub(crate) async fn take(&self, events: Vec<Bytes>) -> Option<Receipts> {
+        self.counters.add("events.ledger", events.len() as u64);
+        self.jobs.append(events, 0).await
+    }
+
+    /// The key that checks the log's checkpoints.
+    pub(crate) const fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
     async fn prove(&self, Prove { index, since }: Prove) -> Result<Receipts, Refused> {
         let size = self.jobs.durable.borrow().size;
         if since > size {

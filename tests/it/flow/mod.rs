@@ -12,6 +12,7 @@ mod handover;
 mod key_files;
 mod key_life;
 mod key_lists;
+mod log;
 mod login;
 mod moves;
 mod provider;

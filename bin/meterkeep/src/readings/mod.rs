@@ -127,4 +127,4 @@ pub(crate) async fn ask(operator: &Operator, query: &Query<'_>) -> Result<Readin
     operator.ask((query.purpose, action), &reach, Method::ArchiveReadings, &body).await
 }
 
-pub(crate) use show::{described, signal, summary};
+pub(crate) use show::{described, local, signal, summary};

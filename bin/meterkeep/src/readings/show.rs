@@ -181,7 +181,7 @@ pub(super) fn decimal(mantissa: i64, exponent: i32) -> String {
 }
 
 /// Local time, with its offset, to the second.
-pub(super) fn local(t: UtcMillis) -> String {
+pub(crate) fn local(t: UtcMillis) -> String {
     Timestamp::from_millisecond(t.0)
         .map(|t| t.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%:z").to_string())
         .unwrap_or_else(|_| t.to_string())

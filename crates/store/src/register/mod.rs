@@ -213,6 +213,14 @@ impl Register {
         Ok(found)
     }
 
+    /// The tenancies of a customer, by the utility's reference; none where it is not known.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tenancies_of(&self, customer: &str) -> Result<Vec<TenancyId>, StoreError> {
+        query::tenancies_of(&self.backend, customer).await
+    }
+
     /// How much there is.
     ///
     /// # Errors

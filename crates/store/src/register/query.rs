@@ -141,6 +141,18 @@ pub(super) async fn find(backend: &Backend, text: &str) -> Result<Vec<MeterId>, 
     ids.into_iter().map(|id| unsigned(id, "meter id").map(MeterId)).collect()
 }
 
+/// The tenancies of a customer.
+pub(super) async fn tenancies_of(backend: &Backend, customer: &str) -> Result<Vec<TenancyId>, StoreError> {
+    let Backend::Sqlite { readers, .. } = backend;
+    let ids: Vec<Vec<u8>> = sqlx::query_scalar(
+        "SELECT t.tenancy FROM tenant t JOIN customer c ON c.id = t.customer WHERE c.reference = ? ORDER BY 1",
+    )
+    .bind(customer)
+    .fetch_all(readers)
+    .await?;
+    ids.iter().map(|id| id16(id, "tenancy id").map(TenancyId)).collect()
+}
+
 pub(super) async fn size(backend: &Backend) -> Result<RegisterSize, StoreError> {
     let Backend::Sqlite { readers, .. } = backend;
     let (meters, places, tenancies, customers, contacts): (i64, i64, i64, i64, i64) = sqlx::query_as(

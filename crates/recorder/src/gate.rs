@@ -1,4 +1,4 @@
-//! The gate before every answer: grant, request, log. Behind it, code holds a [`Recorded`] request.
+//! The gate before every answer to a person: grant, request, log. Behind it, code holds a [`Recorded`] request.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,17 +9,19 @@ use grant::{
 };
 use house::Counters;
 use link::Caller;
-use recorder::{Entry, Record};
 use seal::sign::Verifier;
 use tlog::key::VerifierKey;
-use wire::Refused;
+use wire::{Refused, Room};
 
-const ACTOR: &str = "archive";
+use crate::{Entry, Record};
+
 /// Requests within five minutes; more are refused.
 const MAX_NONCES: usize = 100_000;
 
 /// Checks, records, and remembers what was asked before.
-pub(crate) struct Gate<R> {
+pub struct Gate<R> {
+    /// The room that it stands in: it does what is recorded here.
+    actor: &'static str,
     recorder: R,
     warden: Verifier,
     log: VerifierKey,
@@ -28,25 +30,37 @@ pub(crate) struct Gate<R> {
 }
 
 /// A request that is in the log, with what shows it to the vault.
-pub(crate) struct Passed {
+pub struct Passed {
     /// The request.
-    pub(crate) recorded: Verified<Recorded>,
+    pub recorded: Verified<Recorded>,
     /// The event and its receipt.
-    pub(crate) entry: Entry,
+    pub entry: Entry,
 }
 
 impl<R: Record> Gate<R> {
-    pub(crate) fn new(recorder: R, warden: Verifier, log: VerifierKey, counters: Arc<Counters>) -> Self {
-        Self { recorder, warden, log, nonces: Mutex::new(Nonces::new(MAX_NONCES)), counters }
+    /// The gate of a room: grants are the warden's, receipts the log's.
+    #[must_use]
+    pub fn new(
+        room: Room,
+        recorder: R,
+        (warden, log): (Verifier, VerifierKey),
+        counters: Arc<Counters>,
+    ) -> Self {
+        let nonces = Mutex::new(Nonces::new(MAX_NONCES));
+        Self { actor: room.name(), recorder, warden, log, nonces, counters }
     }
 
     /// The log.
-    pub(crate) const fn recorder(&self) -> &R {
+    #[must_use]
+    pub const fn recorder(&self) -> &R {
         &self.recorder
     }
 
     /// Checks a request for what the called method does. A refusal is in the log before it is answered.
-    pub(crate) async fn admit(
+    ///
+    /// # Errors
+    /// The check that it fails, or that the refusal could not be recorded.
+    pub async fn admit(
         &self,
         caller: &Caller,
         encoded: &[u8],
@@ -74,7 +88,7 @@ impl<R: Record> Gate<R> {
                     on_behalf,
                     request_hash: Some(request_hash(encoded)),
                     reason: error.code().to_owned(),
-                    ..Event::new(now, ACTOR, due.name(), Outcome::Refused)
+                    ..Event::new(now, self.actor, due.name(), Outcome::Refused)
                 };
                 return Err(self
                     .recorded_refusal(event, Refused::new(error.code(), error.to_string()))
@@ -91,18 +105,16 @@ impl<R: Record> Gate<R> {
     }
 
     /// Records that a good request is refused all the same, and why.
-    pub(crate) async fn refuse(
-        &self,
-        request: &Verified<Request>,
-        refused: Refused,
-        now: UtcMillis,
-    ) -> Refused {
-        let event = Event::of_request(now, ACTOR, request, Outcome::Refused);
+    pub async fn refuse(&self, request: &Verified<Request>, refused: Refused, now: UtcMillis) -> Refused {
+        let event = Event::of_request(now, self.actor, request, Outcome::Refused);
         self.recorded_refusal(Event { reason: refused.code.to_owned(), ..event }, refused).await
     }
 
     /// Records and counts, under its own word, what the client refused before it asked.
-    pub(crate) async fn note_refusal(
+    ///
+    /// # Errors
+    /// When it could not be recorded.
+    pub async fn note_refusal(
         &self,
         request: &Verified<Request>,
         word: String,
@@ -110,13 +122,13 @@ impl<R: Record> Gate<R> {
     ) -> Result<(), Refused> {
         self.counters.add(format!("refused.{word}"), 1);
         tracing::info!(reason = %word, "refused by the client");
-        let event = Event::of_request(now, ACTOR, request, Outcome::Refused);
+        let event = Event::of_request(now, self.actor, request, Outcome::Refused);
         self.recorder.record_one(Event { reason: word, ..event }).await?;
         Ok(())
     }
 
     /// Records that a request was done. The answer is given all the same when the log does not take it now.
-    pub(crate) async fn note_done(&self, event: Event) {
+    pub async fn note_done(&self, event: Event) {
         if let Err(error) = self.recorder.record_one(event).await {
             self.counters.add("done-not-recorded", 1);
             self.counters.note(format!("an errand was done, and the log did not take that it was: {error}"));
@@ -136,7 +148,10 @@ impl<R: Record> Gate<R> {
     }
 
     /// Records that a request will be answered, and to whose data; only then may it be.
-    pub(crate) async fn pass(
+    ///
+    /// # Errors
+    /// When there is no receipt that holds.
+    pub async fn pass(
         &self,
         request: &Verified<Request>,
         data: Option<DataSpan>,
@@ -144,7 +159,7 @@ impl<R: Record> Gate<R> {
         detail: String,
         now: UtcMillis,
     ) -> Result<Passed, Refused> {
-        let event = Event { data, detail, ..Event::of_request(now, ACTOR, request, Outcome::Allowed) };
+        let event = Event { data, detail, ..Event::of_request(now, self.actor, request, Outcome::Allowed) };
         // An event holds so many subjects; the vault is shown the last one, which is there only with all before.
         let mut chunks: Vec<Vec<[u8; 16]>> = subjects.chunks(MAX_SUBJECTS).map(<[_]>::to_vec).collect();
         if chunks.is_empty() {

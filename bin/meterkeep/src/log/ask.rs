@@ -1,0 +1,98 @@
+//! Asking the log, page by page, under as few grants as it takes.
+
+use std::time::{Duration, Instant};
+
+use grant::{Action, Purpose};
+use wire::Method;
+use wire::log::{FoundEntry, LogAnswer, LogQuery, TagsAnswer, TagsQuery};
+
+use crate::operator::{Leave, Operator, Reach};
+use crate::problem::Problem;
+
+/// Entries asked for at once; the ledger gives no more.
+const PAGE: u64 = 500;
+/// A grant lasts ten minutes; after so long another one is asked for.
+const NEW_GRANT_AFTER: Duration = Duration::from_secs(300);
+
+/// Whose data a question is about. Nothing for anybody's.
+#[derive(Default)]
+pub(super) struct Subjects {
+    pub(super) meters: Vec<String>,
+    pub(super) customers: Vec<String>,
+    pub(super) tenancies: Vec<Vec<u8>>,
+}
+
+/// What is asked.
+pub(super) struct Wanted {
+    pub(super) purpose: Purpose,
+    pub(super) query: LogQuery,
+    /// At most so many entries; 0 for all.
+    pub(super) limit: u64,
+}
+
+/// What came of it.
+pub(super) struct Found {
+    /// How many entries there were.
+    pub(super) entries: u64,
+    /// There are more.
+    pub(super) more: bool,
+    /// The entry that says that this was asked, of the first page.
+    pub(super) receipt: u64,
+}
+
+/// Asks until there are no more entries, or as many as wanted. Each page is handed over as it comes; the last one may go to a
+/// reader that went away.
+pub(super) async fn pages(
+    operator: &Operator,
+    wanted: Wanted,
+    subjects: &Subjects,
+    mut page: impl FnMut(&[FoundEntry]) -> Result<(), Problem>,
+) -> Result<Found, Problem> {
+    let Wanted { purpose, mut query, limit } = wanted;
+    let errand = (purpose, Action::ReadLog);
+    let mut leave = operator.leave(errand, &Reach::default()).await?;
+    let mut since = Instant::now();
+    if let Some(tags) = tags(operator, &leave, subjects).await? {
+        query.subjects = tags;
+    }
+    let mut found = Found { entries: 0, more: false, receipt: 0 };
+    loop {
+        if since.elapsed() > NEW_GRANT_AFTER {
+            (leave, since) = (operator.leave(errand, &Reach::default()).await?, Instant::now());
+        }
+        let left = if limit == 0 { PAGE } else { limit.saturating_sub(found.entries).min(PAGE) };
+        query.limit = u32::try_from(left).unwrap_or(u32::MAX);
+        let answer: LogAnswer = operator.ask_under(&leave, Method::LedgerSearch, &query, Vec::new()).await?;
+        if found.receipt == 0 {
+            found.receipt = answer.receipt;
+        }
+        found.entries = found.entries.saturating_add(answer.entries.len() as u64);
+        page(&answer.entries)?;
+        let full = limit != 0 && found.entries >= limit;
+        found.more = answer.next.is_some();
+        if full || answer.next.is_none() {
+            return Ok(found);
+        }
+        query.after = answer.next;
+    }
+}
+
+/// The tags by which the log knows whom the question is about; `None` where it is about anybody.
+async fn tags(
+    operator: &Operator,
+    leave: &Leave,
+    subjects: &Subjects,
+) -> Result<Option<Vec<Vec<u8>>>, Problem> {
+    let Subjects { meters, customers, tenancies } = subjects;
+    if meters.is_empty() && customers.is_empty() && tenancies.is_empty() {
+        return Ok(None);
+    }
+    let asked =
+        TagsQuery { meters: meters.clone(), customers: customers.clone(), tenancies: tenancies.clone() };
+    let told: TagsAnswer = operator.ask_under(leave, Method::ArchiveSubjectTags, &asked, Vec::new()).await?;
+    if told.tags.is_empty() {
+        // a search without tags would be one for everything
+        return Err(Problem::new("the archive told no tags of whom the question is about"));
+    }
+    Ok(Some(told.tags))
+}

@@ -1,0 +1,113 @@
+//! An entry of the log, as it is shown.
+
+use base::UtcMillis;
+use grant::{Event, Outcome};
+use serde::Serialize;
+use wire::log::FoundEntry;
+
+use crate::problem::Problem;
+
+/// An entry with the field names of its exports. They do not change.
+#[derive(Serialize)]
+pub(super) struct Entry {
+    /// Its number.
+    pub(super) number: u64,
+    /// When the ledger took it.
+    pub(super) taken: String,
+    /// When it happened, by the room that recorded it.
+    pub(super) at: String,
+    pub(super) actor: String,
+    pub(super) person: String,
+    pub(super) action: String,
+    pub(super) purpose: String,
+    pub(super) outcome: &'static str,
+    pub(super) reason: String,
+    pub(super) class: &'static str,
+    pub(super) first_month: String,
+    pub(super) last_month: String,
+    pub(super) grant: String,
+    pub(super) request: String,
+    pub(super) detail: String,
+    pub(super) subjects: Vec<String>,
+    #[serde(skip)]
+    pub(super) taken_at: UtcMillis,
+}
+
+impl Entry {
+    /// Reads what the ledger answered.
+    pub(super) fn read(found: &FoundEntry) -> Result<Self, Problem> {
+        let event = Event::decode(&found.event)
+            .map_err(Problem::during(format!("entry {} cannot be read", found.number)))?;
+        let taken_at = UtcMillis(found.at_ms);
+        Ok(Self {
+            number: found.number,
+            taken: taken_at.to_string(),
+            at: event.at.to_string(),
+            actor: event.actor,
+            person: event.on_behalf,
+            action: event.action,
+            purpose: event.purpose,
+            outcome: event.outcome.name(),
+            reason: event.reason,
+            class: event.data.map_or("", |data| data.class.name()),
+            first_month: event.data.map_or_else(String::new, |data| data.first.to_string()),
+            last_month: event.data.map_or_else(String::new, |data| data.last.to_string()),
+            grant: event.grant_id.map(hex::encode).unwrap_or_default(),
+            request: event.request_hash.map(hex::encode).unwrap_or_default(),
+            detail: event.detail,
+            subjects: event.subjects.iter().map(hex::encode).collect(),
+            taken_at,
+        })
+    }
+
+    /// Names of the columns of [`Self::columns`].
+    pub(super) const COLUMNS: [&str; 16] = [
+        "number",
+        "taken",
+        "at",
+        "actor",
+        "person",
+        "action",
+        "purpose",
+        "outcome",
+        "reason",
+        "class",
+        "first_month",
+        "last_month",
+        "grant",
+        "request",
+        "detail",
+        "subjects",
+    ];
+
+    /// Its fields as text, in the order of [`Self::COLUMNS`].
+    pub(super) fn columns(&self) -> [String; 16] {
+        [
+            self.number.to_string(),
+            self.taken.clone(),
+            self.at.clone(),
+            self.actor.clone(),
+            self.person.clone(),
+            self.action.clone(),
+            self.purpose.clone(),
+            self.outcome.to_owned(),
+            self.reason.clone(),
+            self.class.to_owned(),
+            self.first_month.clone(),
+            self.last_month.clone(),
+            self.grant.clone(),
+            self.request.clone(),
+            self.detail.clone(),
+            self.subjects.join(" "),
+        ]
+    }
+
+    /// How it came out, and why it was refused.
+    pub(super) fn came_out(&self) -> String {
+        if self.outcome == Outcome::Refused.name() {
+            format!("{} ({})", self.outcome, self.reason)
+        } else {
+            self.outcome.to_owned()
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Messages about the log: searching it, and the tags by which it knows data subjects.
+//!
+//! Both calls carry an encoded `grant::SignedRequest` (as [`crate::archive::Asked`]) for `read-log`, whose `body` is the
+//! message named here.
+
+/// Body of a search. Criteria that are left out say nothing; an entry is found when it meets all the others.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct LogQuery {
+    /// For whom: a person, a collector.
+    #[prost(string, tag = "1")]
+    pub person: String,
+    /// The room that did it.
+    #[prost(string, tag = "2")]
+    pub actor: String,
+    /// What was done: any of these, at most 16.
+    #[prost(string, repeated, tag = "3")]
+    pub actions: Vec<String>,
+    /// `allowed`, `refused` or `done`.
+    #[prost(string, tag = "4")]
+    pub outcome: String,
+    /// Why refused.
+    #[prost(string, tag = "5")]
+    pub reason: String,
+    /// What for.
+    #[prost(string, tag = "6")]
+    pub purpose: String,
+    /// Under which grant (16 bytes).
+    #[prost(bytes = "vec", tag = "7")]
+    pub grant_id: Vec<u8>,
+    /// Which request (32 bytes).
+    #[prost(bytes = "vec", tag = "8")]
+    pub request_hash: Vec<u8>,
+    /// Whose data: any of these tags (16 bytes each), at most 256.
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub subjects: Vec<Vec<u8>>,
+    /// Taken by the ledger at this moment or later, UTC milliseconds; 0 for since ever.
+    #[prost(sint64, tag = "10")]
+    pub from_ms: i64,
+    /// Taken before this moment; 0 for until now.
+    #[prost(sint64, tag = "11")]
+    pub until_ms: i64,
+    /// The oldest first, not the newest.
+    #[prost(bool, tag = "12")]
+    pub oldest_first: bool,
+    /// At most so many entries; 0 for the ledger's own limit (500), which is also the most.
+    #[prost(uint32, tag = "13")]
+    pub limit: u32,
+    /// Go on behind this entry: the numbers above it where the oldest come first, else those below it.
+    #[prost(uint64, optional, tag = "14")]
+    pub after: Option<u64>,
+    /// Just this entry.
+    #[prost(uint64, optional, tag = "15")]
+    pub number: Option<u64>,
+}
+
+/// A page of entries.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct LogAnswer {
+    /// In the order that was asked for.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: Vec<FoundEntry>,
+    /// There may be more: ask again with this as [`LogQuery::after`]. A page can be empty and go on.
+    #[prost(uint64, optional, tag = "2")]
+    pub next: Option<u64>,
+    /// The number of the entry that says that this was looked for.
+    #[prost(uint64, tag = "3")]
+    pub receipt: u64,
+}
+
+/// An entry of the log.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct FoundEntry {
+    /// Its number in the log.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// When the ledger took it, UTC milliseconds.
+    #[prost(sint64, tag = "2")]
+    pub at_ms: i64,
+    /// The encoded `grant::Event`, byte for byte as the log has it.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub event: prost::bytes::Bytes,
+}
+
+/// Body of a question for tags: of those who hold or held these meters, of these customers, of these tenancies. At least one
+/// of the three is named, and at most 100 in all.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TagsQuery {
+    /// Meters by text, as in [`crate::archive::ReadingsQuery::meters`].
+    #[prost(string, repeated, tag = "1")]
+    pub meters: Vec<String>,
+    /// The utility's references of customers.
+    #[prost(string, repeated, tag = "2")]
+    pub customers: Vec<String>,
+    /// Tenancies (16 bytes each).
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub tenancies: Vec<Vec<u8>>,
+}
+
+/// Tags, and nothing else that the register knows.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TagsAnswer {
+    /// 16 bytes each, ascending, each once.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub tags: Vec<Vec<u8>>,
+    /// The number of the entry of the log that says that these were asked for.
+    #[prost(uint64, tag = "2")]
+    pub receipt: u64,
+}

@@ -1,0 +1,21 @@
+//! The ledger's own events: what is asked of it, and what it refuses.
+
+use std::sync::Arc;
+
+use grant::Event;
+use recorder::{Entry, NotRecorded, Record, recorded};
+
+use crate::service::Ledger;
+
+/// Records what the ledger does itself, through the queue that everybody's events go through.
+#[derive(Clone)]
+pub(crate) struct OwnLog(pub(crate) Arc<Ledger>);
+
+impl Record for OwnLog {
+    async fn record(&self, events: Vec<Event>) -> Result<Vec<Entry>, NotRecorded> {
+        let encoded: Vec<Vec<u8>> = events.iter().map(Event::encode).collect();
+        let taken = self.0.take(encoded.iter().map(|event| event.clone().into()).collect()).await;
+        let taken = taken.ok_or(NotRecorded::Number { wanted: encoded.len(), found: 0 })?;
+        recorded(encoded, &taken, self.0.key())
+    }
+}

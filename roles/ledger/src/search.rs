@@ -1,0 +1,169 @@
+//! Answers questions on the log, under a grant for `read-log`.
+//!
+//! The look stands in the log before anything is looked for, and how much was found before it is answered; a refusal stands
+//! there, too. Entries are read from the log itself; the index says only where.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::UtcMillis;
+use bytes::Bytes;
+use grant::{Action, Event, Outcome, Request, Verified};
+use house::Counters;
+use link::{Caller, Service, answer};
+use recorder::Record;
+use recorder::gate::Gate;
+use tokio::sync::Semaphore;
+use wire::archive::Asked;
+use wire::log::{FoundEntry, LogAnswer};
+use wire::{Method, Refused};
+
+use crate::criteria::Criteria;
+use crate::entries::{Entries, Entry, EntryError};
+use crate::index::{Index, IndexError};
+use crate::own::OwnLog;
+use crate::service::Ledger;
+
+/// Questions answered at a time.
+const MAX_QUESTIONS: usize = 4;
+/// How long a question waits for the index.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of events in one answer, about: it stays far below a frame of the link.
+const MAX_BYTES: usize = 2 * 1024 * 1024;
+
+/// The room with all that it answers: what the log takes, and what is looked for in it.
+pub(crate) struct Desk {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) search: Search,
+}
+
+impl Service for Desk {
+    async fn call(&self, caller: Caller, method: Method, body: Bytes) -> Result<Bytes, Refused> {
+        match method {
+            Method::LedgerSearch => {
+                answer(body, |asked| self.search.search(caller, asked, UtcMillis::now())).await
+            }
+            _ => self.ledger.call(caller, method, body).await,
+        }
+    }
+}
+
+/// What it works with.
+pub(crate) struct Search {
+    gate: Gate<OwnLog>,
+    entries: Entries,
+    index: Arc<Index>,
+    counters: Arc<Counters>,
+    questions: Semaphore,
+}
+
+/// Entries for an answer, and where to go on.
+type Page = (Vec<Entry>, Option<u64>);
+
+impl Search {
+    pub(crate) const fn new(
+        gate: Gate<OwnLog>,
+        entries: Entries,
+        index: Arc<Index>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { gate, entries, index, counters, questions: Semaphore::const_new(MAX_QUESTIONS) }
+    }
+
+    async fn search(&self, caller: Caller, asked: Asked, now: UtcMillis) -> Result<LogAnswer, Refused> {
+        let request = self.gate.admit(&caller, &asked.request, &[Action::ReadLog], now).await?;
+        match self.answer(&request, now).await {
+            Ok(answer) => {
+                self.counters.add("searches", 1);
+                self.counters.add("searches.entries", answer.entries.len() as u64);
+                Ok(answer)
+            }
+            Err(refused) => Err(self.gate.refuse(&request, refused, now).await),
+        }
+    }
+
+    async fn answer(&self, request: &Verified<Request>, now: UtcMillis) -> Result<LogAnswer, Refused> {
+        let criteria = Criteria::parse(&request.body)?;
+        let _turn = self
+            .questions
+            .acquire()
+            .await
+            .map_err(|_| Refused::new("stopping", "the ledger stops; ask again in a moment"))?;
+        // what is in the log by now is looked at, the look itself not
+        let high = self.entries.durable();
+        if !self.index.reaches(high, PATIENCE).await {
+            let message = match self.index.upto() {
+                Some(upto) => format!("the log's index has {upto} of {high} entries; ask again in a moment"),
+                None => "the log's index is checked or made anew; ask again in a moment".to_owned(),
+            };
+            return Err(Refused::new("index-behind", message));
+        }
+        let passed = self.gate.pass(request, None, &criteria.subjects, criteria.told(), now).await?;
+        let look = passed.entry.number;
+        let (found, stopped_at) = self.page(&criteria, high).await?;
+        let detail = format!("{} entries returned for entry {look}", found.len());
+        let done = Event { detail, ..Event::of_request(now, "ledger", request, Outcome::Done) };
+        self.gate.recorder().record_one(done).await?;
+        let told =
+            |entry: Entry| FoundEntry { number: entry.position, at_ms: entry.at.0, event: entry.bytes };
+        let entries = found.into_iter().map(told).collect();
+        Ok(LogAnswer { entries, next: stopped_at, receipt: look })
+    }
+
+    async fn page(&self, criteria: &Criteria, high: u64) -> Result<Page, Refused> {
+        if let Some(only) = criteria.only {
+            let found = if only < high { self.read(vec![only]).await? } else { Vec::new() };
+            let meets = |entry: &Entry| criteria.meet_plainly(entry) && criteria.meet_exactly(entry);
+            return Ok((found.into_iter().filter(meets).collect(), None));
+        }
+        let found = self.index.find(criteria, high).await.map_err(|error| self.doubt(&error))?;
+        let mut entries = self.read(found.positions.clone()).await?;
+        let mut stopped_at = found.stopped_at;
+        if let Some(cut) = found.positions.get(entries.len()..).filter(|cut| !cut.is_empty()) {
+            // the answer is full before all that was found is in it
+            let last = entries.last().map(|entry| entry.position);
+            stopped_at = last.or_else(|| cut.first().copied());
+        }
+        if let Some(wrong) = entries.iter().find(|entry| !criteria.meet_plainly(entry)) {
+            tracing::warn!(position = wrong.position, "the index named an entry that does not fit");
+            return Err(self.doubt(&IndexError::Other("it named an entry that does not fit")));
+        }
+        entries.retain(|entry| criteria.meet_exactly(entry));
+        Ok((entries, stopped_at))
+    }
+
+    fn doubt(&self, error: &IndexError) -> Refused {
+        self.index.doubt();
+        tracing::warn!(%error, "the log's index");
+        Refused::new("index-behind", "the log's index is made anew; ask again in a moment")
+    }
+
+    /// Reads entries from the log, in this order, until an answer is full.
+    async fn read(&self, positions: Vec<u64>) -> Result<Vec<Entry>, Refused> {
+        let entries = self.entries.clone();
+        let read = move || {
+            let (mut found, mut bytes) = (Vec::with_capacity(positions.len()), 0usize);
+            for position in positions {
+                let entry = entries.at(position)?;
+                bytes = bytes.saturating_add(entry.bytes.len());
+                found.push(entry);
+                if bytes > MAX_BYTES {
+                    break;
+                }
+            }
+            Ok(found)
+        };
+        let read: Result<Vec<Entry>, EntryError> = tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|_| Refused::new("internal", "reading the log failed; see the ledger's log"))?;
+        read.map_err(|error| {
+            tracing::error!(%error, "the log");
+            self.counters.note(format!("the log cannot be read: {error}"));
+            Refused::new("log-unreadable", format!("the log cannot be read: {error}"))
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "search_tests.rs"]
+mod tests;
