@@ -104,11 +104,8 @@ impl Search {
         let detail = format!("{} entries returned for entry {look}", found.len());
         let done = Event { detail, ..Event::of_request(now, "ledger", request, Outcome::Done) };
         self.gate.recorder().record_one(done).await?;
-        let told = |entry: Entry| FoundEntry {
-            number: entry.position,
-            at_ms: entry.at.0,
-            event: entry.bytes,
-        };
+        let told =
+            |entry: Entry| FoundEntry { number: entry.position, at_ms: entry.at.0, event: entry.bytes };
         let entries = found.into_iter().map(told).collect();
         Ok(LogAnswer { entries, next: stopped_at, receipt: look })
     }
