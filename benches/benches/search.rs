@@ -89,7 +89,7 @@ async fn fill(house: &House, events: u64) -> Duration {
         let events = group.map(|n| event(n, start).encode().into()).collect();
         let client = client.clone();
         waiting.spawn(async move {
-            let append = Append { events };
+            let append = Append { events, since: 0 };
             let _: Receipts = client.call(Method::LedgerAppend, &append, PATIENCE).await.unwrap();
         });
     }

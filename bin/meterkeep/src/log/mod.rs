@@ -108,7 +108,7 @@ struct Search {
     /// The oldest first.
     #[arg(long)]
     oldest: bool,
-    /// Go on behind this entry, the oldest first: where the last time stopped. 0 begins at the beginning.
+    /// Go on behind this entry, the oldest first: where the last time stopped.
     #[arg(long, value_name = "NUMBER")]
     after: Option<u64>,
 }

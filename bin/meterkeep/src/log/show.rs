@@ -86,6 +86,9 @@ impl Showing {
     /// What is said when all was shown.
     pub(super) fn end(self, found: &Found) -> Result<(), Problem> {
         if self.format != As::Human {
+            if found.more {
+                eprintln!("note: there are more; raise `--limit`, or go on with `--after`");
+            }
             return Ok(());
         }
         if self.shown == Shown::Whole {
