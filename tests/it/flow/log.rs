@@ -34,7 +34,10 @@ impl Day {
         let frames = crowd.scene.good(8);
         crowd.scene.deliver(&frames);
         let mut list = "Målernr;Fabrikat;Forbrugssted;Kundenr;Tilflytning\n".to_owned();
-        let names: Vec<String> = crowd.scene.town.meters().iter().map(|m| m.address().to_string()).collect();
+        // as the register names them
+        let named =
+            |meter: &sim::Meter| format!("{}-{}", meter.address().manufacturer(), meter.address().serial());
+        let names: Vec<String> = crowd.scene.town.meters().iter().map(named).collect();
         for (n, meter) in crowd.scene.town.meters().iter().enumerate() {
             let (serial, maker) = (meter.address().serial(), meter.address().manufacturer());
             writeln!(list, "{serial};{maker};4711-{n};K-{n};01-03-2024").unwrap();

@@ -1,5 +1,6 @@
 //! The way of a telegram to a person who reads it.
 
+mod auditing;
 mod backup;
 mod bounds;
 mod contacts;

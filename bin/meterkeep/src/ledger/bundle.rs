@@ -19,7 +19,7 @@ use crate::problem::Problem;
 /// Checkpoints kept from before and the log's key can go in, too. Whoever checks the bundle should have both from elsewhere.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  meterkeep ledger bundle ./house/ledger/tiles log.tar --key ./house/public/log.vkey\n  \
+    after_help = "Examples:\n  meterkeep ledger bundle ./house/rooms/ledger/tiles log.tar --key ./house/public/log.vkey\n  \
                         meterkeep ledger bundle ./tiles 2026-11.tar --kept 2026-10.checkpoint --tiles-only"
 )]
 pub(super) struct Bundle {

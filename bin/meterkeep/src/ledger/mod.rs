@@ -16,7 +16,7 @@ use crate::problem::Problem;
 
 /// Check the log yourself: whole, a span, one entry, or two checkpoints. Needs no house and no network.
 ///
-/// A log is a folder in the C2SP layout (of a house: `ledger/tiles`), or a bundle of it. Exit codes: 0 valid, 1 something cannot
+/// A log is a folder in the C2SP layout (of a house: `rooms/ledger/tiles`), or a bundle of it. Exit codes: 0 valid, 1 something cannot
 /// be read, 2 the question is wrong, 3 not valid.
 #[derive(clap::Args)]
 pub(crate) struct Args {

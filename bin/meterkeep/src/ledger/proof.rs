@@ -23,7 +23,7 @@ const MAX_PROOF_FILE: u64 = 2 * tlog::MAX_NOTE as u64;
 /// Write the proof that one entry is in the log, to hand on with the entry itself. Needs no key.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  meterkeep ledger prove ./house/ledger/tiles 4711 --out 4711.proof --entry 4711.entry\n  \
+    after_help = "Examples:\n  meterkeep ledger prove ./house/rooms/ledger/tiles 4711 --out 4711.proof --entry 4711.entry\n  \
                         meterkeep ledger prove log.tar 0 > first.proof"
 )]
 pub(super) struct Prove {

@@ -26,7 +26,7 @@ const NO_BAR: usize = 200_000;
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  meterkeep ledger verify log.tar --key log.vkey --kept 2026-10.checkpoint\n  \
-                        meterkeep ledger verify ./house/ledger/tiles --key ./house/public/log.vkey --witness auditor.vkey\n  \
+                        meterkeep ledger verify ./house/rooms/ledger/tiles --key ./house/public/log.vkey --witness auditor.vkey\n  \
                         meterkeep ledger verify log.tar --key log.vkey --from 120000 --to 121000 --format json"
 )]
 pub(super) struct Verify {
