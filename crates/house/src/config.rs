@@ -117,11 +117,22 @@ pub struct WitnessConfig {
 }
 
 impl WitnessConfig {
-    /// The port that it is asked at; `None` when the address is none.
+    /// The port that it is asked at; `None` when the address is none. The vault is built with this, so that no whole parser
+    /// of addresses is: a port that was read wrong is one that the ledger's jail does not open.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
-        let url = url::Url::parse(&self.url).ok()?;
-        matches!(url.scheme(), "http" | "https").then(|| url.port_or_known_default()).flatten()
+        let (scheme, rest) = self.url.split_once("://")?;
+        let usual = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => return None,
+        };
+        let host = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty())?;
+        match host.rsplit_once(':') {
+            // the colons of an IPv6 address stand within brackets
+            Some((_, port)) if !port.contains(']') => port.parse().ok(),
+            _ => Some(usual),
+        }
     }
 }
 
