@@ -34,7 +34,7 @@ const STEP: usize = 4096;
 /// How often it looks whether the log has grown, where nobody asks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long it waits after a fault before it begins anew.
-const AFTER_FAULT: Duration = Duration::from_secs(1);
+const AFTER_FAULT: Duration = Duration::from_millis(200);
 
 /// Why the index is of no use now.
 #[derive(Debug, thiserror::Error)]
