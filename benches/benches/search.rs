@@ -139,9 +139,9 @@ fn main() {
     house.wait_until_ready();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let took = runtime.block_on(fill(&house, events));
-    let counted = || house.status().counter(Room::Ledger, "index.entries");
+    let counted = |house: &House| house.status().counter(Room::Ledger, "index.entries");
     let begun = Instant::now();
-    while counted() < events {
+    while counted(&house) < events {
         std::thread::sleep(Duration::from_millis(200));
     }
     println!(
@@ -219,7 +219,7 @@ fn main() {
     house.stop(Room::Ledger);
     house.start(Room::Ledger);
     house.wait_until_ready();
-    while counted() < events && begun.elapsed() < PATIENCE {
+    while counted(&house) < events && begun.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(100));
     }
     runtime.block_on(Asker::new(&house).ask(&of_person()));

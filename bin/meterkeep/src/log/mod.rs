@@ -31,7 +31,7 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    Search(Search),
+    Search(Box<Search>),
     Show(Show),
     Follow(Follow),
     WhatDid(WhatDid),

@@ -20,7 +20,7 @@ fn a_day_without_a_cosignature_is_silence_and_a_short_trouble_is_none() {
     assert!(standing.alarms(NOW + 20).is_empty());
     let late = NOW + SILENT_AFTER + 1;
     let silent = Alarm::Silent { seconds: SILENT_AFTER + 1, trouble: Some(trouble) };
-    assert_eq!(standing.alarms(late), [silent.clone()]);
+    assert_eq!(standing.alarms(late), std::slice::from_ref(&silent));
     assert_eq!(silent.to_string(), "no cosignature for 24 h: the witness does not answer: refused");
     standing.take(Ok(&cosigned(10, late)), late);
     assert!(standing.alarms(late).is_empty(), "it is heard again");
@@ -36,7 +36,7 @@ fn a_fork_and_a_gap_stay_whatever_comes_after() {
         let mut standing = Standing::new(NOW);
         standing.take(Ok(&cosigned(30, NOW)), NOW);
         standing.take(Err(&trouble), NOW + 1);
-        assert_eq!(standing.alarms(NOW + 2), [alarm.clone()]);
+        assert_eq!(standing.alarms(NOW + 2), std::slice::from_ref(&alarm));
         standing.take(Ok(&cosigned(40, NOW + 3)), NOW + 3);
         standing.take(Err(&Unanswered::Fork { size: 99 }), NOW + 4);
         assert_eq!(standing.alarms(NOW + 5), [alarm], "the first is the one that counts");

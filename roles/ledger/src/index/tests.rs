@@ -37,8 +37,8 @@ fn event(n: u64) -> Event {
     Event {
         on_behalf: pick(&["anna", "bert", "carl", ""], 3),
         purpose: pick(&["operations", "audit", ""], 5),
-        grant_id: (n % 4 != 0).then(|| tag(1000 + n / 7)),
-        request_hash: (n % 5 == 0).then(|| [u8::try_from(n % 251).unwrap(); 32]),
+        grant_id: (!n.is_multiple_of(4)).then(|| tag(1000 + n / 7)),
+        request_hash: n.is_multiple_of(5).then(|| [u8::try_from(n % 251).unwrap(); 32]),
         reason: if outcome == Outcome::Refused {
             pick(&["no-role", "not-in-scope"], 2)
         } else {
