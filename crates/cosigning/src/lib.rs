@@ -2,7 +2,7 @@
 //! what has to be raised as an alarm. Everything blocks, and nothing here keeps anything: the caller has a thread, a tree
 //! that makes proofs, and a place for what is known of each witness.
 //!
-//! - [`ask`] is the exchange, over anything that can [`Post`]; [`Http`] posts.
+//! - [`ask()`] is the exchange, over anything that can [`Post`]; [`Http`] posts.
 //! - [`Standing`] is what is known of one witness; [`Standing::alarms`] what is wrong with it, with the log or with a clock.
 
 mod ask;

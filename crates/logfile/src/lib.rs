@@ -2,8 +2,8 @@
 //! are read for [`tlog::verify`], with one tile and one bundle of entries in memory, whatever the log's size.
 //!
 //! - [`Log`] opens either and gives its checkpoint, tiles and entries. Nothing that it gives is proved.
-//! - [`verify`] holds the whole of it against a checkpoint, on as many cores as there are.
-//! - [`pack`] writes a bundle of what one checkpoint needs, with checkpoints kept from before beside it.
+//! - [`verify()`] holds the whole of it against a checkpoint, on as many cores as there are.
+//! - [`pack()`] writes a bundle of what one checkpoint needs, with checkpoints kept from before beside it.
 //!
 //! In a bundle `kept/NAME.checkpoint` are checkpoints kept from before, and `log.vkey` is the log's key as whoever packed it
 //! believes it to be. Neither proves anything: what is kept has to be signed by a key that the auditor has from elsewhere.

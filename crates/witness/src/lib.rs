@@ -4,7 +4,7 @@
 //! - [`Keep`] is the folder: the key, the logs that are watched, the last checkpoint cosigned of each, proofs of forks.
 //! - [`Desk`] takes one request after the other. What it signs is durable before it is answered, so that no kill and no
 //!   power cut makes it sign another history.
-//! - [`serve`] is the HTTP door: bounded bodies, bounded time, a bounded number of visitors.
+//! - [`serve()`] is the HTTP door: bounded bodies, bounded time, a bounded number of visitors.
 //!
 //! Nothing in the folder but the key is secret. The last checkpoint of a log is an ordinary signed note with the witness' own
 //! cosignature in it, so that a damaged one is noticed, and so that anybody can hold a log against it.
