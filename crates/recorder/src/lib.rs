@@ -5,7 +5,7 @@ pub mod gate;
 pub mod memory;
 mod proofs;
 
-pub use proofs::{Prover, recorded};
+pub use proofs::{Prover, assemble, recorded};
 
 use std::future::Future;
 use std::time::Duration;

@@ -92,8 +92,9 @@ fn no_proof(what: &str) -> CallError {
     CallError::Refused { code: "no-receipt".to_owned(), message: format!("the receipt {what}; ask again") }
 }
 
-/// Whole receipts, from what they share and what each has for itself.
-fn assemble(shared: &Receipts) -> Vec<Vec<u8>> {
+/// Whole receipts, encoded, from what they share and what each has for itself. Nothing of them is checked.
+#[must_use]
+pub fn assemble(shared: &Receipts) -> Vec<Vec<u8>> {
     let whole = |receipt: &wire::ledger::Receipt| ReceiptBody {
         index: receipt.index,
         at_ms: receipt.at_ms,

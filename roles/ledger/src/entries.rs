@@ -41,6 +41,11 @@ impl Entries {
         Self(reader)
     }
 
+    /// What reads them as they lie, for who publishes them.
+    pub(crate) fn reader(&self) -> Reader {
+        self.0.clone()
+    }
+
     /// How many entries are durable.
     pub(crate) fn durable(&self) -> u64 {
         self.0.durable().0

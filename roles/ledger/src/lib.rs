@@ -28,7 +28,6 @@ use journal::RealDisk;
 use recorder::gate::Gate;
 use wire::Room;
 
-use crate::entries::Entries;
 use crate::index::Index;
 use crate::log::Log;
 use crate::own::OwnLog;
@@ -57,22 +56,23 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         .map_err(|e| StartError::during("reading the log")(&e))?
         .map_err(|e| StartError::during("cannot open the log")(&e))?;
     let door = context.door()?;
-    let (counters, reader) = (Arc::new(Counters::new()), log.reader());
+    let counters = Arc::new(Counters::new());
     let started =
         Ledger::start(log, tiles.clone(), key.clone(), Arc::clone(&counters), context.shutdown.clone());
     let (ledger, writer) = started.map_err(|e| StartError::during("starting the log's writer")(&e))?;
-    let witnesses = Witnesses::of(&context.config.ledger, tiles.clone(), key.clone(), Arc::clone(&counters))?;
-    let asking =
-        witnesses.map(|witnesses| tokio::spawn(witnesses.follow(ledger.jobs(), context.shutdown.clone())));
+    let (entries, ledger) = (ledger.entries(), Arc::new(ledger));
     let publishing = Publishing {
-        publisher: Publisher::open(tiles.clone(), reader.clone(), published.as_ref()),
-        tiles,
-        reader: reader.clone(),
+        publisher: Publisher::open(tiles.clone(), entries.reader(), published.as_ref()),
+        tiles: tiles.clone(),
+        reader: entries.reader(),
         key: key.clone(),
         counters: Arc::clone(&counters),
     };
     let publishing = tokio::spawn(publishing.follow(ledger.durable(), context.shutdown.clone()));
-    let (ledger, entries) = (Arc::new(ledger), Entries::new(reader));
+    let witnesses = Witnesses::of(&context.config.ledger, tiles, key.clone(), Arc::clone(&counters))?;
+    let asking = witnesses.map(|witnesses| {
+        tokio::spawn(witnesses.follow(OwnLog(Arc::clone(&ledger)), context.shutdown.clone()))
+    });
     let folder = context.layout.room(Room::Ledger).join("index");
     let index = Arc::new(Index::new(entries.clone(), &folder, Arc::clone(&counters)));
     let keys = (context.layout.verifier(Room::Warden)?, key);

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use base::UtcMillis;
 use bytes::Bytes;
-use grant::LogEntry;
 use house::Counters;
-use journal::{Position, Reader};
 use link::{Caller, Service, Shutdown, answer};
 use std::sync::Arc;
 use tlog::key::VerifierKey;
@@ -15,6 +13,7 @@ use wire::health::{Health, HealthRequest};
 use wire::ledger::{Append, Checkpoint, CheckpointRequest, Prove, Receipt, Receipts};
 use wire::{Method, Refused, Room};
 
+use crate::entries::Entries;
 use crate::events;
 use crate::log::{Log, LogError, Placed};
 use crate::tiles::Tiles;
@@ -27,7 +26,7 @@ const PUBLISHED_PAUSE: Duration = Duration::from_millis(200);
 /// The room: takes events, gives receipts.
 pub(crate) struct Ledger {
     jobs: Jobs,
-    reader: Reader,
+    entries: Entries,
     tiles: Tiles,
     key: VerifierKey,
     counters: Arc<Counters>,
@@ -55,16 +54,16 @@ impl Ledger {
             counters.note(format!("{} bytes of unfinished writes were cut off at start", log.torn_bytes()));
         }
         tracing::info!(events = log.size(), "the log is whole");
-        let reader = log.reader();
+        let entries = Entries::new(log.reader());
         let (jobs, receiver, published) = writer::queue(&mut log)?;
         let writer = writer::start(log, receiver, published, UtcMillis::now, shutdown)
             .map_err(|e| LogError::Tree(format!("no thread for the writer: {e}")))?;
-        Ok((Self { jobs, reader, tiles, key, counters }, writer))
+        Ok((Self { jobs, entries, tiles, key, counters }, writer))
     }
 
-    /// The queue, for the room's own events.
-    pub(crate) fn jobs(&self) -> Jobs {
-        self.jobs.clone()
+    /// The entries that are durable.
+    pub(crate) fn entries(&self) -> Entries {
+        self.entries.clone()
     }
 
     /// The newest durable checkpoint, for whoever publishes it.
@@ -114,13 +113,9 @@ impl Ledger {
             self.counters.note(message.clone());
             return Err(Refused::new("log-put-back", message));
         }
-        let reader = self.reader.clone();
-        let read = move || {
-            let mut records = reader.read_from(Position(index));
-            let record = records.next_record()?.ok()?;
-            (record.0 == Position(index)).then(|| LogEntry::decode(record.1).ok()).flatten()
-        };
-        let entry = tokio::task::spawn_blocking(read).await.ok().flatten().ok_or_else(|| no_entry(index))?;
+        let entries = self.entries.clone();
+        let entry = tokio::task::spawn_blocking(move || entries.at(index).ok()).await;
+        let entry = entry.ok().flatten().ok_or_else(|| no_entry(index))?;
         let entry = Placed { index, at: entry.at };
         match self.jobs.prove(entry, since).await.ok_or_else(|| self.stopped())? {
             Ok(receipts) => Ok(receipts),
@@ -230,16 +225,7 @@ mod tests {
 
     /// The whole receipts of an answer.
     fn whole(answer: &[u8]) -> Vec<Vec<u8>> {
-        let shared = Receipts::decode(answer).unwrap();
-        let one = |receipt: &Receipt| ReceiptBody {
-            index: receipt.index,
-            at_ms: receipt.at_ms,
-            inclusion: receipt.inclusion.to_vec(),
-            checkpoint: shared.checkpoint.to_vec(),
-            since: shared.since,
-            consistency: shared.consistency.to_vec(),
-        };
-        shared.receipts.iter().map(|receipt| one(receipt).encode_to_vec()).collect()
+        recorder::assemble(&Receipts::decode(answer).unwrap())
     }
 
     async fn append(ledger: &Ledger, events: &[Vec<u8>], since: u64) -> Vec<Vec<u8>> {
@@ -329,7 +315,7 @@ mod tests {
             append(&ledger, &many, 0).await;
         }
         let signed = ledger.jobs.durable.borrow().clone();
-        Publisher::open(tiles(&disk), ledger.reader.clone(), None).publish(&signed).unwrap();
+        Publisher::open(tiles(&disk), ledger.entries.reader(), None).publish(&signed).unwrap();
         let receipt = prove(&ledger, 0, 1).await.unwrap();
         let taken = check_past_entry(&first, &receipt, &key).unwrap();
         assert_eq!((taken.index, taken.size), (0, WINDOW * 2 + 1));

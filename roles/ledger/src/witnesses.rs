@@ -10,12 +10,13 @@ use cosigning::{Alarm, Asked, Authorities, Http, Post, Standing, ask};
 use grant::{Event, Outcome};
 use house::{Counters, LedgerConfig, StartError};
 use link::Shutdown;
+use recorder::Record as _;
 use tlog::key::{Kind, VerifierKey};
 use tlog::{Note, SignatureLine, TrustedTree, proof};
 use wire::Room;
 
+use crate::own::OwnLog;
 use crate::tiles::{Published, Tiles};
-use crate::writer::Jobs;
 
 /// The action of an alarm's event in the log.
 const ALARM_ACTION: &str = "log-alarm";
@@ -94,7 +95,7 @@ impl<P: Post + Send + 'static> Witnesses<P> {
     }
 
     /// Asks all of them, again and again, until the room stops.
-    pub(crate) async fn follow(mut self, jobs: Jobs, shutdown: Shutdown) {
+    pub(crate) async fn follow(mut self, log: OwnLog, shutdown: Shutdown) {
         loop {
             let asking = tokio::task::spawn_blocking(move || {
                 let alarms = self.round(UtcMillis::now());
@@ -115,7 +116,7 @@ impl<P: Post + Send + 'static> Witnesses<P> {
                 let event = Event::new(UtcMillis::now(), Room::Ledger.name(), ALARM_ACTION, Outcome::Done);
                 let detail = detail.chars().take(grant::MAX_DETAIL / 4).collect();
                 // without the log nothing is raised in it; the counter and the note stand all the same
-                let _ = jobs.append(vec![Event { detail, ..event }.encode().into()], 0).await;
+                let _ = log.record_one(Event { detail, ..event }).await;
             }
             if shutdown.run_until_cancelled(tokio::time::sleep(self.every)).await.is_none() {
                 return;
