@@ -15,6 +15,7 @@ mod decode;
 mod demo;
 mod erasure;
 mod handover;
+mod history;
 mod init;
 mod keys;
 mod launcher;
@@ -80,6 +81,7 @@ enum Command {
     Approve(approve::Args),
     Readings(readings::Args),
     Log(log::Args),
+    History(history::Args),
     Collector(collectors::Args),
     Collect(collect::Args),
     Decode(decode::Args),
@@ -121,6 +123,7 @@ fn main() -> ExitCode {
         Command::Approve(args) => approve::run(&args),
         Command::Readings(args) => readings::run(&args),
         Command::Log(args) => log::run(&args),
+        Command::History(args) => history::run(&args),
         Command::Collector(args) => collectors::run(&args),
         Command::Collect(args) => collect::run(&args),
         Command::Decode(args) => decode::run(&args),

@@ -11,6 +11,10 @@ pub enum Action {
     ReadHealth,
     /// See the names of those whose tenancies the scope names, and how they are reached.
     ReadContacts,
+    /// See who looked at the data of those whose tenancies the scope names: when, as what and what for, and not by name.
+    ReadHistory,
+    /// Tell somebody whose data was looked at who it was.
+    UnmaskStaff,
     /// Hand meter keys, sealed, to the vault.
     ImportKeys,
     /// Add meters, report moves, set policies.
@@ -51,11 +55,13 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::ReadReadings,
         Self::ReadHeld,
         Self::ReadHealth,
         Self::ReadContacts,
+        Self::ReadHistory,
+        Self::UnmaskStaff,
         Self::ImportKeys,
         Self::ChangeRegister,
         Self::KeepKeys,
@@ -84,6 +90,8 @@ impl Action {
             Self::ReadHeld => "read-held",
             Self::ReadHealth => "read-health",
             Self::ReadContacts => "read-contacts",
+            Self::ReadHistory => "read-history",
+            Self::UnmaskStaff => "unmask-staff",
             Self::ImportKeys => "import-keys",
             Self::ChangeRegister => "change-register",
             Self::KeepKeys => "keep-keys",
@@ -121,6 +129,8 @@ impl Action {
                 | Self::ReadHeld
                 | Self::ReadHealth
                 | Self::ReadContacts
+                | Self::ReadHistory
+                | Self::UnmaskStaff
                 | Self::ImportKeys
                 | Self::ChangeRegister
                 | Self::KeepKeys
@@ -140,6 +150,18 @@ impl Action {
     pub const fn reaches_contacts(self) -> bool {
         matches!(self, Self::ReadContacts)
     }
+
+    /// Whether it reaches who looked at somebody's data. That has no class either.
+    #[must_use]
+    pub const fn reaches_histories(self) -> bool {
+        matches!(self, Self::ReadHistory | Self::UnmaskStaff)
+    }
+
+    /// Whether it reaches what stands under tenancies alone, with neither class nor month. A grant for it opens nothing else.
+    #[must_use]
+    pub const fn is_by_tenancy(self) -> bool {
+        self.reaches_contacts() || self.reaches_histories()
+    }
 }
 
 impl Action {
@@ -148,7 +170,7 @@ impl Action {
     #[must_use]
     pub const fn keeps_bounds(self) -> bool {
         self.reaches_readings()
-            || self.reaches_contacts()
+            || self.is_by_tenancy()
             || matches!(self, Self::OpenCase | Self::AskAccess | Self::BreakGlass | Self::Permit)
     }
 
@@ -163,6 +185,7 @@ impl Action {
                 | Self::ManagePeople
                 | Self::ManageRoles
                 | Self::ApproveRoles
+                | Self::UnmaskStaff
                 | Self::Permit
         )
     }
@@ -314,10 +337,12 @@ impl Purpose {
                 Action::EndAccess,
                 Action::ReadAccess,
                 Action::ReadLog,
+                Action::ReadHistory,
+                Action::UnmaskStaff,
             ],
             Self::Notification => &[Action::ReadContacts],
             Self::Audit => &[Action::ReadAccess, Action::ReadLog],
-            Self::OwnData => &[Action::ReadReadings, Action::Permit],
+            Self::OwnData => &[Action::ReadReadings, Action::ReadHistory, Action::Permit],
             Self::ByPermission => &[Action::ReadReadings],
             Self::Incident => &[Action::RevokeCollector, Action::EndAccess, Action::ReadAccess],
             Self::Stewardship => &[Action::Reseal],

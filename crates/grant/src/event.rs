@@ -69,6 +69,8 @@ pub struct Event {
     pub actor: String,
     /// The person or collector for whom, or empty.
     pub on_behalf: String,
+    /// The role in which, or empty.
+    pub role: String,
     /// What: an action's name or a room's own word.
     pub action: String,
     /// What for, or empty.
@@ -87,6 +89,8 @@ pub struct Event {
     pub detail: String,
     /// Whose data, as tags under a key of the house.
     pub subjects: Vec<[u8; 16]>,
+    /// The entry of the log that it is about.
+    pub entry: Option<u64>,
 }
 
 impl Event {
@@ -97,6 +101,7 @@ impl Event {
             at,
             actor: actor.to_owned(),
             on_behalf: String::new(),
+            role: String::new(),
             action: action.to_owned(),
             purpose: String::new(),
             grant_id: None,
@@ -106,6 +111,7 @@ impl Event {
             reason: String::new(),
             detail: String::new(),
             subjects: Vec::new(),
+            entry: None,
         }
     }
 
@@ -114,6 +120,7 @@ impl Event {
     pub fn of_request(at: UtcMillis, actor: &str, request: &Verified<Request>, outcome: Outcome) -> Self {
         Self {
             on_behalf: request.grant.person.clone(),
+            role: request.grant.role.clone(),
             purpose: request.grant.purpose.name().to_owned(),
             grant_id: Some(request.grant.id),
             request_hash: Some(request.hash),
@@ -139,6 +146,8 @@ impl Event {
             reason: self.reason.clone(),
             detail: self.detail.clone(),
             subjects: self.subjects.iter().map(|s| s.to_vec()).collect(),
+            role: self.role.clone(),
+            entry: self.entry,
         }
         .encode_to_vec()
     }
@@ -154,6 +163,7 @@ impl Event {
         must(body.at_ms > 0, "at_ms")?;
         must(is_word(&body.actor), "actor")?;
         must(body.on_behalf.is_empty() || is_name(&body.on_behalf), "on_behalf")?;
+        must(body.role.is_empty() || is_word(&body.role), "role")?;
         must(is_word(&body.action), "action")?;
         must(body.purpose.is_empty() || is_word(&body.purpose), "purpose")?;
         let outcome = Outcome::ALL.into_iter().find(|o| o.name() == body.result).ok_or(field("result"))?;
@@ -178,6 +188,8 @@ impl Event {
             subjects: body.subjects.iter().map(|s| array(WHAT, "subjects", s)).collect::<Result<_, _>>()?,
             actor: body.actor,
             on_behalf: body.on_behalf,
+            role: body.role,
+            entry: body.entry,
             action: body.action,
             purpose: body.purpose,
             reason: body.reason,

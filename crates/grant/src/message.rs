@@ -140,6 +140,12 @@ pub struct EventBody {
     /// Whose data: 16-byte tags under a key of the house.
     #[prost(bytes = "vec", repeated, tag = "14")]
     pub subjects: Vec<Vec<u8>>,
+    /// The role in which, where a grant says so.
+    #[prost(string, tag = "15")]
+    pub role: String,
+    /// The entry of the log that it is about, where it is about one.
+    #[prost(uint64, optional, tag = "16")]
+    pub entry: Option<u64>,
 }
 
 /// An entry of the log.

@@ -96,13 +96,21 @@ pub struct LedgerConfig {
     pub segment_bytes: u64,
     /// How often witnesses are asked, in seconds.
     pub witness_seconds: u64,
+    /// How often the log is held against the vault's count of keys that went out, and against what data subjects are shown of it,
+    /// in seconds.
+    pub reconcile_seconds: u64,
     /// Who is asked to cosign how far the log has come.
     pub witnesses: Vec<WitnessConfig>,
 }
 
 impl Default for LedgerConfig {
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20, witness_seconds: 60, witnesses: Vec::new() }
+        Self {
+            segment_bytes: 64 << 20,
+            witness_seconds: 60,
+            reconcile_seconds: 86_400,
+            witnesses: Vec::new(),
+        }
     }
 }
 

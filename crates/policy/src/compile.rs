@@ -139,6 +139,8 @@ fn policies_of(name: &str, role: &Role, purpose: Purpose, with: &Purposed) -> Ve
         purpose.actions().iter().partition(|action| action.reaches_readings());
     let (contacts, acting): (Vec<Action>, Vec<Action>) =
         acting.into_iter().partition(|action| action.reaches_contacts());
+    let (histories, acting): (Vec<Action>, Vec<Action>) =
+        acting.into_iter().partition(|action| action.reaches_histories() && purpose.is_for_subjects());
     let (weighty, acting): (Vec<Action>, Vec<Action>) =
         acting.into_iter().partition(|action| action.is_weighty());
     let mut made = Vec::new();
@@ -155,6 +157,11 @@ fn policies_of(name: &str, role: &Role, purpose: Purpose, with: &Purposed) -> Ve
             also.push("context.case_covers".to_owned());
         }
         made.push((named("contacts"), permit(name, &contacts, purpose, with.login, &also)));
+    }
+    if !histories.is_empty() {
+        let mut also = shift();
+        also.push("context.own".to_owned());
+        made.push((named("history"), permit(name, &histories, purpose, with.login, &also)));
     }
     if !reading.is_empty() && !with.classes.is_empty() {
         let mut also = shift();

@@ -1,5 +1,6 @@
 //! The gate before every answer to a person: grant, request, log. Behind it, code holds a [`Recorded`] request.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::UtcMillis;
@@ -33,8 +34,20 @@ pub struct Gate<R> {
 pub struct Passed {
     /// The request.
     pub recorded: Verified<Recorded>,
-    /// The event and its receipt.
+    /// The event and its receipt; the last of them, where there are several.
     pub entry: Entry,
+    /// Of what has more subjects than one event holds: the events before it, and which of them names whom.
+    before: Vec<Entry>,
+    named_before: HashMap<[u8; 16], usize>,
+}
+
+impl Passed {
+    /// The entry that names a subject: the one that shows that keys of theirs are asked for.
+    #[must_use]
+    pub fn entry_of(&self, subject: Option<&[u8; 16]>) -> &Entry {
+        let place = subject.and_then(|subject| self.named_before.get(subject));
+        place.and_then(|place| self.before.get(*place)).unwrap_or(&self.entry)
+    }
 }
 
 impl<R: Record> Gate<R> {
@@ -160,23 +173,52 @@ impl<R: Record> Gate<R> {
         now: UtcMillis,
     ) -> Result<Passed, Refused> {
         let event = Event { data, detail, ..Event::of_request(now, self.actor, request, Outcome::Allowed) };
-        // An event holds so many subjects; the vault is shown the last one, which is there only with all before.
+        self.pass_as(request, event, subjects).await
+    }
+
+    /// The same, of what is done with one entry of the log.
+    ///
+    /// # Errors
+    /// When there is no receipt that holds.
+    pub async fn pass_about(
+        &self,
+        request: &Verified<Request>,
+        entry: u64,
+        subjects: &[[u8; 16]],
+        detail: String,
+        now: UtcMillis,
+    ) -> Result<Passed, Refused> {
+        let event = Event::of_request(now, self.actor, request, Outcome::Allowed);
+        self.pass_as(request, Event { entry: Some(entry), detail, ..event }, subjects).await
+    }
+
+    async fn pass_as(
+        &self,
+        request: &Verified<Request>,
+        event: Event,
+        subjects: &[[u8; 16]],
+    ) -> Result<Passed, Refused> {
+        // An event holds so many subjects; the vault is shown the one that names them, and all are there or none.
         let mut chunks: Vec<Vec<[u8; 16]>> = subjects.chunks(MAX_SUBJECTS).map(<[_]>::to_vec).collect();
         if chunks.is_empty() {
             chunks.push(Vec::new());
         }
-        let events = chunks.into_iter().map(|subjects| Event { subjects, ..event.clone() }).collect();
+        let events =
+            chunks.iter().map(|subjects| Event { subjects: subjects.clone(), ..event.clone() }).collect();
         let no_receipt = |refused: Refused| {
             self.counters.add("refused.no-receipt", 1);
             tracing::warn!(error = %refused, "nothing is answered that is not in the log");
             refused
         };
-        let entries = self.recorder.record(events).await.map_err(|e| no_receipt(e.into()))?;
-        let Some(entry) = entries.into_iter().next_back() else {
+        let mut entries = self.recorder.record(events).await.map_err(|e| no_receipt(e.into()))?;
+        let Some(entry) = entries.pop() else {
             return Err(no_receipt(Refused::new("no-receipt", "the ledger gave no receipt")));
         };
         let recorded = check_receipt(request, &entry.event, &entry.receipt, &self.log, UtcMillis::now())
             .map_err(|e| no_receipt(Refused::new(e.code(), e.to_string())))?;
-        Ok(Passed { recorded, entry })
+        let before = chunks.iter().take(entries.len()).enumerate();
+        let named_before =
+            before.flat_map(|(place, chunk)| chunk.iter().map(move |subject| (*subject, place))).collect();
+        Ok(Passed { recorded, entry, before: entries, named_before })
     }
 }

@@ -95,6 +95,12 @@ impl LedgerRecorder {
         Self { prover: Prover { ledger: client, log, seen: Seen::default() } }
     }
 
+    /// The ledger itself, for who may ask it for more.
+    #[must_use]
+    pub const fn ledger(&self) -> &Client {
+        &self.prover.ledger
+    }
+
     /// Shows the vault what was recorded here.
     #[must_use]
     pub fn prover(&self) -> Prover {

@@ -16,6 +16,7 @@ mod place;
 pub mod shares;
 pub mod sign;
 pub mod stream;
+pub mod subject;
 
 pub use aead::SealError;
 pub use place::Place;

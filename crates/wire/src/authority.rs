@@ -42,7 +42,7 @@ pub type Grantees = &'static [CallerKind];
 #[must_use]
 pub const fn callers_of(method: Method) -> Grantees {
     use CallerKind::{Collector, Operator, Room as R, Stranger};
-    use Room::{Archive, Intake, Steward, Warden};
+    use Room::{Archive, Intake, Ledger, Steward, Warden};
     match method {
         Method::Health => &[Operator],
         Method::GatewayEnrol | Method::GatewayEnrolment => &[Stranger],
@@ -59,13 +59,16 @@ pub const fn callers_of(method: Method) -> Grantees {
         Method::VaultReleaseKeys
         | Method::VaultContactKeys
         | Method::VaultImportKeys
+        | Method::VaultSubjectTags
         | Method::VaultTenancy
         | Method::VaultCustody
         | Method::VaultMark
         | Method::VaultAlarms
         | Method::VaultErasures => &[R(Archive)],
+        Method::VaultReleases => &[R(Ledger)],
         Method::VaultResealKeys | Method::WardenMachineGrant | Method::ArchiveJobs => &[R(Steward)],
         Method::LedgerAppend => &[R(Intake), R(Archive), R(Warden), R(Steward)],
+        Method::LedgerOfSubjects => &[R(Archive)],
         Method::LedgerProve | Method::VaultLog => &[R(Archive), R(Steward)],
         Method::LedgerCheckpoint | Method::LedgerSearch => &[Operator],
         Method::WardenGrant
@@ -80,6 +83,8 @@ pub const fn callers_of(method: Method) -> Grantees {
         | Method::ArchiveImportKeys
         | Method::ArchiveContacts
         | Method::ArchiveSubjectTags
+        | Method::ArchiveHistory
+        | Method::ArchiveUnmask
         | Method::ArchiveCustody => &[Operator],
         Method::ArchiveMeters => &[R(Intake)],
     }

@@ -1,7 +1,7 @@
-//! Messages about the log: searching it, and the tags by which it knows data subjects.
+//! Messages about the log: searching it, the tags by which it knows data subjects, and what those are shown of it.
 //!
-//! Both calls carry an encoded `grant::SignedRequest` (as [`crate::archive::Asked`]) for `read-log`, whose `body` is the
-//! message named here.
+//! What people ask is an encoded `grant::SignedRequest` (as [`crate::archive::Asked`]), whose `body` is the message named here:
+//! for `read-log` searches and tags, for `read-history` and `unmask-staff` what is shown to data subjects.
 
 /// Body of a search. Criteria that are left out say nothing; an entry is found when it meets all the others.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -103,6 +103,121 @@ pub struct TagsAnswer {
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub tags: Vec<Vec<u8>>,
     /// The number of the entry of the log that says that these were asked for.
+    #[prost(uint64, tag = "2")]
+    pub receipt: u64,
+}
+
+/// The archive asks for entries that name data subjects: the oldest first, a page at a time.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct OfSubjects {
+    /// Any of these tags (16 bytes each), 1 to 256.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub subjects: Vec<Vec<u8>>,
+    /// Go on behind this entry.
+    #[prost(uint64, optional, tag = "2")]
+    pub after: Option<u64>,
+    /// Just this entry, if it names one of them.
+    #[prost(uint64, optional, tag = "3")]
+    pub number: Option<u64>,
+}
+
+/// Body of a question for a history.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct HistoryQuery {
+    /// Whose (16 bytes each), at most 100; none for all that the grant names.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub tenancies: Vec<Vec<u8>>,
+    /// From when, UTC milliseconds, inclusive; 0 for since ever.
+    #[prost(sint64, tag = "2")]
+    pub from_ms: i64,
+    /// Until when, exclusive; 0 for until now.
+    #[prost(sint64, tag = "3")]
+    pub until_ms: i64,
+}
+
+/// A history: each entry of the log that names one of them, the oldest first.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct History {
+    /// Them.
+    #[prost(message, repeated, tag = "1")]
+    pub looks: Vec<Look>,
+    /// The number of the entry that says that this was asked.
+    #[prost(uint64, tag = "2")]
+    pub receipt: u64,
+    /// How many entries of the log name one of them in all, whenever that was.
+    #[prost(uint64, tag = "3")]
+    pub in_all: u64,
+}
+
+/// Somebody did something with the data of a data subject, or was refused it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Look {
+    /// The entry's number in the log.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// When the ledger took it, UTC milliseconds.
+    #[prost(sint64, tag = "2")]
+    pub at_ms: i64,
+    /// Who, without a name: the same number is the same person within this history, in the order in which they came; 0 for a room
+    /// of the house by itself.
+    #[prost(uint32, tag = "3")]
+    pub who: u32,
+    /// The name, where it was told to the data subject.
+    #[prost(string, tag = "4")]
+    pub name: String,
+    /// The role in which, or empty.
+    #[prost(string, tag = "5")]
+    pub role: String,
+    /// What for, or empty.
+    #[prost(string, tag = "6")]
+    pub purpose: String,
+    /// What was done.
+    #[prost(string, tag = "7")]
+    pub action: String,
+    /// `allowed`, `refused` or `done`.
+    #[prost(string, tag = "8")]
+    pub outcome: String,
+    /// `base::Class::code` of the data, 0 where there is none.
+    #[prost(uint32, tag = "9")]
+    pub class: u32,
+    /// First month of the data, `base::Month::number`; 0 where there is none.
+    #[prost(uint32, tag = "10")]
+    pub first_month: u32,
+    /// Last month, inclusive.
+    #[prost(uint32, tag = "11")]
+    pub last_month: u32,
+    /// The entry that it is about, where it is about one.
+    #[prost(uint64, optional, tag = "12")]
+    pub about: Option<u64>,
+    /// It was who asks for the history.
+    #[prost(bool, tag = "13")]
+    pub own: bool,
+}
+
+/// Body of a decision to tell a data subject who it was.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Unmask {
+    /// Whose history it is (16 bytes).
+    #[prost(bytes = "vec", tag = "1")]
+    pub tenancy: Vec<u8>,
+    /// The entry of that history.
+    #[prost(uint64, tag = "2")]
+    pub entry: u64,
+    /// Why: one of [`UNMASK_REASONS`].
+    #[prost(string, tag = "3")]
+    pub because: String,
+}
+
+/// Reasons to tell a data subject who looked at their data.
+pub const UNMASK_REASONS: [&str; 4] = ["access-request", "complaint", "suspected-misuse", "authority"];
+
+/// Who it was.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Unmasked {
+    /// The user's name.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// The number of the entry that says that it was told.
     #[prost(uint64, tag = "2")]
     pub receipt: u64,
 }

@@ -89,6 +89,11 @@ methods! {
     /// Up to which size the vault has seen the log.
     VaultLog = 46, Vault, "vault.log";
 
+    /// By which tags the log knows the data subjects of tenancies; it begins those that a signed change is about to begin.
+    VaultSubjectTags = 90, Vault, "vault.subject_tags";
+    /// Which keys of whom went out for which entries of the log, since it was asked last.
+    VaultReleases = 91, Vault, "vault.releases";
+
     /// Append events and get receipts.
     LedgerAppend = 50, Ledger, "ledger.append";
     /// The newest checkpoint of the log.
@@ -97,6 +102,8 @@ methods! {
     LedgerProve = 52, Ledger, "ledger.prove";
     /// Entries of the log, against a signed request under a grant; the look itself becomes one first.
     LedgerSearch = 53, Ledger, "ledger.search";
+    /// The archive asks for the entries that name a data subject, to show them to that subject.
+    LedgerOfSubjects = 54, Ledger, "ledger.of_subjects";
 
     /// A person asks for a grant.
     WardenGrant = 60, Warden, "warden.grant";
@@ -133,6 +140,10 @@ methods! {
     ArchiveContacts = 79, Archive, "archive.contacts";
     /// By which tags the log knows a meter's, a customer's or a tenancy's data subjects, against a signed request under a grant.
     ArchiveSubjectTags = 80, Archive, "archive.subject_tags";
+    /// Who looked at the data of tenancies, never by name, against a signed request under a grant.
+    ArchiveHistory = 81, Archive, "archive.history";
+    /// Who it was, for one entry of a history, against a signed request under a grant.
+    ArchiveUnmask = 82, Archive, "archive.unmask";
 }
 
 impl Method {

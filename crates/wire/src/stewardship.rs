@@ -69,6 +69,9 @@ pub struct Jobs {
     /// The ledger's receipt for it.
     #[prost(bytes = "vec", tag = "5")]
     pub receipt: Vec<u8>,
+    /// The tags by which the log knows whose readings they are (16 bytes each).
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub subjects: Vec<Vec<u8>>,
 }
 
 /// The action of the archive's event: a job is open, and the steward may be given a grant for it. Its `request_hash` is the

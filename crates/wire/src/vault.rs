@@ -428,6 +428,59 @@ pub struct TenancySpan {
     pub vacant: bool,
 }
 
+/// Asks for the tags of data subjects: at most 4096 tenancies a call.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SubjectTags {
+    /// The tenancies (16 bytes each).
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub tenancies: Vec<Vec<u8>>,
+    /// An encoded `grant::SignedRequest` for `change-register` or `import-keys` that is about to begin those of them that the
+    /// vault does not know yet; empty where none begins.
+    #[prost(bytes = "vec", tag = "2")]
+    pub beginning: Vec<u8>,
+}
+
+/// Tags, in the order of the tenancies.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SubjectTagsAnswer {
+    /// 16 bytes each; empty for a tenancy that the vault does not know, or that was erased.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub tags: Vec<Vec<u8>>,
+}
+
+/// Asks which keys went out for which entries of the log.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ReleasesRequest {
+    /// Those up to this number were held against the log; the vault tells them no more. 0 for none.
+    #[prost(uint64, tag = "1")]
+    pub checked_up_to: u64,
+}
+
+/// Some releases of keys, the oldest first; ask again until there is none.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ReleasesAnswer {
+    /// Them.
+    #[prost(message, repeated, tag = "1")]
+    pub releases: Vec<KeysReleased>,
+}
+
+/// Keys that went out at once.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct KeysReleased {
+    /// Its number: they ascend.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// The entry of the log that they went out for.
+    #[prost(uint64, tag = "2")]
+    pub entry: u64,
+    /// Whose: tags (16 bytes each). Tenancies that were erased since are left out.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub subjects: Vec<Vec<u8>>,
+    /// How many keys of each of them.
+    #[prost(uint64, repeated, tag = "4")]
+    pub keys: Vec<u64>,
+}
+
 /// Asks how far the vault has seen the log.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct LogRequest {}

@@ -17,6 +17,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::registering::{Desk, MAX_ITEMS, item_refused, stored};
 use crate::service::Inner;
+use crate::subjects::Tags;
 use crate::vaults::Vault;
 
 /// Tenancies in one question, at most.
@@ -86,16 +87,23 @@ type Given = BTreeMap<TenancyId, Result<Secret<32>, String>>;
 async fn keys<V: Vault>(
     vault: &V,
     request: &[u8],
-    passed: &Passed,
+    (passed, tags): (&Passed, &Tags),
     tenancies: &[TenancyId],
 ) -> Result<Given, Refused> {
     let garbled = || Refused::new("vault-garbled", "the vault's answer does not fit the question");
     let mut all = Given::new();
-    for chunk in tenancies.chunks(KEYS) {
+    // the vault wants to see the entry that names whose keys are asked for
+    let mut by_entry: BTreeMap<u64, Vec<TenancyId>> = BTreeMap::new();
+    for tenancy in tenancies {
+        by_entry.entry(passed.entry_of(tags.of(*tenancy)).number).or_default().push(*tenancy);
+    }
+    let chunks: Vec<&[TenancyId]> = by_entry.values().flat_map(|of_entry| of_entry.chunks(KEYS)).collect();
+    for chunk in chunks {
+        let entry = passed.entry_of(chunk.first().and_then(|tenancy| tags.of(*tenancy)));
         let question = ContactKeys {
             request: request.to_vec(),
-            event: passed.entry.event.clone(),
-            receipt: passed.entry.receipt.clone(),
+            event: entry.event.clone(),
+            receipt: entry.receipt.clone(),
             tenancies: chunk.iter().map(|tenancy| tenancy.0.to_vec()).collect(),
         };
         let mut answer = vault.contact_keys(question).await?;
@@ -133,7 +141,7 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
     pub(crate) async fn seal(
         &self,
         encoded_request: &[u8],
-        passed: &Passed,
+        passed: (&Passed, &Tags),
         change: &mut Change<'_>,
         wanted: &BTreeMap<TenancyId, &Contact>,
         now: UtcMillis,
@@ -210,8 +218,9 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
             }
         }
         let detail = format!("contacts of {} tenancies told, {} refused", wanted.len(), answer.refused.len());
-        let passed = self.pass_for(request, wanted.keys().copied().collect(), detail, now).await?;
-        let sealed = self.seal(encoded_request, &passed, &mut change, &wanted, now).await?;
+        let whose: Vec<TenancyId> = wanted.keys().copied().collect();
+        let (passed, tags) = self.pass_for(request, whose, None, detail, now).await?;
+        let sealed = self.seal(encoded_request, (&passed, &tags), &mut change, &wanted, now).await?;
         for tenancy in &sealed.erased {
             answer.refused.push(format!("`{tenancy}` was erased; nothing is told of it any more"));
         }
@@ -272,11 +281,11 @@ impl<R: Record, V: Vault> Inner<R, V> {
     ) -> Result<ContactsAnswer, Refused> {
         let tenancies = asked_for(&request.body, &request.grant.scope.tenancies)?;
         let lie = self.register.contacts(&tenancies).await.map_err(stored)?;
-        let tags: Vec<[u8; 16]> = tenancies.iter().map(|tenancy| self.subjects.tag(*tenancy)).collect();
+        let tags = self.subjects.tags(&self.vault, tenancies.iter().copied(), None).await?;
         let detail = format!("{} contacts of {} tenancies", lie.len(), tenancies.len());
-        let passed = self.gate.pass(request, None, &tags, detail, now).await?;
+        let passed = self.gate.pass(request, None, &tags.all(), detail, now).await?;
         let with: Vec<TenancyId> = lie.iter().map(|contact| contact.tenancy).collect();
-        let given = keys(&self.vault, encoded_request, &passed, &with).await?;
+        let given = keys(&self.vault, encoded_request, (&passed, &tags), &with).await?;
         let mut answer = ContactsAnswer { receipt: passed.entry.number, ..ContactsAnswer::default() };
         for tenancy in tenancies.iter().filter(|tenancy| !with.contains(tenancy)) {
             answer.notes.push(format!("the register has no contact of `{tenancy}`"));
@@ -313,6 +322,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
         if self.erasures.is_swept(count) {
             return;
         }
+        self.subjects.forget();
         match self.delete_contacts(&tenancies).await {
             Ok(0) => self.erasures.swept(count),
             Ok(n) => {

@@ -57,6 +57,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
             begun: next.begun.0.to_vec(),
             at_ms: next.at.0,
         };
+        let subjects = self.subjects.tags(&self.vault, [next.ended, next.begun], None).await?.all();
         let detail = format!(
             "job {}, attempt {}: {} meters, a move of {} that was reported at {}",
             next.id,
@@ -69,14 +70,15 @@ impl<R: Record, V: Vault> Inner<R, V> {
             on_behalf: next.person.clone(),
             purpose: Purpose::Stewardship.name().to_owned(),
             request_hash: Some(request_hash(&job.encode_to_vec())),
-            subjects: [next.ended, next.begun].map(|tenancy| self.subjects.tag(tenancy)).to_vec(),
+            subjects: subjects.clone(),
             detail,
             ..Event::new(now, Room::Archive.name(), JOB_ACTION, Outcome::Allowed)
         };
         let entry = self.gate.recorder().record_one(event).await?;
         self.counters.add("jobs", 1);
         let (event, receipt) = (entry.event, entry.receipt);
-        Ok(Jobs { version, job: Some(job), person: next.person.clone(), event, receipt })
+        let subjects = subjects.iter().map(|tag| tag.to_vec()).collect();
+        Ok(Jobs { version, job: Some(job), person: next.person.clone(), event, receipt, subjects })
     }
 
     async fn job_ended(&self, ended: &Ended, now: UtcMillis) -> Result<(), Refused> {

@@ -11,6 +11,7 @@ mod continuing;
 mod custody;
 mod erasures;
 mod exchanging;
+mod history;
 mod jobs;
 mod marks;
 mod masking;
@@ -38,7 +39,7 @@ use wire::Room;
 use crate::erasures::Kept;
 use crate::marks::Marks;
 use crate::service::{Archive, Inner, ReadingsFile};
-use crate::subjects::SubjectKey;
+use crate::subjects::Subjects;
 use crate::vaults::LinkedVault;
 
 /// Runs the room until it is told to stop.
@@ -71,7 +72,7 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         vault: LinkedVault::new(context.client(Room::Vault)?, recorder.prover(), Arc::clone(&marks)),
         register,
         readings: ReadingsFile::new(layout.store().join("readings.db")),
-        subjects: SubjectKey::load(&RealDisk, &folder.join("subject.key"))?,
+        subjects: Subjects::default(),
         default_resolution,
         counters,
         questions: Archive::<LedgerRecorder, LinkedVault>::questions(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Class, MeterId, Month, Secret, TenancyId, UtcMillis};
 use prost::Message;
+use recorder::Entry;
 use recorder::gate::Passed;
 use seal::aead;
 use store::SealedReading;
@@ -16,6 +17,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::continuing::{Joint, Series};
 use crate::question::Question;
 use crate::rows::Found;
+use crate::subjects::Tags;
 use crate::vaults::Vault;
 
 /// Series in one call to the vault.
@@ -46,30 +48,35 @@ pub(crate) struct Opened {
 pub(crate) async fn open<V: Vault>(
     vault: &V,
     encoded: &[u8],
-    passed: &Passed,
+    (passed, tags): (&Passed, &Tags),
     question: &Question,
     found: Found,
 ) -> Result<Opened, Refused> {
     let series: BTreeSet<Key> = found.rows.iter().map(key_of).collect();
-    let series: Vec<Key> = series
-        .into_iter()
-        .filter(|(meter, tenancy, class, month)| {
-            let area = found.meters.get(meter).and_then(|shown| shown.area.as_ref());
-            passed.recorded.permits(*tenancy, *class, *month, area).is_ok()
-        })
-        .collect();
+    let within = series.into_iter().filter(|(meter, tenancy, class, month)| {
+        let area = found.meters.get(meter).and_then(|shown| shown.area.as_ref());
+        passed.recorded.permits(*tenancy, *class, *month, area).is_ok()
+    });
+    // the vault wants to see the entry that names whose keys are asked for
+    let mut by_entry: BTreeMap<u64, (&Entry, Vec<Key>)> = BTreeMap::new();
+    for key in within {
+        let entry = passed.entry_of(tags.of(key.1));
+        by_entry.entry(entry.number).or_insert_with(|| (entry, Vec::new())).1.push(key);
+    }
     let (mut keys, mut refused) = (Keys::default(), BTreeMap::<Key, String>::new());
-    for chunk in series.chunks(SERIES) {
-        let question = ReleaseKeys {
-            request: encoded.to_vec(),
-            event: passed.entry.event.clone(),
-            receipt: passed.entry.receipt.clone(),
-            series: chunk
-                .iter()
-                .map(|(meter, tenancy, class, month)| vault::Series::of(*meter, *tenancy, *class, *month))
-                .collect(),
-        };
-        take(chunk, vault.release(question).await?, &mut keys, &mut refused)?;
+    for (entry, series) in by_entry.values() {
+        for chunk in series.chunks(SERIES) {
+            let question = ReleaseKeys {
+                request: encoded.to_vec(),
+                event: entry.event.clone(),
+                receipt: entry.receipt.clone(),
+                series: chunk
+                    .iter()
+                    .map(|(meter, tenancy, class, month)| vault::Series::of(*meter, *tenancy, *class, *month))
+                    .collect(),
+            };
+            take(chunk, vault.release(question).await?, &mut keys, &mut refused)?;
+        }
     }
     Ok(open_rows(question, found, &keys, &refused))
 }

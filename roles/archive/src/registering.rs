@@ -15,7 +15,7 @@ use wire::vault::{self, ImportReport, Tenancy};
 use crate::contacts::Told;
 use crate::exchanging;
 use crate::service::ReadingsFile;
-use crate::subjects::SubjectKey;
+use crate::subjects::{Subjects, Tags};
 use crate::vaults::{Vault, span};
 
 /// Items of a change, at most.
@@ -43,7 +43,7 @@ pub(crate) struct Desk<'a, R, V> {
     pub(crate) register: &'a Register,
     pub(crate) vault: &'a V,
     pub(crate) readings: &'a ReadingsFile,
-    pub(crate) subjects: &'a SubjectKey,
+    pub(crate) subjects: &'a Subjects,
     pub(crate) default_resolution: Resolution,
 }
 
@@ -148,7 +148,7 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
             if lists { "listed" } else { "not listed" }
         );
         let areas = change.areas().await.map_err(stored)?;
-        let passed = self.pass(request, &spans, detail, now).await?;
+        let passed = self.pass(request, &spans, Some(encoded), detail, now).await?;
         self.tell(encoded, &passed, &spans, &areas).await?;
         change.commit().await.map_err(stored)?;
         if let Some(list) = &asked.list {
@@ -259,7 +259,8 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
         if asked.try_only {
             detail.insert_str(0, "tried only: ");
         }
-        let passed = self.pass(request, &spans, detail, now).await?;
+        let beginning = Some(encoded).filter(|_| !asked.try_only);
+        let passed = self.pass(request, &spans, beginning, detail, now).await?;
         if asked.try_only {
             // Taken back before the vault is asked: it stores nothing either.
             drop(change);
@@ -292,24 +293,25 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
         &self,
         request: &grant::Verified<grant::Request>,
         spans: &[Span],
+        beginning: Option<&[u8]>,
         detail: String,
         now: UtcMillis,
     ) -> Result<Passed, Refused> {
-        self.pass_for(request, spans.iter().map(|s| s.tenancy).collect(), detail, now).await
+        let tenancies = spans.iter().map(|s| s.tenancy).collect();
+        Ok(self.pass_for(request, tenancies, beginning, detail, now).await?.0)
     }
 
-    /// The same, of what is about these tenancies.
+    /// The same, of what is about these tenancies; `beginning` is the signed change where it begins some of them.
     pub(crate) async fn pass_for(
         &self,
         request: &grant::Verified<grant::Request>,
-        mut tenancies: Vec<TenancyId>,
+        tenancies: Vec<TenancyId>,
+        beginning: Option<&[u8]>,
         detail: String,
         now: UtcMillis,
-    ) -> Result<Passed, Refused> {
-        tenancies.sort_unstable();
-        tenancies.dedup();
-        let tags: Vec<[u8; 16]> = tenancies.into_iter().map(|t| self.subjects.tag(t)).collect();
-        self.gate.pass(request, None, &tags, detail, now).await
+    ) -> Result<(Passed, Tags), Refused> {
+        let tags = self.subjects.tags(self.vault, tenancies, beginning).await?;
+        Ok((self.gate.pass(request, None, &tags.all(), detail, now).await?, tags))
     }
 
     /// Tells the vault of tenancies, and where meters lie.

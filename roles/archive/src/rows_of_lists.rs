@@ -101,11 +101,12 @@ impl<R: Record, V: Vault> Desk<'_, R, V> {
         bad.sort_by_key(|(index, _)| *index);
         let concerned = spans.iter().map(|span| span.tenancy).chain(wanted.keys().copied()).collect();
         let detail = detail(asked, &answer.did, (bad.len(), wanted.len()), done);
-        let passed = self.pass_for(request, concerned, detail, now).await?;
+        let beginning = Some(encoded).filter(|_| done);
+        let (passed, tags) = self.pass_for(request, concerned, beginning, detail, now).await?;
         if done {
             let areas = change.areas().await.map_err(stored)?;
             self.tell(encoded, &passed, &spans, &areas).await?;
-            let mut sealed = self.seal(encoded, &passed, &mut change, &wanted, now).await?;
+            let mut sealed = self.seal(encoded, (&passed, &tags), &mut change, &wanted, now).await?;
             change.commit().await.map_err(stored)?;
             for (index, tenancy) in of_contacts {
                 // the first row of a tenancy is the one that tells it

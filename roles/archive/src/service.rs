@@ -25,13 +25,14 @@ use wire::{Method, Refused};
 use crate::alarms;
 use crate::custody;
 use crate::erasures::Kept;
+use crate::history::Histories;
 use crate::marks::{self, Marks};
 use crate::masking;
 use crate::opening;
 use crate::question::Question;
 use crate::registering::{self, Desk};
 use crate::rows;
-use crate::subjects::SubjectKey;
+use crate::subjects::Subjects;
 use crate::vaults::{Vault, span};
 
 /// Questions answered at a time: each holds its rows and keys in memory.
@@ -58,7 +59,7 @@ pub(crate) struct Inner<R, V> {
     pub(crate) vault: V,
     pub(crate) register: Register,
     pub(crate) readings: ReadingsFile,
-    pub(crate) subjects: SubjectKey,
+    pub(crate) subjects: Subjects,
     pub(crate) default_resolution: Resolution,
     pub(crate) counters: Arc<Counters>,
     pub(crate) questions: Semaphore,
@@ -188,13 +189,13 @@ impl<R: Record, V: Vault> Inner<R, V> {
         let view = self.readings.view().await?;
         let mut found = rows::find(&self.register, view.as_deref(), &question, &request.grant.scope).await?;
         masking::show_where_it_hangs(request.action, &mut found);
-        let tags: Vec<[u8; 16]> = found.subjects.iter().map(|t| self.subjects.tag(*t)).collect();
+        let tags = self.subjects.tags(&self.vault, found.subjects.iter().copied(), None).await?;
         let what = if question.latest { "newest readings" } else { "readings" };
         let of = if question.place.is_some() { " of a place" } else { "" };
         let detail = format!("{} {what} of {} meters{of} looked at", found.rows.len(), found.looked_at);
-        let passed = self.gate.pass(request, Some(question.data()), &tags, detail, now).await?;
+        let passed = self.gate.pass(request, Some(question.data()), &tags.all(), detail, now).await?;
         let (more, silent) = (found.more, std::mem::take(&mut found.silent));
-        let mut opened = opening::open(&self.vault, encoded, &passed, &question, found).await?;
+        let mut opened = opening::open(&self.vault, encoded, (&passed, &tags), &question, found).await?;
         masking::mask(request.action, &mut opened, silent);
         self.counters.add("withheld", opened.withheld);
         if opened.unreadable > 0 {
@@ -289,12 +290,14 @@ impl<R: Record, V: Vault> Inner<R, V> {
     }
 }
 
-impl<R: Record, V: Vault> Service for Archive<R, V> {
+impl<R: Record + Histories, V: Vault> Service for Archive<R, V> {
     async fn call(&self, caller: Caller, method: Method, body: Bytes) -> Result<Bytes, Refused> {
         let now = UtcMillis::now();
         match method {
             Method::ArchiveReadings => answer(body, |q| self.0.readings(caller, q, now)).await,
             Method::ArchiveSubjectTags => answer(body, |q| self.0.tags(caller, q, now)).await,
+            Method::ArchiveHistory => answer(body, |q| self.0.history(caller, q, now)).await,
+            Method::ArchiveUnmask => answer(body, |q| self.0.unmask(caller, q, now)).await,
             Method::ArchiveContacts => answer(body, |q| self.0.contacts(caller, q, now)).await,
             Method::ArchiveRegister => {
                 answer(body, |q| self.whole(move |a| async move { a.change(caller, q, now).await })).await

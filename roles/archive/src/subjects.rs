@@ -1,65 +1,98 @@
-//! Tags that stand for people in the log: whoever reads the log cannot tell whose they are, and the archive can.
+//! By which tags the log knows data subjects. The vault makes them of the tenancies' roots; they are kept here in memory alone, so
+//! that a copy of this room's files tells nobody whose they are, and what was erased is nobody's.
 
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use base::{Secret, TenancyId};
-use house::StartError;
-use journal::{Disk, read_whole, write_atomically};
-use seal::mac;
-use zeroize::Zeroizing;
+use base::TenancyId;
+use wire::Refused;
+use wire::vault::SubjectTags;
 
-const DOMAIN: &[u8] = b"meterkeep/subject/1";
+use crate::vaults::Vault;
 
-/// Makes the tags.
-pub(crate) struct SubjectKey(Secret<32>);
+/// Tenancies in one call to the vault.
+const ASKED: usize = 4096;
+/// Tags that are remembered, at most.
+const MAX_KEPT: usize = 2_000_000;
 
-impl SubjectKey {
-    #[cfg(test)]
-    pub(crate) const fn new(key: Secret<32>) -> Self {
-        Self(key)
-    }
+/// A tag.
+pub(crate) type Tag = [u8; 16];
 
-    /// Reads the key, or makes it at the first start. It is never replaced: the tags in the log would lose
-    /// their meaning.
-    pub(crate) fn load(disk: &dyn Disk, path: &Path) -> Result<Self, StartError> {
-        let failed = |e: &dyn std::fmt::Display| StartError(format!("the key of the log's tags: {e}"));
-        if let Some(bytes) = read_whole(disk, path, 64).map_err(|e| failed(&e))? {
-            let bytes = Zeroizing::new(bytes);
-            let key = Secret::from_slice(&bytes);
-            return key.map(Self).ok_or_else(|| {
-                failed(&format!("`{}` has not 32 bytes; put back a good copy", path.display()))
-            });
-        }
-        let key = Secret::random().map_err(|e| failed(&e))?;
-        write_atomically(disk, path, key.expose()).map_err(|e| failed(&e))?;
-        Ok(Self(key))
-    }
+/// Tags of tenancies; those that have none are not in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Tags(BTreeMap<TenancyId, Tag>);
 
+impl Tags {
     /// The tag of a tenancy.
-    pub(crate) fn tag(&self, tenancy: TenancyId) -> [u8; 16] {
-        let code = mac::code(&self.0, &[DOMAIN, &tenancy.0].concat());
-        code.first_chunk().copied().unwrap_or_default()
+    pub(crate) fn of(&self, tenancy: TenancyId) -> Option<&Tag> {
+        self.0.get(&tenancy)
+    }
+
+    /// All of them, ascending, each once.
+    pub(crate) fn all(&self) -> Vec<Tag> {
+        let mut all: Vec<Tag> = self.0.values().copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use journal::faulty::FaultyDisk;
+/// The tags that the vault told.
+#[derive(Default)]
+pub(crate) struct Subjects(Mutex<HashMap<TenancyId, Tag>>);
 
-    use super::*;
+impl Subjects {
+    /// The tags of tenancies. `beginning` is the signed change that those begin with which the vault does not know yet.
+    ///
+    /// # Errors
+    /// When the vault does not tell.
+    pub(crate) async fn tags<V: Vault>(
+        &self,
+        vault: &V,
+        tenancies: impl IntoIterator<Item = TenancyId>,
+        beginning: Option<&[u8]>,
+    ) -> Result<Tags, Refused> {
+        let (mut tags, mut unknown) = (Tags::default(), Vec::new());
+        {
+            let kept = self.kept();
+            for tenancy in tenancies {
+                match kept.get(&tenancy) {
+                    Some(tag) => _ = tags.0.insert(tenancy, *tag),
+                    None => unknown.push(tenancy),
+                }
+            }
+        }
+        unknown.sort_unstable();
+        unknown.dedup();
+        for some in unknown.chunks(ASKED) {
+            let question = SubjectTags {
+                tenancies: some.iter().map(|tenancy| tenancy.0.to_vec()).collect(),
+                beginning: beginning.unwrap_or_default().to_vec(),
+            };
+            let told = vault.subject_tags(question).await?;
+            if told.tags.len() != some.len() {
+                return Err(Refused::new("vault-garbled", "the vault's answer does not fit the question"));
+            }
+            let mut kept = self.kept();
+            if kept.len().saturating_add(some.len()) > MAX_KEPT {
+                kept.clear();
+            }
+            for (tenancy, tag) in some.iter().zip(told.tags) {
+                if let Ok(tag) = Tag::try_from(tag.as_slice()) {
+                    kept.insert(*tenancy, tag);
+                    tags.0.insert(*tenancy, tag);
+                }
+            }
+        }
+        Ok(tags)
+    }
 
-    #[test]
-    fn tags_stay_the_same_over_restarts_and_differ_by_tenancy_and_house() {
-        let disk = FaultyDisk::new(0);
-        disk.make_dir(Path::new("/a")).unwrap();
-        let path = Path::new("/a/subject.key");
-        let (one, two) = (TenancyId([1; 16]), TenancyId([2; 16]));
-        let first = SubjectKey::load(&disk, path).unwrap();
-        let again = SubjectKey::load(&disk, path).unwrap();
-        assert_eq!(first.tag(one), again.tag(one));
-        assert_ne!(first.tag(one), first.tag(two));
-        assert_ne!(first.tag(one), SubjectKey::new(Secret::new([0; 32])).tag(one));
-        write_atomically(&disk, path, &[1; 5]).unwrap();
-        assert!(SubjectKey::load(&disk, path).is_err());
+    /// Forgets all: some of them were erased.
+    pub(crate) fn forget(&self) {
+        self.kept().clear();
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<TenancyId, Tag>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -77,12 +77,11 @@ impl<R: Record, V: Vault> Inner<R, V> {
             }
             whose.extend(found);
         }
-        let tags: BTreeSet<[u8; 16]> = whose.iter().map(|tenancy| self.subjects.tag(*tenancy)).collect();
+        let tags = self.subjects.tags(&self.vault, whose, None).await?.all();
         if tags.len() > MAX_TAGS {
             let message = format!("these are more than {MAX_TAGS} tenancies; ask about fewer at once");
             return Err(Refused::new("too-much", message));
         }
-        let tags: Vec<[u8; 16]> = tags.into_iter().collect();
         let (of_meters, of_customers) = (meters.len(), customers.len());
         let detail = format!(
             "tags of {of_meters} meters, {of_customers} customers and {} tenancies told",

@@ -17,7 +17,10 @@ use wire::erasure::{Erasures, ErasuresAnswer};
 use wire::gateway::Done;
 use wire::mark::{MarkAnswer, PresentMark};
 use wire::proven::Proven;
-use wire::vault::{ContactKeys, DataKeys, ImportKeys, ImportReport, ReleaseKeys, Tenancy, TenancySpan};
+use wire::vault::{
+    ContactKeys, DataKeys, ImportKeys, ImportReport, ReleaseKeys, SubjectTags, SubjectTagsAnswer, Tenancy,
+    TenancySpan,
+};
 use wire::{Method, Refused, Room};
 use zeroize::Zeroize;
 
@@ -33,6 +36,12 @@ pub(crate) trait Vault: Send + Sync + 'static {
 
     /// Keys of contacts.
     fn contact_keys(&self, question: ContactKeys) -> impl Future<Output = Result<DataKeys, Refused>> + Send;
+
+    /// The tags of data subjects.
+    fn subject_tags(
+        &self,
+        question: SubjectTags,
+    ) -> impl Future<Output = Result<SubjectTagsAnswer, Refused>> + Send;
 
     /// Tells of tenancies that begin or end.
     fn tenancy(&self, change: Tenancy) -> impl Future<Output = Result<(), Refused>> + Send;
@@ -69,12 +78,16 @@ impl LinkedVault {
     async fn ask(&self, method: Method, question: &mut impl Proven) -> Result<Bytes, CallError> {
         match self.prover.call(&self.client, method, question, PATIENCE).await {
             Err(CallError::Refused { code, .. }) if code == "mark-first" => {
-                let shown = self.marks.newest();
-                self.client.call::<_, MarkAnswer>(Method::VaultMark, &shown, PATIENCE).await?;
+                self.show_mark().await?;
                 self.prover.call(&self.client, method, question, PATIENCE).await
             }
             answered => answered,
         }
+    }
+
+    async fn show_mark(&self) -> Result<(), CallError> {
+        let shown = self.marks.newest();
+        self.client.call::<_, MarkAnswer>(Method::VaultMark, &shown, PATIENCE).await.map(drop)
     }
 
     async fn answered<A: Message + Default>(
@@ -111,6 +124,17 @@ impl Vault for LinkedVault {
 
     async fn contact_keys(&self, mut question: ContactKeys) -> Result<DataKeys, Refused> {
         self.keys(Method::VaultContactKeys, &mut question).await
+    }
+
+    async fn subject_tags(&self, question: SubjectTags) -> Result<SubjectTagsAnswer, Refused> {
+        let ask = || self.client.call(Method::VaultSubjectTags, &question, PATIENCE);
+        match ask().await {
+            Err(CallError::Refused { code, .. }) if code == "mark-first" => {
+                self.show_mark().await.map_err(refused)?;
+                ask().await.map_err(refused)
+            }
+            answered => answered.map_err(refused),
+        }
     }
 
     async fn tenancy(&self, mut change: Tenancy) -> Result<(), Refused> {

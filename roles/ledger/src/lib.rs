@@ -15,6 +15,7 @@ mod log;
 mod own;
 mod publisher;
 mod publishing;
+mod reconcile;
 mod search;
 mod service;
 mod tiles;
@@ -22,6 +23,7 @@ mod witnesses;
 mod writer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use house::{Context, Counters, StartError};
 use journal::RealDisk;
@@ -33,6 +35,7 @@ use crate::log::Log;
 use crate::own::OwnLog;
 use crate::publisher::Publisher;
 use crate::publishing::Publishing;
+use crate::reconcile::Reconciler;
 use crate::search::{Desk, Search};
 use crate::service::Ledger;
 use crate::tiles::Tiles;
@@ -76,6 +79,15 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     let folder = context.layout.room(Room::Ledger).join("index");
     let index = Arc::new(Index::new(entries.clone(), &folder, Arc::clone(&counters)));
     let keys = (context.layout.verifier(Room::Warden)?, key);
+    let reconciler = Reconciler {
+        vault: context.client(Room::Vault)?,
+        entries: entries.clone(),
+        index: Arc::clone(&index),
+        log: OwnLog(Arc::clone(&ledger)),
+        counters: Arc::clone(&counters),
+        every: Duration::from_secs(context.config.ledger.reconcile_seconds.max(1)),
+    };
+    let reconciling = tokio::spawn(reconciler.follow(context.shutdown.clone()));
     let gate = Gate::new(Room::Ledger, OwnLog(Arc::clone(&ledger)), keys, Arc::clone(&counters));
     let search = Search::new(gate, entries, Arc::clone(&index), counters);
     let following = tokio::spawn({
@@ -86,6 +98,7 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     if let Some(asking) = asking {
         asking.await.map_err(|e| StartError::during("asking witnesses")(&e))?;
     }
+    reconciling.await.map_err(|e| StartError::during("holding the log against the vault")(&e))?;
     let finished = tokio::task::spawn_blocking(move || writer.finish()).await;
     publishing.await.map_err(|e| StartError::during("publishing the log")(&e))?;
     following.await.map_err(|e| StartError::during("the log's index")(&e))?;

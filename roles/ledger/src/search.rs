@@ -11,11 +11,12 @@ use bytes::Bytes;
 use grant::{Action, Event, Outcome, Request, Verified};
 use house::Counters;
 use link::{Caller, Service, answer};
+use prost::Message as _;
 use recorder::Record;
 use recorder::gate::Gate;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::archive::Asked;
-use wire::log::{FoundEntry, LogAnswer};
+use wire::log::{FoundEntry, LogAnswer, LogQuery, OfSubjects};
 use wire::{Method, Refused};
 
 use crate::criteria::Criteria;
@@ -43,6 +44,7 @@ impl Service for Desk {
             Method::LedgerSearch => {
                 answer(body, |asked| self.search.search(caller, asked, UtcMillis::now())).await
             }
+            Method::LedgerOfSubjects => answer(body, |asked| self.search.of_subjects(asked)).await,
             _ => self.ledger.call(caller, method, body).await,
         }
     }
@@ -84,30 +86,47 @@ impl Search {
 
     async fn answer(&self, request: &Verified<Request>, now: UtcMillis) -> Result<LogAnswer, Refused> {
         let criteria = Criteria::parse(&request.body)?;
-        let _turn = self
-            .questions
-            .acquire()
-            .await
-            .map_err(|_| Refused::new("stopping", "the ledger stops; ask again in a moment"))?;
         // what is in the log by now is looked at, the look itself not
-        let high = self.entries.durable();
-        if !self.index.reaches(high, PATIENCE).await {
-            let message = match self.index.upto() {
-                Some(upto) => format!("the log's index has {upto} of {high} entries; ask again in a moment"),
-                None => "the log's index is checked or made anew; ask again in a moment".to_owned(),
-            };
-            return Err(Refused::new("index-behind", message));
-        }
+        let (_turn, high) = self.turn().await?;
         let passed = self.gate.pass(request, None, &criteria.subjects, criteria.told(), now).await?;
         let look = passed.entry.number;
         let (found, stopped_at) = self.page(&criteria, high).await?;
         let detail = format!("{} entries returned for entry {look}", found.len());
         let done = Event { detail, ..Event::of_request(now, "ledger", request, Outcome::Done) };
         self.gate.recorder().record_one(done).await?;
-        let told =
-            |entry: Entry| FoundEntry { number: entry.position, at_ms: entry.at.0, event: entry.bytes };
-        let entries = found.into_iter().map(told).collect();
-        Ok(LogAnswer { entries, next: stopped_at, receipt: look })
+        Ok(LogAnswer { entries: told(found), next: stopped_at, receipt: look })
+    }
+
+    /// Entries that name data subjects, for the archive, which has recorded already for whom and why it asks.
+    async fn of_subjects(&self, asked: OfSubjects) -> Result<LogAnswer, Refused> {
+        let OfSubjects { subjects, after, number } = asked;
+        if subjects.is_empty() {
+            return Err(Refused::new("malformed", "a history is somebody's; name whose"));
+        }
+        let query = LogQuery { subjects, after, number, oldest_first: true, ..LogQuery::default() };
+        let criteria = Criteria::parse(&query.encode_to_vec())?;
+        let (_turn, high) = self.turn().await?;
+        let (found, next) = self.page(&criteria, high).await?;
+        self.counters.add("histories.entries", found.len() as u64);
+        Ok(LogAnswer { entries: told(found), next, receipt: 0 })
+    }
+
+    /// Waits for its turn, and for the index. Gives how many entries there are.
+    async fn turn(&self) -> Result<(SemaphorePermit<'_>, u64), Refused> {
+        let turn = self
+            .questions
+            .acquire()
+            .await
+            .map_err(|_| Refused::new("stopping", "the ledger stops; ask again in a moment"))?;
+        let high = self.entries.durable();
+        if self.index.reaches(high, PATIENCE).await {
+            return Ok((turn, high));
+        }
+        let message = match self.index.upto() {
+            Some(upto) => format!("the log's index has {upto} of {high} entries; ask again in a moment"),
+            None => "the log's index is checked or made anew; ask again in a moment".to_owned(),
+        };
+        Err(Refused::new("index-behind", message))
     }
 
     async fn page(&self, criteria: &Criteria, high: u64) -> Result<Page, Refused> {
@@ -162,6 +181,11 @@ impl Search {
             Refused::new("log-unreadable", format!("the log cannot be read: {error}"))
         })
     }
+}
+
+fn told(found: Vec<Entry>) -> Vec<FoundEntry> {
+    let told = |entry: Entry| FoundEntry { number: entry.position, at_ms: entry.at.0, event: entry.bytes };
+    found.into_iter().map(told).collect()
 }
 
 #[cfg(test)]

@@ -70,6 +70,8 @@ pub(crate) struct Session {
     grant: Vec<u8>,
     /// The encoded job: what each request says.
     job: Vec<u8>,
+    /// Whose readings they are, as the log knows them.
+    subjects: Vec<[u8; 16]>,
 }
 
 impl House for LinkedHouse {
@@ -93,7 +95,7 @@ impl House for LinkedHouse {
         check_grant(&granted.grant, &self.signs_grants, UtcMillis::now())
             .map_err(|_| Failed::Garbled("warden"))?;
         let job = jobs.job.as_ref().map(Message::encode_to_vec).unwrap_or_default();
-        Ok(Session { key, grant: granted.grant, job })
+        Ok(Session { key, grant: granted.grant, job, subjects: subjects(jobs) })
     }
 
     async fn keys(
@@ -117,6 +119,7 @@ impl House for LinkedHouse {
             let event = Event {
                 data: Some(DataSpan { class, first, last }),
                 detail: format!("keys of {} series", some.len()),
+                subjects: session.subjects.clone(),
                 ..Event::of_request(now, Room::Steward.name(), &checked, Outcome::Allowed)
             };
             let entry = self.recorder.record_one(event).await?;
@@ -142,6 +145,7 @@ impl House for LinkedHouse {
         let event = Event {
             on_behalf: jobs.person.clone(),
             purpose: Purpose::Stewardship.name().to_owned(),
+            subjects: subjects(jobs),
             ..Event::new(
                 UtcMillis::now(),
                 Room::Steward.name(),
@@ -165,6 +169,11 @@ impl House for LinkedHouse {
         self.recorder.record_one(event).await?;
         Ok(())
     }
+}
+
+/// The tags of those whose readings a job is about.
+fn subjects(jobs: &Jobs) -> Vec<[u8; 16]> {
+    jobs.subjects.iter().filter_map(|tag| tag.as_slice().try_into().ok()).collect()
 }
 
 impl LinkedHouse {

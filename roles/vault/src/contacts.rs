@@ -13,6 +13,7 @@ use wire::vault::{ContactKeys, DataKeys};
 
 use crate::ceilings::{By, Taken};
 use crate::proven::{ASK_FOR_LESS, TERM};
+use crate::subjects::{NOT_IN_EVENT, Named};
 use crate::vault::{Failure, Vault, malformed};
 
 /// Tenancies in one call, at most.
@@ -57,13 +58,14 @@ impl Vault {
             DataKeys { keys: Vec::with_capacity(asked.len() * 32), refused: Vec::new(), term: TERM };
         let mut counts: Vec<(TenancyId, u64)> = Vec::new();
         {
-            let content = self.table.read();
+            let (content, mut told) = (self.table.read(), Named::by(&recorded.event));
             for tenancy in asked {
                 let permitted = if is_read { recorded.permits_contact(tenancy) } else { Ok(()) };
-                let refused = match (named.contains(&tenancy), permitted) {
-                    (false, _) => "not-named",
-                    (true, Err(error)) => error.code(),
-                    (true, Ok(())) => match content.contact_key(tenancy) {
+                let refused = match (named.contains(&tenancy), permitted, told.misses(&content, tenancy)) {
+                    (false, ..) => "not-named",
+                    (true, Err(error), _) => error.code(),
+                    (true, Ok(()), missing @ NOT_IN_EVENT) => missing,
+                    (true, Ok(()), _) => match content.contact_key(tenancy) {
                         Ok(key) => {
                             keys.keys.extend_from_slice(key.expose());
                             counts.push((tenancy, 1));
@@ -83,6 +85,6 @@ impl Vault {
         let grant = &recorded.request.grant;
         let by = By::Reading { person: grant.person.clone(), grant: grant.id };
         let taken = Taken { at: now, by, keys: counts.len() as u64, meters: Vec::new() };
-        self.let_out(keys, counts, taken, ASK_FOR_LESS)
+        self.let_out(keys, recorded.receipt.index, counts, taken, ASK_FOR_LESS)
     }
 }

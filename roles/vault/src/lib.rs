@@ -44,6 +44,7 @@ mod root;
 mod service;
 mod signing;
 mod stewardship;
+mod subjects;
 mod table;
 mod term;
 #[cfg(test)]

@@ -6,20 +6,24 @@ use prost::Message;
 use seal::hybrid::Sealed;
 use sha2::{Digest, Sha256};
 use wire::vault::{
-    DataKeys, ImportKeys, ImportReport, KEY_LIST_INFO, KeyList, LogSeen, ReleaseKeys, SealingKeys, Series,
-    Tenancy,
+    DataKeys, ImportKeys, ImportReport, KEY_LIST_INFO, KeyList, KeysReleased, LogSeen, ReleaseKeys,
+    ReleasesAnswer, ReleasesRequest, SealingKeys, Series, Tenancy,
 };
 use wire::{Refused, Room, bytes16};
 use zeroize::Zeroize;
 
 use crate::MeterNumber;
 use crate::ceilings::{By, Reached, Taken};
+use crate::releases::Release;
+use crate::subjects::Named;
 use crate::table::{HeldSeries, NewKey, Span};
 use crate::vault::{Failure, Vault, malformed};
 use crate::witness::Forked;
 
 /// Series in one call for keys, at most.
 const MAX_SERIES: usize = 4096;
+/// Tenancies in one answer about releases, about.
+const MAX_TOLD: usize = 20_000;
 /// Spans of tenancies in one call, at most.
 const MAX_SPANS: usize = 20_000;
 /// Keys in one import, at most.
@@ -92,11 +96,16 @@ impl Vault {
             now,
         )?;
         let refused: Vec<&'static str> = {
-            let content = self.table.read();
+            let (content, mut named) = (self.table.read(), Named::by(&recorded.event));
             let judged = series.iter().map(|s| {
                 let area = content.area(s.meter);
-                let permitted = recorded.permits(s.tenancy, s.class, s.month, area);
-                permitted.map_or_else(|e| e.code(), |()| beyond_health(&recorded, s, now))
+                match recorded.permits(s.tenancy, s.class, s.month, area) {
+                    Err(error) => error.code(),
+                    Ok(()) => match beyond_health(&recorded, s, now) {
+                        "" => named.misses(&content, s.tenancy),
+                        beyond => beyond,
+                    },
+                }
             });
             judged.collect()
         };
@@ -119,7 +128,27 @@ impl Vault {
         let grant = &recorded.request.grant;
         let by = By::Reading { person: grant.person.clone(), grant: grant.id };
         let taken = Taken { at: now, by, keys: opened, meters };
-        self.let_out(keys, counts, taken, ASK_FOR_LESS)
+        self.let_out(keys, recorded.receipt.index, counts, taken, ASK_FOR_LESS)
+    }
+
+    /// Which keys went out for which entries of the log, since the ledger asked last.
+    ///
+    /// # Errors
+    /// [`Failure::Broken`] when the disk fails.
+    pub fn releases(&self, question: &ReleasesRequest) -> Result<ReleasesAnswer, Failure> {
+        let unchecked = self.releases.unchecked(question.checked_up_to, MAX_TOLD)?;
+        let content = self.table.read();
+        let told = unchecked.into_iter().map(|Release { number, entry, counts }| {
+            let (mut subjects, mut keys) =
+                (Vec::with_capacity(counts.len()), Vec::with_capacity(counts.len()));
+            for (tag, n) in counts.iter().filter_map(|(tenancy, n)| Some((content.subject_tag(*tenancy)?, n)))
+            {
+                subjects.push(tag.to_vec());
+                keys.push(*n);
+            }
+            KeysReleased { number, entry, subjects, keys }
+        });
+        Ok(ReleasesAnswer { releases: told.collect() })
     }
 
     /// Lets keys out once their release is counted durably under all ceilings; else they are wiped.
@@ -129,12 +158,13 @@ impl Vault {
     pub(crate) fn let_out(
         &self,
         mut keys: DataKeys,
+        entry: u64,
         counts: Vec<(TenancyId, u64)>,
         taken: Taken,
         advice: &str,
     ) -> Result<DataKeys, Failure> {
         let now = taken.at;
-        let counted = self.releases.count(counts, taken);
+        let counted = self.releases.count(entry, counts, taken);
         if !matches!(counted, Ok(Ok(()))) {
             keys.keys.zeroize();
         }

@@ -168,6 +168,12 @@ impl Service for VaultRoom {
                 self.work(method, body, move |vault, q| vault.tenancy(&q, now).map(|()| encoded(Done {})))
                     .await
             }
+            Method::VaultSubjectTags => {
+                self.work(method, body, move |vault, q| vault.subject_tags(&q, now).map(encoded)).await
+            }
+            Method::VaultReleases => {
+                self.work(method, body, |vault, q| vault.releases(&q).map(encoded)).await
+            }
             Method::VaultMark => {
                 self.work(method, body, move |vault, q| vault.mark(&q, now).map(encoded)).await
             }

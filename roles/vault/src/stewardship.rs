@@ -14,6 +14,7 @@ use wire::{Refused, Room, bytes16};
 
 use crate::ceilings::{By, Taken};
 use crate::proven::{OneSeries, TERM, all_series};
+use crate::subjects::Named;
 use crate::vault::{Failure, Vault, malformed};
 
 /// Readings are dated a little ahead of the clock at most.
@@ -73,7 +74,7 @@ impl Vault {
         let mut keys = DataKeys { term: TERM, ..DataKeys::default() };
         let (mut counts, mut meters) = (Vec::<(TenancyId, u64)>::new(), Vec::new());
         {
-            let content = self.table.read();
+            let (content, mut named) = (self.table.read(), Named::by(&recorded.event));
             for meter in &job.meters {
                 if !content.follows(MeterId(*meter), job.ended, job.begun, job.at) {
                     self.counters.add("refused.no-such-move", 1);
@@ -86,7 +87,10 @@ impl Vault {
                 }
             }
             for s in &series {
-                let strange = job.is_strange_to(s, latest);
+                let strange = match job.is_strange_to(s, latest) {
+                    "" => named.misses(&content, s.tenancy),
+                    strange => strange,
+                };
                 let permitted = recorded.permits(s.tenancy, s.class, s.month, content.area(s.meter));
                 let refused = match (strange, permitted) {
                     ("", Ok(())) => match content.key_of_any_month(s.meter, s.tenancy, s.class, s.month) {
@@ -116,6 +120,7 @@ impl Vault {
         meters.sort_unstable();
         meters.dedup();
         let taken = Taken { at: now, by: By::Resealing, keys: opened, meters };
-        self.let_out(keys, counts, taken, "the job waits for the next one")
+        let entry = recorded.receipt.index;
+        self.let_out(keys, entry, counts, taken, "the job waits for the next one")
     }
 }

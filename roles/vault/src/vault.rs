@@ -360,6 +360,9 @@ impl Vault {
         self.counters.set("fresh.gaps", gaps as u64);
         self.counters.set("fresh.uncommitted", waiting as u64);
         self.counters.set("keys.released", self.releases.total());
+        let (unchecked, let_go) = self.releases.waiting();
+        self.counters.set("releases.unchecked", unchecked);
+        self.counters.set("releases.let-go", let_go);
         self.counters.set("keys.held", content.held_count() as u64);
     }
 

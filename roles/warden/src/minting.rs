@@ -164,11 +164,13 @@ pub(crate) fn decide(
         return Err(Denied::Nothing);
     }
     let ends = within_token(standing, purpose, &actions)?;
-    let contacts = actions.iter().any(|a| a.reaches_contacts());
-    if contacts && actions.len() > 1 {
-        return Err(Denied::TooMuch("names and contacts are seen under a grant of their own"));
+    let by_tenancy = actions.iter().any(|a| a.is_by_tenancy());
+    if by_tenancy && actions.len() > 1 {
+        return Err(Denied::TooMuch(
+            "names, and who looked at somebody's data, are seen under a grant of their own",
+        ));
     }
-    let mut scope = if contacts {
+    let mut scope = if by_tenancy {
         Scope { tenancies: tenancies(asked)?, areas: Areas::All, ..Scope::nothing() }
     } else if actions.iter().any(|a| a.reaches_readings()) {
         scope(asked)?
@@ -233,7 +235,7 @@ fn permitted(
         } else {
             vec![None]
         };
-        let bound = action.reaches_readings() || action.reaches_contacts();
+        let bound = action.reaches_readings() || action.is_by_tenancy();
         for class in classes {
             let (facts, ends) = facts(grounds, purpose, class, &scope.tenancies, case, now);
             let asker = grounds.standing.asker();
@@ -244,8 +246,8 @@ fn permitted(
             }
             let (done_in, bounds) =
                 role_that_reaches(grounds.standing, &decision.rules, purpose, &scope.tenancies)?;
-            if action.reaches_contacts() && bounds.areas != Areas::All {
-                // a name has no place, and nobody says which names an area has
+            if action.is_by_tenancy() && bounds.areas != Areas::All {
+                // a name has no place, nor has who looked at it, and nobody says which an area has
                 return Err(Denied::OutOfReach { role: done_in, reach: bounds.told() });
             }
             role = done_in;
@@ -351,6 +353,8 @@ pub(crate) fn summary(grant: &Grant) -> String {
     };
     let data = if grant.actions.iter().any(|action| action.reaches_contacts()) {
         format!("contacts of {whose}")
+    } else if grant.actions.iter().any(|action| action.reaches_histories()) {
+        format!("who looked at data of {whose}")
     } else if classes.is_empty() {
         "no readings".to_owned()
     } else {

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use wire::archive::{Asked, ImportKeys, ListMeters, ReadingsQuery, RegisterChange};
 use wire::contact::ContactsQuery;
 use wire::custody::{Carried, Errand, Look};
-use wire::log::LogQuery;
+use wire::log::{HistoryQuery, LogQuery, Unmask};
 use wire::staff::{
     ApproveAsk, EndAsk, KeyOf, LookStaff, NewAsk, NewCase, NewPermission, NewPerson, NewRoles,
     ReviewEmergency, StaffAnswer, StaffErrand, WhatAsked, Wish,
@@ -67,6 +67,16 @@ fn granted_call(action: Action, class: Option<Class>, tenancy: &[u8]) -> (Method
         Action::KeepKeys => {
             let look = Errand { carried: Some(Carried::Look(Look { handover: 0 })) };
             (Method::ArchiveCustody, look.encode_to_vec())
+        }
+        Action::ReadHistory => {
+            let asked = HistoryQuery { tenancies: vec![tenancy.to_vec()], ..HistoryQuery::default() };
+            (Method::ArchiveHistory, asked.encode_to_vec())
+        }
+        Action::UnmaskStaff => {
+            // an entry that is none of theirs: who is told so was let in
+            let (tenancy, entry) = (tenancy.to_vec(), u64::MAX);
+            let decision = Unmask { tenancy, entry, because: "complaint".to_owned() };
+            (Method::ArchiveUnmask, decision.encode_to_vec())
         }
         Action::ReadLog => {
             let looked = LogQuery { limit: 1, ..LogQuery::default() };
@@ -307,7 +317,9 @@ impl Cast {
                 Wish::WhoCan(WhatAsked { action, class })
             }
             Action::ReadReadings | Action::ReadHeld | Action::ReadHealth => unreachable!("decided by class"),
-            Action::ReadContacts => unreachable!("decided with a case"),
+            Action::ReadContacts | Action::ReadHistory | Action::UnmaskStaff => {
+                unreachable!("decided by tenancy")
+            }
         };
         wished(self.of(role), wish).map(drop)
     }
@@ -360,13 +372,15 @@ impl Cast {
         done
     }
 
-    /// How far somebody gets with names: without a case, then with one.
+    /// How far somebody gets with what stands under tenancies alone: without a case, then with one.
     fn naming(&mut self, role: &str, action: Action) -> &'static str {
         let mut refusals = Vec::new();
         for purpose in Purpose::ALL.into_iter().filter(|purpose| purpose.covers(action)) {
             for (case, reach) in [(0, "open"), (self.case, "case")] {
                 match self.under_a_grant(role, (purpose, action), None, case) {
+                    Ok(()) if purpose == Purpose::OwnData => return "own",
                     Ok(()) => return reach,
+                    Err(code) if action == Action::UnmaskStaff && code == "no-entry" => return reach,
                     Err(code) => refusals.push(code),
                 }
             }
@@ -376,7 +390,7 @@ impl Cast {
 
     fn cell(&mut self, role: &str, action: Action, class: Option<Class>) -> &'static str {
         match class {
-            None if action.reaches_contacts() => self.naming(role, action),
+            None if action.is_by_tenancy() => self.naming(role, action),
             Some(class) => self.reading(role, action, class),
             None => self.acting(role, action),
         }

@@ -10,6 +10,7 @@ mod erasure;
 mod exchange;
 mod fragments;
 mod handover;
+mod history;
 mod key_files;
 mod key_life;
 mod key_lists;

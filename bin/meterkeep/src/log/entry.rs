@@ -18,6 +18,7 @@ pub(super) struct Entry {
     pub(super) at: String,
     pub(super) actor: String,
     pub(super) person: String,
+    pub(super) role: String,
     pub(super) action: String,
     pub(super) purpose: String,
     pub(super) outcome: &'static str,
@@ -29,6 +30,8 @@ pub(super) struct Entry {
     pub(super) request: String,
     pub(super) detail: String,
     pub(super) subjects: Vec<String>,
+    /// The entry that it is about.
+    pub(super) about: Option<u64>,
     #[serde(skip)]
     pub(super) taken_at: UtcMillis,
 }
@@ -45,6 +48,7 @@ impl Entry {
             at: event.at.to_string(),
             actor: event.actor,
             person: event.on_behalf,
+            role: event.role,
             action: event.action,
             purpose: event.purpose,
             outcome: event.outcome.name(),
@@ -56,12 +60,13 @@ impl Entry {
             request: event.request_hash.map(hex::encode).unwrap_or_default(),
             detail: event.detail,
             subjects: event.subjects.iter().map(hex::encode).collect(),
+            about: event.entry,
             taken_at,
         })
     }
 
     /// Names of the columns of [`Self::columns`].
-    pub(super) const COLUMNS: [&str; 16] = [
+    pub(super) const COLUMNS: [&str; 18] = [
         "number",
         "taken",
         "at",
@@ -78,10 +83,12 @@ impl Entry {
         "request",
         "detail",
         "subjects",
+        "role",
+        "about",
     ];
 
     /// Its fields as text, in the order of [`Self::COLUMNS`].
-    pub(super) fn columns(&self) -> [String; 16] {
+    pub(super) fn columns(&self) -> [String; 18] {
         [
             self.number.to_string(),
             self.taken.clone(),
@@ -99,6 +106,8 @@ impl Entry {
             self.request.clone(),
             self.detail.clone(),
             self.subjects.join(" "),
+            self.role.clone(),
+            self.about.map(|entry| entry.to_string()).unwrap_or_default(),
         ]
     }
 

@@ -23,6 +23,7 @@ use wire::archive::{
 use wire::custody::{Carried, Errand, ErrandAnswer, VaultErrand};
 use wire::erasure::{ErasureActs, Erasures, ErasuresAnswer};
 use wire::intake::Reading;
+use wire::log::{FoundEntry, LogAnswer, OfSubjects};
 use wire::mark::{MarkAnswer, PresentMark};
 use wire::vault::{self, DataKeys, ReleaseKeys, Tenancy};
 
@@ -31,6 +32,7 @@ use super::*;
 mod alarms;
 mod contacts;
 mod custody;
+mod history;
 mod jobs;
 mod lists;
 mod marks;
@@ -48,6 +50,25 @@ struct SharedLedger(Arc<MemoryLedger>);
 impl Record for SharedLedger {
     async fn record(&self, events: Vec<Event>) -> Result<Vec<Entry>, NotRecorded> {
         self.0.record(events).await
+    }
+}
+
+impl Histories for SharedLedger {
+    /// Three at a time, so that it goes on.
+    async fn of_subjects(&self, asked: OfSubjects) -> Result<LogAnswer, Refused> {
+        let named = |event: &Event| event.subjects.iter().any(|tag| asked.subjects.contains(&tag.to_vec()));
+        let all = (0u64..).zip(self.0.events()).filter(|(_, event)| named(event));
+        let wanted = all.filter(|(number, _)| {
+            asked.after.is_none_or(|after| *number > after) && asked.number.is_none_or(|only| only == *number)
+        });
+        let found = wanted.map(|(number, event)| FoundEntry {
+            number,
+            at_ms: event.at.0,
+            event: event.encode().into(),
+        });
+        let entries: Vec<FoundEntry> = found.take(3).collect();
+        let next = entries.last().filter(|_| entries.len() == 3).map(|last| last.number);
+        Ok(LogAnswer { entries, next, receipt: 0 })
     }
 }
 
@@ -93,6 +114,11 @@ impl CheckingVault {
     }
 }
 
+/// The tag of a tenancy, as this vault makes it.
+fn tag_of(tenancy: TenancyId) -> [u8; 16] {
+    seal::subject::tag(&Secret::new([8; 32]), tenancy)
+}
+
 impl Vault for CheckingVault {
     async fn release(&self, q: ReleaseKeys) -> Result<DataKeys, Refused> {
         let as_readings = self.recorded(Action::ReadReadings, &q.request, &q.event, &q.receipt);
@@ -104,7 +130,9 @@ impl Vault for CheckingVault {
             let tenancy = TenancyId(s.tenancy.as_slice().try_into().unwrap());
             let class = Class::from_code(u8::try_from(s.class).unwrap()).unwrap();
             let permitted = recorded.permits(tenancy, class, Month::from_number(s.month), None);
-            if permitted.is_err() || withheld == Some(s.meter) {
+            if permitted.is_ok() && !recorded.event.subjects.contains(&tag_of(tenancy)) {
+                answer.refused.push("not-in-event".to_owned());
+            } else if permitted.is_err() || withheld == Some(s.meter) {
                 answer.refused.push("rate-limited".to_owned());
             } else {
                 answer.refused.push(String::new());
@@ -129,6 +157,21 @@ impl Vault for CheckingVault {
             }
         }
         Ok(answer)
+    }
+
+    /// Knows all tenancies that it was told of, or is told of now.
+    async fn subject_tags(&self, q: vault::SubjectTags) -> Result<vault::SubjectTagsAnswer, Refused> {
+        let now = UtcMillis::now();
+        let signed = |due| check_request(&q.beginning, due, &self.0.warden, now).is_ok();
+        let begins = signed(Action::ChangeRegister) || signed(Action::ImportKeys);
+        assert!(begins || q.beginning.is_empty());
+        let (spans, erased) = (self.0.spans.lock().unwrap(), self.0.without_name.lock().unwrap());
+        let tag = |id: &Vec<u8>| {
+            let tenancy = TenancyId(id.as_slice().try_into().unwrap());
+            let known = begins || spans.iter().any(|span| span.tenancy == *id);
+            if known && !erased.contains(&tenancy) { tag_of(tenancy).to_vec() } else { Vec::new() }
+        };
+        Ok(vault::SubjectTagsAnswer { tags: q.tenancies.iter().map(tag).collect() })
     }
 
     async fn tenancy(&self, q: Tenancy) -> Result<(), Refused> {
@@ -234,7 +277,7 @@ async fn house() -> House {
         vault: vault.clone(),
         register: Register::open(&folder.path().join("register.db")).await.unwrap(),
         readings: ReadingsFile::new(folder.path().join("readings.db")),
-        subjects: SubjectKey::new(Secret::new([8; 32])),
+        subjects: Subjects::default(),
         default_resolution: Resolution::Daily,
         counters,
         questions: Archive::<SharedLedger, CheckingVault>::questions(),
@@ -434,7 +477,13 @@ async fn a_question_about_more_people_than_one_event_holds_is_recorded_in_severa
     let events = house.ledger.0.events();
     assert_eq!(events.iter().map(|e| e.subjects.len()).collect::<Vec<_>>(), [2048, 2048, 904]);
     assert_eq!(events.iter().flat_map(|e| e.subjects.clone()).collect::<Vec<_>>(), tags);
-    assert_eq!(passed.entry.number, 2, "the vault is shown the one that is there only with all before");
+    let shown = |n: usize| passed.entry_of(tags.get(n)).number;
+    assert_eq!(
+        [0, 2047, 2048, 4095, 4096, 4999].map(shown),
+        [0, 0, 1, 1, 2, 2],
+        "the one that names whose keys"
+    );
+    assert_eq!(passed.entry_of(None).number, 2);
 }
 
 #[tokio::test]

@@ -14,17 +14,13 @@ impl House {
         let grant = Grant { scope: Scope::nothing(), ..self.grant(Purpose::Audit) };
         self.call(Method::ArchiveSubjectTags, &self.sign(&grant, Action::ReadLog, query)).await
     }
-
-    fn tag_of(&self, tenancy: TenancyId) -> Vec<u8> {
-        self.archive.0.subjects.tag(tenancy).to_vec()
-    }
 }
 
 #[tokio::test]
 async fn the_tags_of_meters_customers_and_tenancies_are_told_and_the_log_says_whose() {
     let (house, tenancies) = furnished().await;
     let told = house.tags(&of_meters(&["KAM-11111111"])).await.unwrap();
-    assert_eq!(told.tags, [house.tag_of(tenancies[0])]);
+    assert_eq!(told.tags, [tag_of(tenancies[0]).to_vec()]);
     let event = house.last_event();
     assert_eq!((event.action.as_str(), event.outcome), ("read-log", Outcome::Allowed));
     assert_eq!(event.detail, "tags of 1 meters, 0 customers and 0 tenancies told");
@@ -44,8 +40,8 @@ async fn the_tags_of_meters_customers_and_tenancies_are_told_and_the_log_says_wh
     house.change(&RegisterChange { rows, ..Default::default() }).await.unwrap();
     let moved_in = house.tenancy_of(2).await;
     let of_customer = TagsQuery { customers: vec!["K-1".to_owned()], ..TagsQuery::default() };
-    assert_eq!(house.tags(&of_customer).await.unwrap().tags, [house.tag_of(moved_in)]);
-    let mut both = vec![house.tag_of(tenancies[1]), house.tag_of(moved_in)];
+    assert_eq!(house.tags(&of_customer).await.unwrap().tags, [tag_of(moved_in).to_vec()]);
+    let mut both = vec![tag_of(tenancies[1]).to_vec(), tag_of(moved_in).to_vec()];
     both.sort();
     assert_eq!(
         house.tags(&of_meters(&["22222222"])).await.unwrap().tags,
@@ -53,7 +49,7 @@ async fn the_tags_of_meters_customers_and_tenancies_are_told_and_the_log_says_wh
         "who held it and who holds it"
     );
     let of_tenancy = TagsQuery { tenancies: vec![moved_in.0.to_vec()], ..TagsQuery::default() };
-    assert_eq!(house.tags(&of_tenancy).await.unwrap().tags, [house.tag_of(moved_in)]);
+    assert_eq!(house.tags(&of_tenancy).await.unwrap().tags, [tag_of(moved_in).to_vec()]);
 }
 
 #[tokio::test]

@@ -9,6 +9,9 @@ mod find;
 mod marks;
 mod row;
 
+pub(crate) use row::short;
+
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -208,6 +211,19 @@ impl Index {
         self.doubted.store(true, Ordering::Relaxed);
         self.upto.send_replace(None);
         self.wake.notify_one();
+    }
+
+    /// How many entries before `high` name each tag, by the first bytes of it that the index keeps.
+    pub(crate) async fn counts(&self, high: u64) -> Result<HashMap<i64, u64>, IndexError> {
+        let open = self.open.read().await;
+        let open = open.as_ref().ok_or(IndexError::Other("it is made anew"))?;
+        let mut connection = open.readers.acquire().await?;
+        let counted: Vec<(i64, i64)> =
+            sqlx::query_as("SELECT tag, count(*) FROM subject WHERE position < ? GROUP BY tag")
+                .bind(i64::try_from(high).unwrap_or(i64::MAX))
+                .fetch_all(&mut *connection)
+                .await?;
+        Ok(counted.into_iter().map(|(tag, n)| (tag, n.unsigned_abs())).collect())
     }
 
     /// The positions of entries before `high` that meet the criteria as far as the index knows.

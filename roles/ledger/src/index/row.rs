@@ -114,6 +114,6 @@ pub(super) const fn code(outcome: Outcome) -> i64 {
 }
 
 /// The first eight bytes, as SQLite keeps whole numbers.
-pub(super) fn short(bytes: &[u8]) -> i64 {
+pub(crate) fn short(bytes: &[u8]) -> i64 {
     bytes.first_chunk().map_or(0, |first| i64::from_le_bytes(*first))
 }

@@ -319,13 +319,32 @@ impl Table {
         let changes = records.len();
         let mut all = Vec::with_capacity(records.len() + roots.len());
         for tenancy in roots {
-            let root = Secret::<32>::random().map_err(|_| TableError::NoRandomness)?;
-            let sealed = writing.seal(&Place::tenancy_root(tenancy), root.expose())?;
-            all.push(Record::Tenancy { tenancy, sealed });
+            all.push(Self::root(&writing, tenancy)?);
         }
         all.append(&mut records);
         self.write(&mut writing, all)?;
         Ok(Ok(changes))
+    }
+
+    /// Makes the roots of tenancies that are about to begin, where there are none.
+    pub(crate) fn begin(&self, tenancies: &[TenancyId]) -> Result<(), TableError> {
+        let mut writing = self.writing();
+        let new: HashSet<TenancyId> = {
+            let content = self.read();
+            tenancies.iter().copied().filter(|tenancy| !content.knows(*tenancy)).collect()
+        };
+        let mut records = Vec::with_capacity(new.len());
+        for tenancy in new {
+            records.push(Self::root(&writing, tenancy)?);
+        }
+        self.write(&mut writing, records)
+    }
+
+    /// The record of a new tenancy's root.
+    fn root(writing: &Writing, tenancy: TenancyId) -> Result<Record, TableError> {
+        let root = Secret::<32>::random().map_err(|_| TableError::NoRandomness)?;
+        let sealed = writing.seal(&Place::tenancy_root(tenancy), root.expose())?;
+        Ok(Record::Tenancy { tenancy, sealed })
     }
 
     /// Takes where meters lie. Gives for how many that is news.
@@ -496,6 +515,11 @@ impl Content {
         }
         let root = self.tenancies.root(tenancy).ok_or(NoKey::Tenancy(NoTenancy::Unknown))?;
         Ok(seal::contact::key(root, tenancy))
+    }
+
+    /// The tag by which the log knows a tenancy's data subject; none without its root.
+    pub(crate) fn subject_tag(&self, tenancy: TenancyId) -> Option<[u8; 16]> {
+        self.tenancies.root(tenancy).map(|root| seal::subject::tag(root, tenancy))
     }
 
     /// Whether one tenancy followed another at a meter at this moment.

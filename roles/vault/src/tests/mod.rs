@@ -32,8 +32,8 @@ use tlog::key::LogSigner;
 use wire::Room;
 use wire::archive::NewMeter;
 use wire::vault::{
-    Committed, DecryptFrames, Decrypted, ImportKeys, KEY_LIST_INFO, KeyItem, KeyList, MeterArea, Tenancy,
-    TenancySpan, Verdict,
+    Committed, DecryptFrames, Decrypted, ImportKeys, KEY_LIST_INFO, KeyItem, KeyList, MeterArea, SubjectTags,
+    Tenancy, TenancySpan, Verdict,
 };
 
 use crate::ceilings::Caps;
@@ -160,8 +160,17 @@ impl House {
             grant_id: Some(grant.id),
             request_hash: Some(grant::request_hash(request)),
             data: Some(data),
+            subjects: self.tags(),
             ..Event::new(NOW, "archive", action.name(), Outcome::Allowed)
         }
+    }
+
+    /// The tags of all tenancies that tests name.
+    fn tags(&self) -> Vec<[u8; 16]> {
+        let tenancies = (0..=u8::MAX).map(|n| vec![n; 16]).collect();
+        let question = SubjectTags { tenancies, beginning: Vec::new() };
+        let told = self.vault().subject_tags(&question, NOW).unwrap().tags;
+        told.iter().filter_map(|tag| tag.as_slice().try_into().ok()).collect()
     }
 
     fn receipt(&self, event: &[u8], at: UtcMillis) -> Vec<u8> {
