@@ -168,6 +168,7 @@ fn staff_show_two_factors_and_once_more_for_keys_people_and_roles() {
             for action in purpose.actions().iter().filter(|action| !action.reaches_readings()) {
                 let mut question = does(&[name], *purpose, *action);
                 question.facts.case_covers = action.reaches_contacts();
+                question.facts.own = action.reaches_histories();
                 let enough = if action.is_weighty() { Strength::StepUp } else { Strength::MultiFactor };
                 weighty += u32::from(action.is_weighty());
                 assert_eq!(with(Strength::Machine, &question), needs(enough), "{name} {action}");

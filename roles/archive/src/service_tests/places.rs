@@ -160,7 +160,7 @@ async fn whose_tenancy_began_after_an_exchange_is_told_nothing_of_it() {
     assert_eq!(counts(&own), [(noon(1).0, Some(3_512))], "the count begins with their own meter");
     let [joined] = own.joined.as_slice() else { panic!("{:?}", own.joined) };
     assert_eq!((joined.from_ms, joined.opening, joined.carry.unwrap().mantissa), (at.0, None, 0));
-    assert_eq!(house.last_event().subjects, [house.archive.0.subjects.tag(begun)]);
+    assert_eq!(house.last_event().subjects, [tag_of(begun)]);
 
     let before = ask(&[tenancy]).await;
     let shown: Vec<i64> = counts(&before).iter().map(|(heard, _)| *heard).collect();

@@ -19,7 +19,7 @@ async fn a_question_is_in_the_log_before_it_is_answered_with_what_was_stored() {
     assert_eq!(answer.receipt + 1, house.ledger.0.events().len() as u64);
     assert_eq!((event.outcome, event.on_behalf.as_str()), (Outcome::Allowed, "anna"));
     assert_eq!(event.data.unwrap().class, Class::Daily);
-    let tags: Vec<[u8; 16]> = tenancies.iter().map(|t| house.archive.0.subjects.tag(*t)).collect();
+    let tags: Vec<[u8; 16]> = tenancies.iter().map(|t| tag_of(*t)).collect();
     assert!(tags.iter().all(|t| event.subjects.contains(t)));
     assert!(tenancies.iter().all(|t| !event.subjects.contains(&t.0)), "the log holds tags, not tenancies");
 }
@@ -30,7 +30,7 @@ async fn a_meter_is_asked_for_by_address_or_serial_and_only_its_series_are_opene
     for text in ["KAM-22222222-1B-16", "KAM-22222222", "22222222"] {
         let answer = house.ask(&ReadingsQuery { meters: vec![text.to_owned()], ..daily() }).await.unwrap();
         assert!(answer.readings.len() == 3 && answer.readings.iter().all(|r| r.place == "place-2"), "{text}");
-        assert_eq!(house.last_event().subjects, [house.archive.0.subjects.tag(tenancies[1])]);
+        assert_eq!(house.last_event().subjects, [tag_of(tenancies[1])]);
     }
     let unknown = ReadingsQuery { meters: vec!["KAM-33333333".to_owned()], ..daily() };
     assert_eq!(house.ask(&unknown).await.unwrap_err().code, "unknown-meter");
@@ -149,7 +149,7 @@ async fn what_lies_outside_the_scope_is_not_answered() {
     grant.scope.tenancies = Tenancies::Only([tenancies[0]].into());
     let answer = house.ask_under(&grant, &daily()).await.unwrap();
     assert!(answer.readings.len() == 3 && answer.readings.iter().all(|r| r.place == "place-1"));
-    assert_eq!(house.last_event().subjects, [house.archive.0.subjects.tag(tenancies[0])]);
+    assert_eq!(house.last_event().subjects, [tag_of(tenancies[0])]);
     let latest = house.ask_under(&grant, &ReadingsQuery { latest: true, ..daily() }).await.unwrap();
     assert_eq!(heard(&latest), [("place-1".to_owned(), noon(1).0)]);
     let other = ReadingsQuery { meters: vec!["22222222".to_owned()], ..daily() };
