@@ -123,6 +123,7 @@ mod tests {
         let items = &opened.readings;
         assert_eq!(items[0].continued, None);
         assert!(items.len() == 2 && items[1].place == "4711-1" && items[1].reading.is_none());
+        assert_eq!(items[1].address, [1; 8], "which one is silent");
         let left = items[0].reading.as_ref().unwrap();
         let codes: Vec<u32> = left.records.iter().map(|r| r.quantity).collect();
         assert_eq!(codes.len(), OF_THE_METER.len());

@@ -22,7 +22,7 @@ const OFFICER: &str = "sys";
 const AUDITOR: &str = "games";
 
 /// Has the ledger check every second, not every night.
-fn check_often(scene: &mut Scene) {
+pub(super) fn check_often(scene: &mut Scene) {
     let settings = scene.house.layout.config();
     let text = std::fs::read_to_string(&settings).unwrap();
     let with = text.replace("reconcile_seconds = 86400", "reconcile_seconds = 1");

@@ -16,6 +16,7 @@ mod key_life;
 mod key_lists;
 mod log;
 mod login;
+mod month;
 mod moves;
 mod provider;
 mod register;

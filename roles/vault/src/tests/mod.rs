@@ -12,6 +12,7 @@ mod marking;
 mod releasing;
 mod resealing;
 mod room;
+mod subjects;
 mod terms;
 mod units;
 mod waiting;
