@@ -52,6 +52,18 @@ pub(crate) fn day(root: &Path) -> Outcome {
     Ok(())
 }
 
+/// A month of 200 people at a utility with 10,000 meters.
+const MONTH: &str = "flow::month::after_a_month_of_200_people_histories_log_and_released_keys_agree";
+
+/// Holds a whole month against the log, against what customers are shown, and against the keys that went out.
+pub(crate) fn month(root: &Path) -> Outcome {
+    build_programs(root)?;
+    let mut test = cargo(root);
+    test.args(["test", "--release", "--workspace", "--locked", "--quiet", "--test", "it", "--", "--exact"]);
+    test.args(["--nocapture", MONTH]).env("METERKEEP_TEST_PROGRAMS", programs()?);
+    run(test.env("METERKEEP_MONTH_METERS", "10000").env("METERKEEP_MONTH_LOOKS", "20"))
+}
+
 /// All programs at once, always in the same way: cargo chooses a dependency's features by what is built together,
 /// so that every other selection would compile much of it once more.
 fn build_programs(root: &Path) -> Outcome {

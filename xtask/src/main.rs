@@ -18,6 +18,7 @@ cargo xtask <errand>
 
   demo [..]              build the house and start it with simulated meters; what follows goes to `meterkeep demo`
   day                    a day at a utility, told: each person's command and what it said (as root, who can be several users)
+  month                  a month of 200 people at 10,000 meters, held against the log and the keys that went out
   test [..]              build the house and run all tests; what follows goes to `cargo test`
   check                  format, lints, dependency directions, file sizes, plain checks
   format | lint | graph | files | doc
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match errand.as_str() {
         "demo" => errands::demo(&root, &rest),
         "day" => errands::day(&root),
+        "month" => errands::month(&root),
         "test" => errands::test(&root, &rest),
         "check" => errands::check(&root),
         "format" => errands::format(&root),

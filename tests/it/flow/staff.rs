@@ -172,7 +172,7 @@ fn each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log() {
     day.refused(SERVICE, "readings", &of_case, "has no role in this house");
     for line in [
         "`bert` has the role `customer-service`",
-        "case 1 on 1 tenancies: bill 4711 is disputed",
+        "case 1 on 1 tenancies",
         "access 1 of `bert` approved until",
         "access 1 ended: the question is answered",
         "emergency access 1 was justified: seen on site",

@@ -83,8 +83,8 @@ pub(super) fn step_of(
         }
         Wish::OpenCase(new) => {
             let number = state.next_case();
-            let done =
-                format!("case {number} on {} tenancies: {}", new.tenancies.len(), shown::line(&new.reason));
+            // what was written about somebody stands with the case, and not in the log, which forgets nothing by itself
+            let done = format!("case {number} on {} tenancies", new.tenancies.len());
             let step = Step::Case(CaseOpened { number, tenancies: new.tenancies, reason: new.reason });
             made(step, done, number)
         }
@@ -103,11 +103,10 @@ pub(super) fn step_of(
             })?;
             let for_ms = if ask.for_ms == 0 { State::usual_ms() } else { ask.for_ms };
             let done = format!(
-                "access {number} asked for: {purpose}, {} of case {}, {}: {}",
+                "access {number} asked for: {purpose}, {} of case {}, {}",
                 class.name(),
                 ask.case,
-                base::spell(for_ms),
-                shown::line(&ask.reason)
+                base::spell(for_ms)
             );
             let (case, reason) = (ask.case, ask.reason);
             let step = Step::Ask(Asked {
@@ -132,7 +131,7 @@ pub(super) fn step_of(
             made(step, done, approve.number)
         }
         Wish::End(end) => {
-            let done = format!("access {} ended: {}", end.number, shown::line(&end.reason));
+            let done = format!("access {} ended", end.number);
             let (number, reason) = (end.number, end.reason);
             made(Step::Ended(Ended { number, reason }), done, number)
         }
