@@ -128,7 +128,7 @@ async fn a_release_without_its_event_is_found_and_the_log_says_so() {
         scene.released(number, entry, &[subjects]);
         let found = scene.check().await;
         let told = format!("3 keys went out for entry {entry} (release {number} of the vault), and {what}");
-        assert_eq!(found.differences, [told.clone()]);
+        assert_eq!(found.differences, std::slice::from_ref(&told));
         scene.reconciler.tell(found).await;
         let newest = scene.reconciler.entries.durable();
         let said = scene.reconciler.entries.some(newest - 2, 2).unwrap();
