@@ -57,6 +57,7 @@ fn tell(event: &Event) {
     let Event { room, state, restarts } = event;
     match state {
         State::Died { why } => say(&format!("{room} died: {why}; it is started again")),
+        State::Silent => say(&format!("{room} does not answer any more")),
         State::Up { .. } if *restarts > 0 => say(&format!("{room} is up again (start {})", restarts + 1)),
         State::Up { pid } => say(&format!("{room} is up (process {pid})")),
     }

@@ -125,6 +125,15 @@ impl Month {
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
+
+    /// Its first moment. Months outside of the years 0-9999 begin at the edge of them.
+    #[must_use]
+    pub fn begins(self) -> UtcMillis {
+        let year = i16::try_from(self.0 / 12).unwrap_or(i16::MAX).min(9999);
+        let month = i8::try_from(self.0 % 12 + 1).unwrap_or(1);
+        let first = Date::new(year, month, 1).and_then(|day| day.to_zoned(TimeZone::UTC));
+        first.map_or(UtcMillis(i64::MAX), |first| UtcMillis(first.timestamp().as_millisecond()))
+    }
 }
 
 /// `2026-11`.
@@ -154,6 +163,18 @@ mod tests {
         assert_eq!(t.month().to_string(), "2026-11");
         assert_eq!(t.plus(1).day().of_month(), 24);
         assert_eq!("2026-12".parse::<Month>().unwrap(), t.month().next());
+    }
+
+    #[test]
+    fn a_month_begins_with_its_first_moment() {
+        let month: Month = "2026-12".parse().unwrap();
+        assert_eq!(month.begins().to_string(), "2026-12-01T00:00:00.000Z");
+        assert_eq!(month.next().begins().to_string(), "2027-01-01T00:00:00.000Z");
+        assert_eq!(month.begins().month(), month);
+        assert_eq!(month.begins().plus(-1).month().next(), month);
+        for number in [0, 1, 119_999, 120_000, u32::MAX] {
+            let _ = Month::from_number(number).begins();
+        }
     }
 
     #[test]

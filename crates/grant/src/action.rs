@@ -45,6 +45,8 @@ pub enum Action {
     ReadAccess,
     /// Search the log: who did what, when and what for. It names data subjects by tags, and holds no reading.
     ReadLog,
+    /// Review the log month by month: see what is drawn and what the checks find, and sign what it came to.
+    ReviewLog,
     /// End access, permissions and sessions of others. It opens nothing.
     EndAccess,
     /// Let a third party read one's own readings.
@@ -55,7 +57,7 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::ReadReadings,
         Self::ReadHeld,
         Self::ReadHealth,
@@ -77,6 +79,7 @@ impl Action {
         Self::ApproveRoles,
         Self::ReadAccess,
         Self::ReadLog,
+        Self::ReviewLog,
         Self::EndAccess,
         Self::Permit,
         Self::Reseal,
@@ -107,6 +110,7 @@ impl Action {
             Self::ApproveRoles => "approve-roles",
             Self::ReadAccess => "read-access",
             Self::ReadLog => "read-log",
+            Self::ReviewLog => "review-log",
             Self::EndAccess => "end-access",
             Self::Permit => "permit",
             Self::Reseal => "reseal",
@@ -135,6 +139,7 @@ impl Action {
                 | Self::ChangeRegister
                 | Self::KeepKeys
                 | Self::ReadLog
+                | Self::ReviewLog
                 | Self::Reseal
         )
     }
@@ -337,11 +342,12 @@ impl Purpose {
                 Action::EndAccess,
                 Action::ReadAccess,
                 Action::ReadLog,
+                Action::ReviewLog,
                 Action::ReadHistory,
                 Action::UnmaskStaff,
             ],
             Self::Notification => &[Action::ReadContacts],
-            Self::Audit => &[Action::ReadAccess, Action::ReadLog],
+            Self::Audit => &[Action::ReadAccess, Action::ReadLog, Action::ReviewLog],
             Self::OwnData => &[Action::ReadReadings, Action::ReadHistory, Action::Permit],
             Self::ByPermission => &[Action::ReadReadings],
             Self::Incident => &[Action::RevokeCollector, Action::EndAccess, Action::ReadAccess],

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use base::WorkingHours;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
@@ -99,8 +100,12 @@ pub struct LedgerConfig {
     /// How often the log is held against the vault's count of keys that went out, and against what data subjects are shown of it,
     /// in seconds.
     pub reconcile_seconds: u64,
+    /// How long entries are kept, in months: the published policy of retention.
+    pub keep_months: u32,
     /// Who is asked to cosign how far the log has come.
     pub witnesses: Vec<WitnessConfig>,
+    /// What a month's review of the log is of.
+    pub review: ReviewConfig,
 }
 
 impl Default for LedgerConfig {
@@ -109,8 +114,65 @@ impl Default for LedgerConfig {
             segment_bytes: 64 << 20,
             witness_seconds: 60,
             reconcile_seconds: 86_400,
+            keep_months: 60,
             witnesses: Vec::new(),
+            review: ReviewConfig::default(),
         }
+    }
+}
+
+/// What a month's review of the log is of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReviewConfig {
+    /// Entries that are drawn at random.
+    pub sample: u32,
+    /// So many refusals of one person, one after the other, are looked at.
+    pub refusals: u32,
+    /// So many looks of one person at one data subject in the month are looked at.
+    pub looks: u32,
+    /// When people work, Monday to Friday, as `07-17`: what is read outside of it is looked at.
+    pub hours: String,
+    /// Where they work, a time zone as POSIX writes it.
+    pub zone: String,
+}
+
+impl Default for ReviewConfig {
+    fn default() -> Self {
+        Self {
+            sample: 20,
+            refusals: 5,
+            looks: 20,
+            hours: "07-17".to_owned(),
+            zone: "CET-1CEST,M3.5.0,M10.5.0/3".to_owned(),
+        }
+    }
+}
+
+impl LedgerConfig {
+    /// For how many months a log may be kept: a year and a month at least, so that the same month of the year before is there to be
+    /// looked at; five years at most, which is what a need to prove access lasts.
+    pub const KEEP_MONTHS: std::ops::RangeInclusive<u32> = 13..=60;
+
+    /// Holds the settings that have bounds against them.
+    ///
+    /// # Errors
+    /// The first that is out of them, with what it may be.
+    pub fn check(&self) -> Result<WorkingHours, ConfigError> {
+        let Self { keep_months, review, .. } = self;
+        let bound = |name: &str, is: u32, may: std::ops::RangeInclusive<u32>| {
+            if may.contains(&is) {
+                return Ok(());
+            }
+            let (least, most) = may.into_inner();
+            Err(ConfigError(format!("house.toml: ledger.{name} is {is}; it is {least} to {most}")))
+        };
+        bound("keep_months", *keep_months, Self::KEEP_MONTHS)?;
+        bound("review.sample", review.sample, 5..=200)?;
+        bound("review.refusals", review.refusals, 2..=1000)?;
+        bound("review.looks", review.looks, 2..=100_000)?;
+        let hours = WorkingHours::new(&review.hours, &review.zone);
+        hours.map_err(|e| ConfigError(format!("house.toml: ledger.review: {e}")))
     }
 }
 
@@ -220,6 +282,31 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_is_kept_for_a_year_and_a_month_at_least_and_for_five_years_at_most() {
+        assert!(LedgerConfig::default().check().is_ok());
+        for keep_months in [0, 12, 61] {
+            let error = LedgerConfig { keep_months, ..LedgerConfig::default() }.check().unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("house.toml: ledger.keep_months is {keep_months}; it is 13 to 60")
+            );
+        }
+        let refused: [(fn(&mut ReviewConfig), &str); 5] = [
+            (|review| review.sample = 4, "review.sample"),
+            (|review| review.refusals = 1, "review.refusals"),
+            (|review| review.looks = 0, "review.looks"),
+            (|review| review.hours = "17-07".to_owned(), "working hours"),
+            (|review| review.zone = "Danish".to_owned(), "time zone"),
+        ];
+        for (change, name) in refused {
+            let mut config = LedgerConfig::default();
+            change(&mut config.review);
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.starts_with("house.toml: ledger.") && error.contains(name), "{error}");
+        }
+    }
 
     #[test]
     fn a_misspelt_setting_is_refused_by_name_and_file() {

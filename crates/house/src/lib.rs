@@ -8,7 +8,8 @@ mod layout;
 mod start;
 
 pub use config::{
-    Config, ConfigError, GatewayConfig, HouseConfig, IntakeConfig, LedgerConfig, VaultConfig, WitnessConfig,
+    Config, ConfigError, GatewayConfig, HouseConfig, IntakeConfig, LedgerConfig, ReviewConfig, VaultConfig,
+    WitnessConfig,
 };
 pub use counters::Counters;
 pub use layout::Layout;

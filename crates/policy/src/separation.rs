@@ -25,6 +25,8 @@ const DATA: &[Action] = &[Action::ReadReadings, Action::ReadHeld, Action::ReadHe
 /// Readings alone: who tells those concerned of a breach sees names, and finds in the log whose.
 const READINGS: &[Action] = &[Action::ReadReadings, Action::ReadHeld, Action::ReadHealth];
 const KEYS: &[Action] = &[Action::ImportKeys, Action::KeepKeys];
+/// Looking at the log, and vouching for what was looked at.
+const LOG: &[Action] = &[Action::ReadLog, Action::ReviewLog];
 const PEOPLE: &[Action] = &[Action::ManagePeople, Action::ManageRoles];
 
 /// All of them (C13).
@@ -55,14 +57,14 @@ pub const DUTIES: [Duties; 8] = [
     },
     Duties {
         name: "log-and-readings",
-        one: &[Action::ReadLog],
+        one: LOG,
         other: READINGS,
         because: "who looks at who read what reads nothing themselves",
     },
     Duties {
         name: "people-and-log",
         one: PEOPLE,
-        other: &[Action::ReadLog],
+        other: LOG,
         because: "who gives roles is whom the log watches first",
     },
     Duties {

@@ -295,6 +295,7 @@ fn who_looks_at_the_log_reads_nothing_and_gives_no_role() {
             _ => Reach::Closed,
         };
         assert_eq!(reach(Action::ReadLog), Some(expected), "{name} of {:?}", role.purposes);
+        assert_eq!(reach(Action::ReviewLog), Some(expected), "{name} of {:?}", role.purposes);
     }
     for (roles, duties) in [
         (["auditor", "operator"], "log-and-readings"),

@@ -1,8 +1,9 @@
 //! Records a room's events in the ledger and checks the receipts: nothing that must be in the log is done before
-//! [`Record::record`] has returned. The [`gate`] holds what people ask for to that.
+//! [`Record::record`] has returned. The [`gate`] holds what people ask for to that. A room's [`presence`] is in the log, too.
 
 pub mod gate;
 pub mod memory;
+pub mod presence;
 mod proofs;
 
 pub use proofs::{Prover, assemble, recorded};

@@ -70,7 +70,8 @@ pub const fn callers_of(method: Method) -> Grantees {
         Method::LedgerAppend => &[R(Intake), R(Archive), R(Warden), R(Steward)],
         Method::LedgerOfSubjects => &[R(Archive)],
         Method::LedgerProve | Method::VaultLog => &[R(Archive), R(Steward)],
-        Method::LedgerCheckpoint | Method::LedgerSearch => &[Operator],
+        Method::LedgerCheckpoint => &[Operator, R(Intake), R(Archive), R(Warden), R(Steward)],
+        Method::LedgerSearch | Method::LedgerReview => &[Operator],
         Method::WardenGrant
         | Method::WardenCollectorToken
         | Method::WardenRevokeCollector

@@ -1,4 +1,13 @@
-//! Messages of the ledger.
+//! Messages of the ledger, and words of the log that several rooms use.
+
+/// The action of the entry with which a room says that it started.
+pub const ROOM_STARTED: &str = "room-started";
+/// The action of the entry with which a room says that it stopped in order.
+pub const ROOM_STOPPED: &str = "room-stopped";
+/// The counter of a room that cannot reach the log: `status` shows it on top as long as it is not 0.
+pub const LOG_AWAY: &str = "alarm.log-away";
+/// Away for so many seconds it is an alarm: a ledger that is started again is back before.
+pub const LOG_AWAY_AFTER_S: u64 = 15;
 
 /// Append events, durably and in this order.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -23,6 +23,7 @@ pub mod login;
 pub mod mark;
 mod method;
 pub mod proven;
+pub mod review;
 mod room;
 pub mod staff;
 pub mod stewardship;

@@ -65,6 +65,9 @@ pub struct LogAnswer {
     /// The number of the entry that says that this was looked for.
     #[prost(uint64, tag = "3")]
     pub receipt: u64,
+    /// Months whose review is overdue (`base::Month::number`), the oldest first.
+    #[prost(uint32, repeated, tag = "4")]
+    pub overdue: Vec<u32>,
 }
 
 /// An entry of the log.

@@ -104,6 +104,8 @@ methods! {
     LedgerSearch = 53, Ledger, "ledger.search";
     /// The archive asks for the entries that name a data subject, to show them to that subject.
     LedgerOfSubjects = 54, Ledger, "ledger.of_subjects";
+    /// Reviews of the log: which are due, what one is of, and signing it, against a signed request under a grant.
+    LedgerReview = 56, Ledger, "ledger.review";
 
     /// A person asks for a grant.
     WardenGrant = 60, Warden, "warden.grant";

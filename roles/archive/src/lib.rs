@@ -33,6 +33,7 @@ use house::{Context, Counters, StartError};
 use journal::RealDisk;
 use recorder::LedgerRecorder;
 use recorder::gate::Gate;
+use recorder::presence::Presence;
 use store::register::Register;
 use wire::Room;
 
@@ -59,6 +60,8 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         .await
         .map_err(|e| StartError::during("cannot open the register")(&e))?;
     let counters = Arc::new(Counters::new());
+    let presence =
+        Presence::begin(recorder.clone(), Room::Archive, Arc::clone(&counters), context.shutdown.clone());
     let marks = Arc::new(Marks::load(&RealDisk, folder.join("vault.mark"))?);
     let archive = Archive::new(Inner {
         marks: Arc::clone(&marks),
@@ -85,5 +88,6 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     });
     link::serve(door, Room::Archive, archive, context.shutdown).await;
     marking.abort();
+    presence.end().await;
     Ok(())
 }

@@ -16,6 +16,13 @@ pub(crate) fn event(now: UtcMillis, code: &str, text: &str) -> Vec<u8> {
     event.encode()
 }
 
+/// That the room started or stopped.
+#[must_use]
+pub(crate) fn presence_event(now: UtcMillis, action: &str) -> Vec<u8> {
+    let event = Event::new(now, ACTOR, action, Outcome::Done);
+    Event { detail: format!("version {}", env!("CARGO_PKG_VERSION")), ..event }.encode()
+}
+
 /// The digest of a commit: what was written can be held against the log later.
 #[must_use]
 pub(crate) fn commit_event(now: UtcMillis, commit: &Commit) -> Vec<u8> {
@@ -92,7 +99,8 @@ mod tests {
     fn events_have_the_shape_that_the_ledger_takes() {
         let now = UtcMillis(1_795_000_000_000);
         let long = "x\n".repeat(3000);
-        for bytes in [event(now, "forged", &long), commit_event(now, &Commit::default())] {
+        let started = presence_event(now, wire::ledger::ROOM_STARTED);
+        for bytes in [event(now, "forged", &long), commit_event(now, &Commit::default()), started] {
             let event = Event::decode(&bytes).unwrap();
             assert_eq!(event.actor, "intake");
         }

@@ -12,6 +12,7 @@ use store::{RawRing, ReadingStore};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use wire::Room;
+use wire::ledger::{ROOM_STARTED, ROOM_STOPPED};
 use zeroize::Zeroizing;
 
 use crate::batchkeys::BatchKeys;
@@ -119,7 +120,11 @@ pub async fn start(context: Context) -> Result<(), StartError> {
     let door = context.door()?;
     let service = Arc::new(Intake(Arc::clone(&open.shared)));
     let serving = tokio::spawn(link::serve(door, Room::Intake, service, context.shutdown.clone()));
+    let shared = Arc::clone(&open.shared);
+    tasks::presence(&shared, ROOM_STARTED).await;
     open.run(context.shutdown.clone()).await;
+    tasks::presence(&shared, ROOM_STOPPED).await;
+    tasks::last_events(&shared).await;
     serving.await.map_err(|e| StartError(format!("the room's door: {e}")))
 }
 

@@ -2,20 +2,26 @@
 //! events for the ledger, and housekeeping.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use link::CallError;
+use store::Commit;
 use wire::Method;
 use wire::archive::{Meters, MetersRequest};
 use wire::gateway::{AnswerEnrolment, Done, Enrolment, Enrolments, Publish, SeqRange, Wanted};
-use wire::ledger::{Append, Receipts};
+use wire::ledger::{Append, LOG_AWAY, LOG_AWAY_AFTER_S, Receipts};
 use wire::warden::CollectorsRequest;
 
+use crate::alarm;
 use crate::collectors::Collectors;
 use crate::shared::Shared;
 
 /// How long the archive and the warden hold a question until there is news.
 const NEWS: Duration = Duration::from_secs(20);
+/// Events that wait for so long are an alarm.
+const AWAY: Duration = Duration::from_secs(LOG_AWAY_AFTER_S);
+/// How long a stop waits for being recorded; what is not waits in the store for the next start.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
 /// Events a call.
 const MAX_EVENTS: u32 = 512;
 /// Accounts older than 40 days are folded into their sums.
@@ -197,14 +203,23 @@ async fn enrol(shared: &Shared) -> Result<(), String> {
 /// Brings events to the ledger. They wait in the store while it is away, and collecting goes on.
 pub async fn events(shared: Arc<Shared>) {
     let mut pause = shared.settings.pause;
+    let mut away_since: Option<Instant> = None;
+    shared.counters.set(LOG_AWAY, 0);
     loop {
         let _ = tokio::time::timeout(Duration::from_secs(10), shared.outbox.notified()).await;
         loop {
             match deliver(&shared).await {
                 Ok(0) => break,
-                Ok(_) => pause = shared.settings.pause,
+                Ok(_) => {
+                    pause = shared.settings.pause;
+                    away_since = None;
+                    shared.counters.set(LOG_AWAY, 0);
+                }
                 Err(error) => {
                     tracing::debug!(%error, "events wait for the ledger");
+                    if away_since.get_or_insert_with(Instant::now).elapsed() >= AWAY {
+                        shared.counters.set(LOG_AWAY, 1);
+                    }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(shared.settings.pause * 32);
                 }
@@ -232,6 +247,24 @@ async fn deliver(shared: &Shared) -> Result<usize, String> {
     shared.counters.add("events.delivered", count as u64);
     shared.counters.set("events.waiting", 0);
     Ok(count)
+}
+
+/// Has the log told that the room started or stopped, through the store, so that it is told even where the log is away now.
+pub async fn presence(shared: &Shared, action: &str) {
+    let event = alarm::presence_event(shared.now(), action);
+    let commit = Commit { events: vec![event], ..Commit::default() };
+    if let Err(error) = shared.store.commit(commit).await {
+        tracing::warn!(%error, action, "what the log is told of this room cannot be kept");
+    }
+    shared.outbox.notify_one();
+}
+
+/// Brings what waits to the log once more, at a stop.
+pub async fn last_events(shared: &Shared) {
+    let bring = async { while matches!(deliver(shared).await, Ok(1..)) {} };
+    if tokio::time::timeout(STOP_PATIENCE, bring).await.is_err() {
+        tracing::info!("events wait for the next start");
+    }
 }
 
 /// Turns batch keys and folds old accounts.

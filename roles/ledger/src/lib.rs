@@ -5,17 +5,22 @@
 //! fsync and one signature serve all appends that wait. At start the whole log is read again, and one that is not what
 //! was published is not opened.
 //!
-//! People with a grant for it search the log, which is in the log, too. An index beside it says where what stands.
+//! People with a grant for it search the log, which is in the log, too. An index beside it says where what stands. Each month a
+//! review is due: a sample that nobody chooses, and checks of what is looked at first; its result is an entry. The log says by itself when
+//! it was started, set up otherwise and stopped.
 
 mod criteria;
 mod entries;
 mod events;
+mod history;
 mod index;
+mod life;
 mod log;
 mod own;
 mod publisher;
 mod publishing;
 mod reconcile;
+mod review;
 mod search;
 mod service;
 mod tiles;
@@ -31,11 +36,13 @@ use recorder::gate::Gate;
 use wire::Room;
 
 use crate::index::Index;
+use crate::life::Found;
 use crate::log::Log;
 use crate::own::OwnLog;
 use crate::publisher::Publisher;
 use crate::publishing::Publishing;
 use crate::reconcile::Reconciler;
+use crate::review::{Read, Reviews, Rules};
 use crate::search::{Desk, Search};
 use crate::service::Ledger;
 use crate::tiles::Tiles;
@@ -46,6 +53,7 @@ use crate::witnesses::Witnesses;
 /// # Errors
 /// When the log cannot be opened, is not what was published, or stopped taking writes.
 pub async fn run(context: Context) -> Result<(), StartError> {
+    let hours = context.config.ledger.check().map_err(|e| StartError(e.to_string()))?;
     let signer = context.layout.log_signer()?;
     let key = signer.verifier();
     let room = context.layout.room(Room::Ledger);
@@ -58,12 +66,15 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         .await
         .map_err(|e| StartError::during("reading the log")(&e))?
         .map_err(|e| StartError::during("cannot open the log")(&e))?;
+    let found = Found { size: log.size(), torn_bytes: log.torn_bytes() };
     let door = context.door()?;
     let counters = Arc::new(Counters::new());
     let started =
         Ledger::start(log, tiles.clone(), key.clone(), Arc::clone(&counters), context.shutdown.clone());
     let (ledger, writer) = started.map_err(|e| StartError::during("starting the log's writer")(&e))?;
-    let (entries, ledger) = (ledger.entries(), Arc::new(ledger));
+    let (entries, history, ledger) = (ledger.entries(), ledger.history(), Arc::new(ledger));
+    let own = OwnLog(Arc::clone(&ledger));
+    life::begin(&own, &history, &found, &context.config.ledger).await?;
     let publishing = Publishing {
         publisher: Publisher::open(tiles.clone(), entries.reader(), published.as_ref()),
         tiles: tiles.clone(),
@@ -72,33 +83,36 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         counters: Arc::clone(&counters),
     };
     let publishing = tokio::spawn(publishing.follow(ledger.durable(), context.shutdown.clone()));
-    let witnesses = Witnesses::of(&context.config.ledger, tiles, key.clone(), Arc::clone(&counters))?;
-    let asking = witnesses.map(|witnesses| {
-        tokio::spawn(witnesses.follow(OwnLog(Arc::clone(&ledger)), context.shutdown.clone()))
-    });
+    let witnesses = Witnesses::of(&context.config.ledger, tiles.clone(), key.clone(), Arc::clone(&counters))?;
+    let asking =
+        witnesses.map(|witnesses| tokio::spawn(witnesses.follow(own.clone(), context.shutdown.clone())));
     let folder = context.layout.room(Room::Ledger).join("index");
     let index = Arc::new(Index::new(entries.clone(), &folder, Arc::clone(&counters)));
-    let keys = (context.layout.verifier(Room::Warden)?, key);
+    let keys = (context.layout.verifier(Room::Warden)?, key.clone());
     let reconciler = Reconciler {
         vault: context.client(Room::Vault)?,
         entries: entries.clone(),
         index: Arc::clone(&index),
-        log: OwnLog(Arc::clone(&ledger)),
+        log: own.clone(),
         counters: Arc::clone(&counters),
         every: Duration::from_secs(context.config.ledger.reconcile_seconds.max(1)),
     };
     let reconciling = tokio::spawn(reconciler.follow(context.shutdown.clone()));
-    let gate = Gate::new(Room::Ledger, OwnLog(Arc::clone(&ledger)), keys, Arc::clone(&counters));
-    let search = Search::new(gate, entries, Arc::clone(&index), counters);
+    let gate = || Gate::new(Room::Ledger, own.clone(), keys.clone(), Arc::clone(&counters));
+    let search = Search::new(gate(), entries.clone(), Arc::clone(&index), Arc::clone(&counters));
+    let rules = Rules::new(&context.config.ledger.review, hours);
+    let reviews = Reviews::new(gate(), history.clone(), Read { entries, tiles, key }, rules);
     let following = tokio::spawn({
         let shutdown = context.shutdown.clone();
         async move { index.follow(&shutdown).await }
     });
-    link::serve(door, Room::Ledger, Arc::new(Desk { ledger, search }), context.shutdown).await;
+    link::serve(door, Room::Ledger, Arc::new(Desk { ledger, search, reviews }), context.shutdown).await;
     if let Some(asking) = asking {
         asking.await.map_err(|e| StartError::during("asking witnesses")(&e))?;
     }
     reconciling.await.map_err(|e| StartError::during("holding the log against the vault")(&e))?;
+    life::end(&own, &history).await;
+    drop(own);
     let finished = tokio::task::spawn_blocking(move || writer.finish()).await;
     publishing.await.map_err(|e| StartError::during("publishing the log")(&e))?;
     following.await.map_err(|e| StartError::during("the log's index")(&e))?;

@@ -10,6 +10,8 @@ use journal::{Disk, Journal, JournalError, Options, Position, Reader};
 use tlog::key::LogSigner;
 use tlog::{Checkpoint, CheckpointError, Outside, TreeError};
 
+use crate::history::History;
+
 const MAGIC: [u8; 8] = *b"MKLEDGR2";
 /// An entry and what the journal puts around it.
 const MAX_RECORD: u32 = 128 * 1024;
@@ -74,6 +76,7 @@ pub(crate) struct Log {
     /// The time of the newest entry.
     last: UtcMillis,
     torn_bytes: u64,
+    history: History,
 }
 
 /// Where an entry was put.
@@ -100,6 +103,7 @@ impl Log {
         let options = Options { segment_bytes, max_record: MAX_RECORD, ..Options::new(MAGIC) };
         let (journal, recovered) = Journal::open(disk, folder, options)?;
         let (mut issuer, mut last) = (Issuer::new(signer, WINDOW), UtcMillis(0));
+        let history = History::default();
         let holds = |issuer: &Issuer| match published {
             Some(published) if published.size() == issuer.size() && published.root() != issuer.root() => {
                 let what = "it or one before it is not the one whose checkpoint was published";
@@ -110,13 +114,15 @@ impl Log {
         let mut records = journal.read_from(Position(0));
         while let Some(next) = records.next_record() {
             let (position, bytes) = next?;
-            last = follow(&mut issuer, position, bytes)?;
+            let entry = follow(&mut issuer, position, bytes)?;
+            last = entry.at;
+            history.note(position.0, entry.at, &entry.event);
             holds(&issuer)?;
         }
         if let Some(published) = published.filter(|published| published.size() > issuer.size()) {
             return Err(LogError::CutOff { found: issuer.size(), published: published.size() });
         }
-        Ok(Self { journal, issuer, last, torn_bytes: recovered.torn_bytes })
+        Ok(Self { journal, issuer, last, torn_bytes: recovered.torn_bytes, history })
     }
 
     /// Entries, durable or not.
@@ -129,6 +135,12 @@ impl Log {
     #[must_use]
     pub(crate) fn reader(&self) -> Reader {
         self.journal.reader()
+    }
+
+    /// What the log says of itself.
+    #[must_use]
+    pub(crate) fn history(&self) -> History {
+        self.history.clone()
     }
 
     /// Bytes of unsynced writes that a crash had left and opening cut off.
@@ -150,6 +162,7 @@ impl Log {
         let entry = entry_bytes(at, event);
         self.journal.append(&entry)?;
         let index = self.issuer.append(&entry)?;
+        self.history.note(index, at, event);
         Ok(Placed { index, at })
     }
 
@@ -173,8 +186,8 @@ impl Log {
     }
 }
 
-/// Takes a stored entry into the tree. Gives its time, or why it does not follow.
-fn follow(issuer: &mut Issuer, position: Position, bytes: &[u8]) -> Result<UtcMillis, LogError> {
+/// Takes a stored entry into the tree. Gives it, or says why it does not follow.
+fn follow(issuer: &mut Issuer, position: Position, bytes: &[u8]) -> Result<LogEntry, LogError> {
     let index = issuer.size();
     let broken = |what| LogError::Broken { index, what };
     if position.0 != index {
@@ -185,7 +198,7 @@ fn follow(issuer: &mut Issuer, position: Position, bytes: &[u8]) -> Result<UtcMi
     }
     let entry = LogEntry::decode(bytes).map_err(|_| broken("it cannot be read"))?;
     issuer.append(bytes)?;
-    Ok(entry.at)
+    Ok(entry)
 }
 
 #[cfg(test)]

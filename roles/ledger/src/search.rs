@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::UtcMillis;
+use base::{Month, UtcMillis};
 use bytes::Bytes;
 use grant::{Action, Event, Outcome, Request, Verified};
 use house::Counters;
@@ -23,6 +23,7 @@ use crate::criteria::Criteria;
 use crate::entries::{Entries, Entry, EntryError};
 use crate::index::{Index, IndexError};
 use crate::own::OwnLog;
+use crate::review::Reviews;
 use crate::service::Ledger;
 
 /// Questions answered at a time.
@@ -32,17 +33,27 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of events in one answer, about: it stays far below a frame of the link.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
 
-/// The room with all that it answers: what the log takes, and what is looked for in it.
+/// The room with all that it answers: what the log takes, what is looked for in it, and its reviews.
 pub(crate) struct Desk {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) search: Search,
+    pub(crate) reviews: Reviews,
 }
 
 impl Service for Desk {
     async fn call(&self, caller: Caller, method: Method, body: Bytes) -> Result<Bytes, Refused> {
         match method {
             Method::LedgerSearch => {
-                answer(body, |asked| self.search.search(caller, asked, UtcMillis::now())).await
+                let look = |asked| async {
+                    let now = UtcMillis::now();
+                    let found = self.search.search(caller, asked, now).await?;
+                    let overdue = self.ledger.history().overdue(now);
+                    Ok(LogAnswer { overdue: overdue.into_iter().map(Month::number).collect(), ..found })
+                };
+                answer(body, look).await
+            }
+            Method::LedgerReview => {
+                answer(body, |asked| self.reviews.answer(caller, asked, UtcMillis::now())).await
             }
             Method::LedgerOfSubjects => answer(body, |asked| self.search.of_subjects(asked)).await,
             _ => self.ledger.call(caller, method, body).await,
@@ -94,7 +105,7 @@ impl Search {
         let detail = format!("{} entries returned for entry {look}", found.len());
         let done = Event { detail, ..Event::of_request(now, "ledger", request, Outcome::Done) };
         self.gate.recorder().record_one(done).await?;
-        Ok(LogAnswer { entries: told(found), next: stopped_at, receipt: look })
+        Ok(LogAnswer { entries: told(found), next: stopped_at, receipt: look, overdue: Vec::new() })
     }
 
     /// Entries that name data subjects, for the archive, which has recorded already for whom and why it asks.
@@ -108,7 +119,7 @@ impl Search {
         let (_turn, high) = self.turn().await?;
         let (found, next) = self.page(&criteria, high).await?;
         self.counters.add("histories.entries", found.len() as u64);
-        Ok(LogAnswer { entries: told(found), next, receipt: 0 })
+        Ok(LogAnswer { entries: told(found), next, receipt: 0, overdue: Vec::new() })
     }
 
     /// Waits for its turn, and for the index. Gives how many entries there are.

@@ -14,7 +14,9 @@ use wire::ledger::Append;
 use wire::log::LogQuery;
 
 use super::*;
+use crate::history::History;
 use crate::log::Log;
+use crate::review::{Read, Rules};
 use crate::tiles::Tiles;
 
 const DORA: Caller = Caller::Operator { uid: 1000 };
@@ -45,17 +47,19 @@ impl House {
         let entries = Entries::new(log.reader());
         let counters = Arc::new(Counters::new());
         let tiles = Tiles::new(Arc::new(disk.clone()), Path::new("/tiles"));
-        let started = Ledger::start(log, tiles, key, Arc::clone(&counters), shutdown.clone());
+        let started = Ledger::start(log, tiles.clone(), key, Arc::clone(&counters), shutdown.clone());
         let ledger = Arc::new(started.unwrap().0);
         let index =
             Arc::new(Index::new(entries.clone(), &folder.path().join("index"), Arc::clone(&counters)));
-        let gate = Gate::new(Room::Ledger, OwnLog(Arc::clone(&ledger)), keys, Arc::clone(&counters));
-        let search = Search::new(gate, entries, Arc::clone(&index), counters);
+        let own = OwnLog(Arc::clone(&ledger));
+        let gate = || Gate::new(Room::Ledger, own.clone(), keys.clone(), Arc::clone(&counters));
+        let search = Search::new(gate(), entries.clone(), Arc::clone(&index), Arc::clone(&counters));
+        let reviews = reviews(gate(), Read { entries, tiles, key: keys.1.clone() }, ledger.history());
         tokio::spawn({
             let (index, shutdown) = (Arc::clone(&index), shutdown.clone());
             async move { index.follow(&shutdown).await }
         });
-        let (session, desk) = (Signer::generate().unwrap(), Desk { ledger, search });
+        let (session, desk) = (Signer::generate().unwrap(), Desk { ledger, search, reviews });
         Self { folder, disk, warden, session, desk, index, shutdown }
     }
 
@@ -104,6 +108,13 @@ impl House {
         let some = self.desk.search.entries.some(all.saturating_sub(n), 1000).unwrap();
         some.into_iter().map(|entry| entry.event).collect()
     }
+}
+
+/// The desk for reviews, with all as it is set up where nobody says otherwise.
+fn reviews(gate: Gate<OwnLog>, read: Read, history: History) -> Reviews {
+    let config = house::LedgerConfig::default();
+    let rules = Rules::new(&config.review, config.check().unwrap());
+    Reviews::new(gate, history, read, rules)
 }
 
 fn events(answer: &LogAnswer) -> Vec<Event> {

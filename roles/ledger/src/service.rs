@@ -15,6 +15,7 @@ use wire::{Method, Refused, Room};
 
 use crate::entries::Entries;
 use crate::events;
+use crate::history::{History, State};
 use crate::log::{Log, LogError, Placed};
 use crate::tiles::Tiles;
 use crate::writer::{self, Jobs, Writer};
@@ -29,6 +30,7 @@ pub(crate) struct Ledger {
     entries: Entries,
     tiles: Tiles,
     key: VerifierKey,
+    history: History,
     counters: Arc<Counters>,
 }
 
@@ -54,16 +56,21 @@ impl Ledger {
             counters.note(format!("{} bytes of unfinished writes were cut off at start", log.torn_bytes()));
         }
         tracing::info!(events = log.size(), "the log is whole");
-        let entries = Entries::new(log.reader());
+        let (entries, history) = (Entries::new(log.reader()), log.history());
         let (jobs, receiver, published) = writer::queue(&mut log)?;
         let writer = writer::start(log, receiver, published, UtcMillis::now, shutdown)
             .map_err(|e| LogError::Tree(format!("no thread for the writer: {e}")))?;
-        Ok((Self { jobs, entries, tiles, key, counters }, writer))
+        Ok((Self { jobs, entries, tiles, key, history, counters }, writer))
     }
 
     /// The entries that are durable.
     pub(crate) fn entries(&self) -> Entries {
         self.entries.clone()
+    }
+
+    /// What the log says of itself.
+    pub(crate) fn history(&self) -> History {
+        self.history.clone()
     }
 
     /// The newest durable checkpoint, for whoever publishes it.
@@ -139,6 +146,10 @@ impl Ledger {
 
     fn health(&self) -> Health {
         self.counters.set("events", self.jobs.durable.borrow().size);
+        let reviews = self.history.reviews(UtcMillis::now());
+        let count = |state| reviews.iter().filter(|review| review.state == state).count() as u64;
+        self.counters.set("reviews.due", count(State::Due) + count(State::SecondDue));
+        self.counters.set("alarm.review-overdue", count(State::Overdue));
         self.counters.health("ready")
     }
 }

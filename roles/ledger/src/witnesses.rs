@@ -19,7 +19,7 @@ use crate::own::OwnLog;
 use crate::tiles::{Published, Tiles};
 
 /// The action of an alarm's event in the log.
-const ALARM_ACTION: &str = "log-alarm";
+pub(crate) const ALARM_ACTION: &str = "log-alarm";
 
 /// The witnesses of the log.
 pub(crate) struct Witnesses<P = Http> {

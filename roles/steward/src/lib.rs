@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use house::{Context, Counters, StartError};
 use recorder::LedgerRecorder;
+use recorder::presence::Presence;
 use wire::Room;
 
 use crate::peers::LinkedHouse;
@@ -32,6 +33,9 @@ use crate::service::Steward;
 pub async fn run(context: Context) -> Result<(), StartError> {
     let layout = &context.layout;
     let recorder = LedgerRecorder::new(context.client(Room::Ledger)?, layout.log_key()?);
+    let counters = Arc::new(Counters::new());
+    let presence =
+        Presence::begin(recorder.clone(), Room::Steward, Arc::clone(&counters), context.shutdown.clone());
     let house = LinkedHouse {
         archive: context.client(Room::Archive)?,
         warden: context.client(Room::Warden)?,
@@ -39,7 +43,6 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         recorder,
         signs_grants: layout.verifier(Room::Warden)?,
     };
-    let counters = Arc::new(Counters::new());
     let rounds = Rounds::new(house, layout.store().join("readings.db"), Arc::clone(&counters));
     let door = context.door()?;
     let working = tokio::spawn({
@@ -49,5 +52,6 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     link::serve(door, Room::Steward, Arc::new(Steward(counters)), context.shutdown).await;
     // what is cut off here is done again after the next start: each change of the store is whole
     working.abort();
+    presence.end().await;
     Ok(())
 }

@@ -36,6 +36,7 @@ use house::{Context, HouseConfig, StartError};
 use journal::{Disk, RealDisk, read_whole, write_atomically};
 use link::pki::Certified;
 use recorder::LedgerRecorder;
+use recorder::presence::Presence;
 use wire::Room;
 use zeroize::Zeroizing;
 
@@ -71,11 +72,13 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     let staff = Staff::open(Arc::clone(&disk), &folder.join("staff"))
         .map_err(|e| StartError::during("cannot read who works here")(&e))?;
     let file = StateFile::new(disk, folder.join("state"));
-    let log = (recorder, ledger);
+    let log = (recorder.clone(), ledger);
     let warden = Warden::new(people, layout.signer(Room::Warden)?, log, office, (file, staff), desk)
         .map_err(|e| StartError::during("cannot read the warden's state")(&e))?;
     let door = context.door()?;
+    let presence = Presence::begin(recorder, Room::Warden, warden.counters(), context.shutdown.clone());
     link::serve(door, Room::Warden, Arc::new(warden), context.shutdown).await;
+    presence.end().await;
     Ok(())
 }
 

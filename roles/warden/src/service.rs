@@ -58,7 +58,7 @@ pub(crate) struct Inner<R> {
     pub(crate) desk: Desk,
     /// Approvals and calls from before are not known to be new.
     pub(crate) since: UtcMillis,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// The policies of a house with this catalogue; of the built-in one where it has none of its own.
@@ -95,9 +95,14 @@ impl<R: Record> Warden<R> {
             version: watch::Sender::new(public_version(&state)),
             state: Mutex::new(state),
             refusals: std::sync::Mutex::default(),
-            counters: Counters::new(),
+            counters: Arc::new(Counters::new()),
         };
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// What it counts.
+    pub(crate) fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.0.counters)
     }
 
     /// Does the work in a task of its own, so that a caller who gives up does not stop it half way between log

@@ -13,6 +13,7 @@ use wire::archive::{Asked, ImportKeys, ListMeters, ReadingsQuery, RegisterChange
 use wire::contact::ContactsQuery;
 use wire::custody::{Carried, Errand, Look};
 use wire::log::{HistoryQuery, LogQuery, Unmask};
+use wire::review::{ListReviews, ReviewErrand, ReviewWish};
 use wire::staff::{
     ApproveAsk, EndAsk, KeyOf, LookStaff, NewAsk, NewCase, NewPermission, NewPerson, NewRoles,
     ReviewEmergency, StaffAnswer, StaffErrand, WhatAsked, Wish,
@@ -81,6 +82,10 @@ fn granted_call(action: Action, class: Option<Class>, tenancy: &[u8]) -> (Method
         Action::ReadLog => {
             let looked = LogQuery { limit: 1, ..LogQuery::default() };
             (Method::LedgerSearch, looked.encode_to_vec())
+        }
+        Action::ReviewLog => {
+            let listed = ReviewErrand { wish: Some(ReviewWish::List(ListReviews {})) };
+            (Method::LedgerReview, listed.encode_to_vec())
         }
         other => panic!("`{other}` is done under a grant now: say here with which call"),
     }
@@ -261,6 +266,7 @@ impl Cast {
             | Action::ChangeRegister
             | Action::KeepKeys
             | Action::ReadLog
+            | Action::ReviewLog
             | Action::Reseal => {
                 return self.under_a_grant(role, (purpose, action), None, 0);
             }

@@ -21,6 +21,7 @@ mod moves;
 mod provider;
 mod register;
 mod restart;
+mod reviews;
 mod services;
 mod staff;
 mod telegrams;

@@ -68,6 +68,7 @@ impl Show {
     pub(super) fn event(&mut self, event: &Event) {
         match &event.state {
             State::Died { why } => self.say(&format!("{} died: {why}; it is started again", event.room)),
+            State::Silent => self.say(&format!("{} does not answer any more", event.room)),
             State::Up { .. } if event.restarts > 0 => self.say(&format!("{} is up again", event.room)),
             State::Up { .. } => {}
         }

@@ -58,6 +58,7 @@ const fn deed_of(action: Action) -> (&'static str, &'static str) {
         Action::ChangeRegister => ("changed the meter register", "ændrede i målerregistret"),
         Action::KeepKeys => ("handled your meter's key", "håndterede din målers nøgle"),
         Action::ReadLog => ("checked who looked at your data", "kontrollerede, hvem der har set dine data"),
+        Action::ReviewLog => ("reviewed the log", "gennemgik loggen"),
         Action::Reseal => ("moved readings to whom they belong to", "flyttede aflæsninger til rette part"),
         Action::OpenCase => ("opened a case about you", "åbnede en sag om dig"),
         Action::Permit => ("changed a permission of yours", "ændrede et samtykke fra dig"),

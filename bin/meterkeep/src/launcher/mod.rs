@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::SecretBytes;
+use base::{SecretBytes, UtcMillis};
 use house::Layout;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch as channel};
 use tokio::task::JoinHandle;
 use wire::Room;
@@ -30,6 +31,7 @@ pub(crate) struct Launcher {
     report: mpsc::UnboundedSender<Event>,
     events: mpsc::UnboundedReceiver<Event>,
     restarts: BTreeMap<String, u32>,
+    away: BTreeMap<String, Away>,
     /// True once somebody wants everything stopped at once.
     hurry: channel::Sender<bool>,
     layout: Layout,
@@ -64,10 +66,11 @@ impl Launcher {
     pub(crate) fn new(layout: &Layout) -> Result<Self, Problem> {
         let lock = lock(layout)?;
         let (report, events) = mpsc::unbounded_channel();
-        let (rooms, restarts) = (Vec::new(), BTreeMap::new());
+        let (rooms, restarts, away) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         let (hurry, layout) = (channel::Sender::new(false), layout.clone());
-        let launcher = Self { rooms, report, events, restarts, hurry, layout, lock };
+        let launcher = Self { rooms, report, events, restarts, away, hurry, layout, lock };
         launcher.remember();
+        launcher.remember_away();
         Ok(launcher)
     }
 
@@ -112,19 +115,37 @@ impl Launcher {
                 {
                     self.remember();
                 }
+                if self.follow(&event) {
+                    self.remember_away();
+                }
                 event
             }
             None => std::future::pending().await,
         }
     }
 
+    /// Notes who is away since when. Whether that changed.
+    fn follow(&mut self, event: &Event) -> bool {
+        let room = event.room.name().to_owned();
+        let why = match &event.state {
+            State::Up { .. } => return self.away.remove(&room).is_some(),
+            State::Died { why } => why.clone(),
+            State::Silent => "it runs and does not answer".to_owned(),
+        };
+        // one that dies again and again is away since it died first
+        let since_ms = self.away.get(&room).map_or_else(|| UtcMillis::now().0, |away| away.since_ms);
+        let away = Away { since_ms, why };
+        self.away.insert(room, away.clone()) != Some(away)
+    }
+
     /// Writes down how often rooms were started again, for `status`.
     fn remember(&self) {
-        let path = restarts_file(&self.layout);
-        let written = serde_json::to_vec(&self.restarts).map_err(std::io::Error::other);
-        if let Err(error) = written.and_then(|bytes| std::fs::write(&path, bytes)) {
-            tracing::warn!(%error, path = %path.display(), "cannot write");
-        }
+        write_down(&restarts_file(&self.layout), &self.restarts);
+    }
+
+    /// The same of those that are away.
+    fn remember_away(&self) {
+        write_down(&away_file(&self.layout), &self.away);
     }
 
     /// Stops all rooms, the last started first.
@@ -136,6 +157,8 @@ impl Launcher {
             tracing::debug!(room = %watched.room, "stopped");
         }
         self.rooms.clear();
+        // what was stopped is not missed
+        let _ = std::fs::remove_file(away_file(&self.layout));
         let _ = self.lock.unlock();
     }
 
@@ -146,6 +169,32 @@ impl Launcher {
             hurry.send_replace(true);
         }
     }
+}
+
+/// A room that should be there, as the launcher wrote it down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Away {
+    /// Since when, UTC milliseconds.
+    pub(crate) since_ms: i64,
+    /// In its own words, or how it ended.
+    pub(crate) why: String,
+}
+
+fn write_down(path: &Path, what: &impl Serialize) {
+    let written = serde_json::to_vec(what).map_err(std::io::Error::other);
+    if let Err(error) = written.and_then(|bytes| std::fs::write(path, bytes)) {
+        tracing::warn!(%error, path = %path.display(), "cannot write");
+    }
+}
+
+fn away_file(layout: &Layout) -> PathBuf {
+    layout.run().join("away.json")
+}
+
+/// The rooms that should be there and are not.
+pub(crate) fn away(layout: &Layout) -> BTreeMap<String, Away> {
+    let read = std::fs::read(away_file(layout)).ok();
+    read.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
 fn restarts_file(layout: &Layout) -> PathBuf {

@@ -26,6 +26,10 @@ const RECOVERED: Duration = Duration::from_secs(60);
 const SEALED: &str = "sealed";
 const ASK_EVERY: Duration = Duration::from_millis(20);
 const ASK_PATIENCE: Duration = Duration::from_secs(2);
+/// How often a room that is up is asked whether it still answers.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A room that does not answer so often is silent: within half a minute.
+const MISSES: u32 = 4;
 
 /// What happened to a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub(crate) enum State {
         /// In its own words, or its exit status.
         why: String,
     },
+    /// It runs, and has not answered for a while.
+    Silent,
 }
 
 /// What is watched: how to start it, and where it answers.
@@ -158,7 +164,7 @@ impl Watcher {
             Err(error) => return Some(format!("`{}`: {error}", job.program.display())),
         };
         let mut orders = self.orders.clone();
-        let mut up = false;
+        let (mut up, mut silent, mut misses) = (false, false, 0u32);
         let asks = answers(job);
         tokio::pin!(asks);
         loop {
@@ -173,6 +179,16 @@ impl Watcher {
                         let _ = answered.send(Ok(()));
                     }
                     self.tell(State::Up { pid: process.id().unwrap_or_default() }, restarts);
+                }
+                there = still_answers(job), if up => {
+                    misses = if there { 0 } else { misses.saturating_add(1) };
+                    if misses == MISSES {
+                        silent = true;
+                        self.tell(State::Silent, restarts);
+                    } else if there && silent {
+                        silent = false;
+                        self.tell(State::Up { pid: process.id().unwrap_or_default() }, restarts);
+                    }
                 }
                 () = orders.stop() => {
                     process.stop(orders.hurry()).await;
@@ -200,15 +216,22 @@ fn status(status: &ExitStatus) -> String {
 /// before that, and a wrong passphrase would look like a vault that dies again and again.
 async fn answers(job: &Job) {
     loop {
-        // read each time: a collector makes its authority at its first start
-        let client = Trust::load(&job.authority)
-            .and_then(|trust| Client::new(job.room, Target::Unix(job.socket.clone()), None, &trust));
-        if let Ok(client) = client {
-            let asked = client.call::<_, Health>(Method::Health, &HealthRequest {}, ASK_PATIENCE).await;
-            if asked.is_ok_and(|health| job.passphrase.is_none() || health.state != SEALED) {
-                return;
-            }
+        if health(job).await.is_some_and(|health| job.passphrase.is_none() || health.state != SEALED) {
+            return;
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
+}
+
+/// Asks, a while later, whether a room that is up still answers.
+async fn still_answers(job: &Job) -> bool {
+    tokio::time::sleep(LOOK_EVERY).await;
+    health(job).await.is_some()
+}
+
+async fn health(job: &Job) -> Option<Health> {
+    // read each time: a collector makes its authority at its first start
+    let client = Trust::load(&job.authority)
+        .and_then(|trust| Client::new(job.room, Target::Unix(job.socket.clone()), None, &trust));
+    client.ok()?.call(Method::Health, &HealthRequest {}, ASK_PATIENCE).await.ok()
 }

@@ -4,6 +4,7 @@
 mod bundle;
 mod given;
 mod proof;
+mod sample;
 mod show;
 mod verify;
 
@@ -31,6 +32,7 @@ enum Command {
     CheckProof(proof::CheckProof),
     Consistent(verify::Consistent),
     Bundle(bundle::Bundle),
+    Sample(sample::Sample),
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
@@ -40,5 +42,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         Command::CheckProof(args) => proof::check(args),
         Command::Consistent(args) => verify::consistent(args),
         Command::Bundle(args) => bundle::bundle(args),
+        Command::Sample(args) => sample::sample(args),
     }
 }

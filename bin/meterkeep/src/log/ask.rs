@@ -38,6 +38,8 @@ pub(super) struct Found {
     pub(super) more: bool,
     /// The entry that says that this was asked, of the first page.
     pub(super) receipt: u64,
+    /// Months whose review is overdue.
+    pub(super) overdue: Vec<u32>,
 }
 
 /// Asks until there are no more entries, or as many as wanted. Each page is handed over as it comes; the last one may go to a
@@ -55,7 +57,7 @@ pub(super) async fn pages(
     if let Some(tags) = tags(operator, &leave, subjects).await? {
         query.subjects = tags;
     }
-    let mut found = Found { entries: 0, more: false, receipt: 0 };
+    let mut found = Found { entries: 0, more: false, receipt: 0, overdue: Vec::new() };
     loop {
         if since.elapsed() > NEW_GRANT_AFTER {
             (leave, since) = (operator.leave(errand, &Reach::default()).await?, Instant::now());
@@ -65,6 +67,7 @@ pub(super) async fn pages(
         let answer: LogAnswer = operator.ask_under(&leave, Method::LedgerSearch, &query, Vec::new()).await?;
         if found.receipt == 0 {
             found.receipt = answer.receipt;
+            found.overdue.clone_from(&answer.overdue);
         }
         found.entries = found.entries.saturating_add(answer.entries.len() as u64);
         page(&answer.entries)?;

@@ -3,6 +3,8 @@
 mod ask;
 mod csv;
 mod entry;
+mod retention;
+mod review;
 mod show;
 
 use std::process::ExitCode;
@@ -37,6 +39,8 @@ enum Command {
     WhatDid(WhatDid),
     WhoTouched(WhoTouched),
     WhoSaw(WhoSaw),
+    Review(review::Args),
+    Retention(retention::Args),
 }
 
 /// What every question has.
@@ -192,6 +196,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
             };
             question(&args.common, query, Subjects::default(), Shown::Entries)
         }
+        Command::Review(args) => review::run(args),
+        Command::Retention(args) => retention::run(args),
         Command::WhatDid(args) => {
             let query = LogQuery { person: args.person.clone(), ..LogQuery::default() };
             question(&args.common, query, Subjects::default(), Shown::Entries)

@@ -9,6 +9,7 @@ use wire::log::FoundEntry;
 use super::ask::Found;
 use super::csv;
 use super::entry::Entry;
+use super::review;
 use crate::output::{count, print, print_json, shown, table};
 use crate::problem::Problem;
 use crate::readings::local;
@@ -72,27 +73,21 @@ impl Showing {
         let who = if entry.person.is_empty() { &entry.actor } else { &entry.person };
         let n = self.people.entry(shown(who)).or_default();
         *n = n.saturating_add(1);
-        self.table.add_row([
-            entry.number.to_string(),
-            local(entry.taken_at),
-            shown(who),
-            shown(&entry.action),
-            shown(&entry.purpose),
-            shown(&entry.came_out()),
-            shown(&entry.detail),
-        ]);
+        self.table.add_row(row(entry));
     }
 
     /// What is said when all was shown.
     pub(super) fn end(self, found: &Found) -> Result<(), Problem> {
+        let overdue = review::overdue(&found.overdue);
         if self.format != As::Human {
+            eprint!("{overdue}");
             if found.more {
                 eprintln!("note: there are more; raise `--limit`, or go on with `--after`");
             }
             return Ok(());
         }
         if self.shown == Shown::Whole {
-            return print(&self.whole);
+            return print(&format!("{overdue}{}", self.whole));
         }
         let more = if found.more { "; there are more, raise `--limit`" } else { "" };
         let all =
@@ -106,11 +101,25 @@ impl Showing {
         };
         let look = format!("{all}{more} (this look is entry {})", found.receipt);
         if found.entries == 0 {
-            print(&format!("{look}\n"))
+            print(&format!("{overdue}{look}\n"))
         } else {
-            print(&format!("{}\n{by}{look}\n", self.table))
+            print(&format!("{overdue}{}\n{by}{look}\n", self.table))
         }
     }
+}
+
+/// An entry in a line of a table.
+pub(super) fn row(entry: &Entry) -> [String; 7] {
+    let who = if entry.person.is_empty() { &entry.actor } else { &entry.person };
+    [
+        entry.number.to_string(),
+        local(entry.taken_at),
+        shown(who),
+        shown(&entry.action),
+        shown(&entry.purpose),
+        shown(&entry.came_out()),
+        shown(&entry.detail),
+    ]
 }
 
 /// All that an entry says, a line each.

@@ -68,7 +68,7 @@ impl Histories for SharedLedger {
         });
         let entries: Vec<FoundEntry> = found.take(3).collect();
         let next = entries.last().filter(|_| entries.len() == 3).map(|last| last.number);
-        Ok(LogAnswer { entries, next, receipt: 0 })
+        Ok(LogAnswer { entries, next, receipt: 0, overdue: Vec::new() })
     }
 }
 

@@ -1,8 +1,11 @@
-//! `meterkeep status`: how each room is, what was counted, and whether the sums agree.
+//! `meterkeep status`: what somebody has to look into, how each room is, what was counted, and whether the sums agree.
+
+mod alarms;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use base::UtcMillis;
 use serde::Serialize;
 use wire::Room;
 use wire::health::Health;
@@ -30,6 +33,8 @@ pub(crate) struct Args {
 
 /// How the names of counters begin that somebody must look into.
 const ALARM: &str = "alarm.";
+/// The state of a room that does not answer.
+const SILENT: &str = "silent";
 
 /// How the house is, for a monitoring system: the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,6 +131,9 @@ impl Telegrams {
 #[derive(Serialize)]
 struct Status {
     level: &'static str,
+    /// What somebody has to look into, the worst first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    alarms: Vec<String>,
     rooms: Vec<RoomStatus>,
     #[serde(skip_serializing_if = "Option::is_none")]
     telegrams: Option<Telegrams>,
@@ -153,7 +161,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     if telegrams.as_ref().is_some_and(|t| !t.sums_agree) {
         level = Level::Critical;
     }
-    let status = Status { level: level.word(), rooms, telegrams };
+    let alarms = alarms::alarms(&rooms, &launcher::away(&layout), UtcMillis::now());
+    let status = Status { level: level.word(), alarms, rooms, telegrams };
     match args.format.format {
         Format::Json => print_json(&status)?,
         Format::Human => print(&human(&status, args.all))?,
@@ -179,7 +188,7 @@ fn room_status(room: Room, health: Option<Health>, restarts: u32) -> RoomStatus 
     match health {
         None => RoomStatus {
             room,
-            state: "silent".to_owned(),
+            state: SILENT.to_owned(),
             up_ms: None,
             restarts,
             counters: BTreeMap::new(),
@@ -203,7 +212,11 @@ fn human(status: &Status, all: bool) -> String {
         let notes = room.notes.last().cloned().unwrap_or_default();
         rooms.add_row([room.room.to_owned(), room.state.clone(), up, room.restarts.to_string(), notes]);
     }
-    let mut text = format!("{rooms}\n\n");
+    let mut text: String = status.alarms.iter().map(|alarm| format!("ALARM: {alarm}\n")).collect();
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&format!("{rooms}\n\n"));
     if let Some(t) = &status.telegrams {
         let mut lines = table(["telegrams", "count"]);
         for (name, n) in
@@ -279,7 +292,7 @@ mod tests {
         let said = |open, failing| {
             let counters = [("late-moves.open", open), ("late-moves.failing", failing)];
             let rooms = vec![room_status(Room::Archive, Some(health(&counters)), 0)];
-            human(&Status { level: Level::Well.word(), rooms, telegrams: None }, false)
+            human(&Status { level: Level::Well.word(), alarms: Vec::new(), rooms, telegrams: None }, false)
         };
         assert!(!said(0, 0).contains("late"));
         assert!(
