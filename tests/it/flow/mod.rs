@@ -23,6 +23,7 @@ mod register;
 mod restart;
 mod services;
 mod staff;
+mod streaming;
 mod telegrams;
 mod token;
 mod unseal;

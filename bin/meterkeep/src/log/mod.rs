@@ -3,7 +3,10 @@
 mod ask;
 mod csv;
 mod entry;
+mod ocsf;
 mod show;
+mod stream;
+mod syslog;
 
 use std::process::ExitCode;
 
@@ -37,6 +40,7 @@ enum Command {
     WhatDid(WhatDid),
     WhoTouched(WhoTouched),
     WhoSaw(WhoSaw),
+    Stream(Box<stream::Args>),
 }
 
 /// What every question has.
@@ -56,7 +60,7 @@ struct Common {
     /// At most so many entries; 0 for all.
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u64,
-    /// How to answer: `human`, `json` (a line an entry) or `csv`.
+    /// How to answer: `human`, `json` (a line an entry), `csv` or `ocsf`.
     #[arg(long, value_enum, default_value_t = As::Human)]
     format: As,
 }
@@ -126,7 +130,7 @@ struct Show {
     purpose: String,
     /// Its number, as answers and receipts name it.
     number: u64,
-    /// How to answer: `human`, `json` or `csv`.
+    /// How to answer: `human`, `json`, `csv` or `ocsf`.
     #[arg(long, value_enum, default_value_t = As::Human)]
     format: As,
 }
@@ -182,6 +186,7 @@ const SEEING: [Action; 4] =
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     match &args.command {
+        Command::Stream(args) => stream::run(args),
         Command::Search(args) => search(args),
         Command::Show(args) => one(args),
         Command::Follow(args) => {
