@@ -47,8 +47,10 @@ struct Alone {
 
 impl Alone {
     fn new() -> Self {
-        let environment =
-            vec![("METERKEEP_POWERCUT_SYNC_US", "0".into()), ("METERKEEP__LEDGER__SEGMENT_BYTES", "4096".into())];
+        let environment = vec![
+            ("METERKEEP_POWERCUT_SYNC_US", "0".into()),
+            ("METERKEEP__LEDGER__SEGMENT_BYTES", "4096".into()),
+        ];
         let mut house = House::new(Plan { power: true, environment, ..Plan::default() });
         let mut rng = Rng::new(1);
         house.power().cut(Severity::All, &mut rng).unwrap();
@@ -152,7 +154,8 @@ impl Alone {
         for Answered { event, index, .. } in answered {
             let prove = Prove { index: *index, since: 0 };
             let call = self.ledger.call(Method::LedgerProve, &prove, PATIENCE);
-            let proved: Receipts = self.runtime.block_on(call).unwrap_or_else(|e| panic!("entry {index}: {e}"));
+            let proved: Receipts =
+                self.runtime.block_on(call).unwrap_or_else(|e| panic!("entry {index}: {e}"));
             let receipt = recorder::assemble(&proved).pop().unwrap();
             let there = check_past_entry(event, &receipt, &self.log);
             assert_eq!(there.unwrap_or_else(|e| panic!("entry {index}: {e}")).index, *index);

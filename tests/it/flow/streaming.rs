@@ -366,5 +366,8 @@ fn what_is_there_is_handed_on_once_as_lines_syslog_or_ocsf_and_a_file_has_it_onc
     let other = streaming.folder.join("other.cursor").display().to_string();
     let audit = ["--to", "-", "--once", "--purpose", "audit", "--token-file", &token, "--cursor", &other];
     let said = streaming.crowd.by_with(PROGRAM, &streaming.folder.join("session"), "log stream", &audit);
-    assert!(said.code == Some(1) && words(&said.err).contains("does not allow `read-log` for `audit`"), "{said:?}");
+    assert!(
+        said.code == Some(1) && words(&said.err).contains("does not allow `read-log` for `audit`"),
+        "{said:?}"
+    );
 }

@@ -250,7 +250,8 @@ pub unsafe extern "C" fn unlinkat(dir: c_int, path: *const c_char, flags: c_int)
     // SAFETY: the caller vouches for the path.
     let path = unsafe { text(path) };
     let real = || raw::unlinkat(dir, path, flags);
-    Place::find(dir, path).map_or_else(real, |place| fault::named("unlink", place.path(), || place.remove(real)))
+    Place::find(dir, path)
+        .map_or_else(real, |place| fault::named("unlink", place.path(), || place.remove(real)))
 }
 
 #[unsafe(no_mangle)]
@@ -326,7 +327,8 @@ pub unsafe extern "C" fn linkat(
     // SAFETY: the caller vouches for both paths.
     let (from, to) = unsafe { (text(from), text(to)) };
     let real = || raw::linkat(from_dir, from, to_dir, to, flags);
-    Place::find(to_dir, to).map_or_else(real, |place| fault::named("link", place.path(), || place.make(true, real)))
+    Place::find(to_dir, to)
+        .map_or_else(real, |place| fault::named("link", place.path(), || place.make(true, real)))
 }
 
 #[unsafe(no_mangle)]
