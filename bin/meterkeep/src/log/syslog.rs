@@ -215,7 +215,9 @@ mod tests {
             prop_assert_eq!(of("detail").unwrap_or_default(), detail.clone());
             prop_assert_eq!(of("person").unwrap_or_default(), person);
             let expected = entry(&event).sentence();
-            prop_assert_eq!(text.trim_start_matches('\u{feff}'), expected.as_str());
+            // it leaves blanks at the end out
+            let told = text.trim_start_matches('\u{feff}').trim_end();
+            prop_assert_eq!(told, expected.trim_end());
             prop_assert_eq!(text.starts_with('\u{feff}'), !expected.is_ascii());
         }
     }
