@@ -279,6 +279,7 @@ fn unmapped(entry: &Entry) -> Value {
             fields.retain(|_, value| match value {
                 Value::String(text) => !text.is_empty(),
                 Value::Array(list) => !list.is_empty(),
+                Value::Null => false,
                 _ => true,
             });
             Value::Object(fields)
