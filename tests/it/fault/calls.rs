@@ -39,7 +39,9 @@ struct Answered {
 /// A house of which the ledger alone runs, on a disk that can fail. Its log is written in small files.
 struct Alone {
     house: House,
+    /// Calls as a room, and asks how the ledger is as a person.
     ledger: Client,
+    person: Client,
     log: VerifierKey,
     runtime: tokio::runtime::Runtime,
     events: usize,
@@ -57,19 +59,22 @@ impl Alone {
         let layout = house.layout.clone();
         let trust = Trust::load(&layout.house_authority()).unwrap();
         let identity = Identity::load(&layout.room(Room::Archive)).unwrap();
-        let socket = Target::Unix(layout.socket(Room::Ledger));
-        let ledger = Client::new(Room::Ledger, socket, Some(&identity), &trust).unwrap();
+        let client = |identity| {
+            let socket = Target::Unix(layout.socket(Room::Ledger));
+            Client::new(Room::Ledger, socket, identity, &trust).unwrap()
+        };
+        let (ledger, person) = (client(Some(&identity)), client(None));
         let log = layout.log_key().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         house.start(Room::Ledger);
-        let mut alone = Self { house, ledger, log, runtime, events: 0 };
+        let mut alone = Self { house, ledger, person, log, runtime, events: 0 };
         assert!(alone.is_ready());
         alone.stop();
         alone
     }
 
     fn health(&self) -> Option<Health> {
-        let call = self.ledger.call(Method::Health, &HealthRequest {}, Duration::from_secs(2));
+        let call = self.person.call(Method::Health, &HealthRequest {}, Duration::from_secs(2));
         self.runtime.block_on(call).ok()
     }
 
