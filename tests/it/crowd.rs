@@ -236,12 +236,18 @@ impl Crowd {
 
     /// A user's command, with their session in a file of choice.
     pub(crate) fn by_with(&self, user: &str, session: &Path, command: &str, arguments: &[&str]) -> Said {
-        let mut call = Self::as_user(&self.command, user);
-        call.env("METERKEEP_SESSION", session);
-        call.args(command.split(' ')).arg("--house").arg(self.scene.house.root()).args(arguments);
+        let call = self.call(user, session, command, arguments);
         let named = self.names.borrow();
         let who = named.get(user).map_or("a stranger", String::as_str);
         self.told(who, command, arguments, Meterkeep(call).said())
+    }
+
+    /// The same, not run yet: for programs that go on.
+    pub(crate) fn call(&self, user: &str, session: &Path, command: &str, arguments: &[&str]) -> Command {
+        let mut call = Self::as_user(&self.command, user);
+        call.env("METERKEEP_SESSION", session);
+        call.args(command.split(' ')).arg("--house").arg(self.scene.house.root()).args(arguments);
+        call
     }
 
     pub(crate) fn refused(&self, user: &str, command: &str, arguments: &[&str], because: &str) {

@@ -73,7 +73,8 @@ pub(crate) struct Provider {
     _runtime: tokio::runtime::Runtime,
 }
 
-fn tls(folder: &Path) -> (ServerConfig, PathBuf) {
+/// A server of this machine, and the file with the authority that it is certified by.
+pub(crate) fn tls(folder: &Path) -> (ServerConfig, PathBuf) {
     let authority = make_authority("the utility").unwrap();
     let issuer =
         Issuer::from_ca_cert_pem(&authority.certificate, KeyPair::from_pem(&authority.key).unwrap()).unwrap();

@@ -61,6 +61,11 @@ impl Operator {
         Ok(Self { session, ..Self::without_session(layout)? })
     }
 
+    /// The same in a session that is in memory alone.
+    pub(crate) fn in_session(layout: &Layout, session: SignedIn) -> Result<Self, Problem> {
+        Ok(Self { session: Some(session), ..Self::without_session(layout)? })
+    }
+
     /// The same outside of any session.
     pub(crate) fn without_session(layout: &Layout) -> Result<Self, Problem> {
         let trust = Trust::load(&layout.house_authority()).map_err(|e| Problem::new(e.to_string()))?;

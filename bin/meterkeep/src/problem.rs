@@ -13,6 +13,9 @@ pub(crate) const USAGE: u8 = 2;
 /// Exit code when what was to be checked is not as it was signed.
 pub(crate) const NOT_VALID: u8 = 3;
 
+/// By these words a room refuses what it would do a moment later.
+const PASSING: [&str; 5] = ["index-behind", "stopping", "log-stopped", "no-receipt", "throttled"];
+
 /// An error with its way out.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
@@ -21,6 +24,8 @@ pub(crate) struct Problem {
     help: Option<String>,
     /// The word by which a room refused.
     code: Option<String>,
+    /// The room was away or busy: the same may go well in a moment.
+    passing: bool,
     /// The process's exit code.
     pub exit: u8,
 }
@@ -34,7 +39,7 @@ impl Diagnostic for Problem {
 impl Problem {
     /// What went wrong, and why.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), help: None, code: None, exit: FAILED }
+        Self { what: what.into(), help: None, code: None, passing: false, exit: FAILED }
     }
 
     /// The way out.
@@ -46,6 +51,11 @@ impl Problem {
     /// The word by which a room refused the call, if that is what went wrong.
     pub(crate) fn code(&self) -> Option<&str> {
         self.code.as_deref()
+    }
+
+    /// Whether a room was away or busy, so that who has time tries again.
+    pub(crate) const fn is_passing(&self) -> bool {
+        self.passing
     }
 
     /// Another exit code than 1.
@@ -64,15 +74,24 @@ impl Problem {
         move |error| Self::new(format!("`{}`: {error}", path.display()))
     }
 
+    /// A room is away or busy.
+    pub(crate) const fn passing(mut self) -> Self {
+        self.passing = true;
+        self
+    }
+
     /// A call that was not answered, or refused.
     pub(crate) fn call(house: &Path, error: &CallError) -> Self {
         match error {
             CallError::Unreachable { .. } => Self::new(error.to_string())
-                .help(format!("is the house up? start it with `meterkeep up --house {}`", house.display())),
+                .help(format!("is the house up? start it with `meterkeep up --house {}`", house.display()))
+                .passing(),
             CallError::Deadline(_) => Self::new(error.to_string())
-                .help(format!("see how its rooms are with `meterkeep status --house {}`", house.display())),
+                .help(format!("see how its rooms are with `meterkeep status --house {}`", house.display()))
+                .passing(),
             CallError::Refused { code, .. } => {
-                Self { code: Some(code.clone()), ..Self::new(error.to_string()) }
+                let passing = PASSING.contains(&code.as_str());
+                Self { code: Some(code.clone()), passing, ..Self::new(error.to_string()) }
             }
             CallError::Garbled(_) => Self::new(error.to_string()),
         }

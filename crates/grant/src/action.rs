@@ -199,7 +199,7 @@ impl Action {
     /// a utility's file of roles says; a new action is, too, until somebody adds it here.
     #[must_use]
     pub const fn is_for_services(self) -> bool {
-        matches!(self, Self::ReadReadings | Self::ReadHealth | Self::ChangeRegister)
+        matches!(self, Self::ReadReadings | Self::ReadHealth | Self::ChangeRegister | Self::ReadLog)
     }
 }
 
@@ -252,13 +252,15 @@ pub enum Purpose {
     ByPermission,
     /// Containing an incident: it ends and revokes, and opens nothing.
     Incident,
+    /// Watching over the house's security from elsewhere: the log is handed on to who looks for attacks in it.
+    SecurityMonitoring,
     /// Jobs of the steward on stored readings. No person acts for it.
     Stewardship,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Operations,
         Self::FieldService,
         Self::LegalClaim,
@@ -279,6 +281,7 @@ impl Purpose {
         Self::OwnData,
         Self::ByPermission,
         Self::Incident,
+        Self::SecurityMonitoring,
         Self::Stewardship,
     ];
 
@@ -306,6 +309,7 @@ impl Purpose {
             Self::OwnData => "own-data",
             Self::ByPermission => "by-permission",
             Self::Incident => "incident",
+            Self::SecurityMonitoring => "security-monitoring",
             Self::Stewardship => "stewardship",
         }
     }
@@ -351,6 +355,7 @@ impl Purpose {
             Self::OwnData => &[Action::ReadReadings, Action::ReadHistory, Action::Permit],
             Self::ByPermission => &[Action::ReadReadings],
             Self::Incident => &[Action::RevokeCollector, Action::EndAccess, Action::ReadAccess],
+            Self::SecurityMonitoring => &[Action::ReadLog],
             Self::Stewardship => &[Action::Reseal],
         }
     }

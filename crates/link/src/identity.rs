@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -47,6 +48,19 @@ impl Trust {
         }
         if roots.is_empty() {
             return Err(IdentityError::Refused("no certificate in the authority's file".to_owned()));
+        }
+        Ok(Self(Arc::new(roots)))
+    }
+
+    /// From certificates of authorities, DER, as a machine lists them. Those that cannot be read are left out.
+    ///
+    /// # Errors
+    /// When none is left.
+    pub fn from_list(certificates: impl IntoIterator<Item = Vec<u8>>) -> Result<Self, IdentityError> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates.into_iter().map(CertificateDer::from));
+        if roots.is_empty() {
+            return Err(IdentityError::Refused("no certificate of an authority".to_owned()));
         }
         Ok(Self(Arc::new(roots)))
     }
@@ -113,7 +127,7 @@ pub(crate) fn server_config(
     let builder = if optional { builder.allow_unauthenticated() } else { builder };
     let verifier = builder.build().map_err(|e| IdentityError::Refused(e.to_string()))?;
     let mut config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(verifier)
         .with_single_cert(identity.chain.clone(), identity.key.clone_key())?;
     // A resumed session would skip the certificate check of a revoked peer.
@@ -126,8 +140,24 @@ pub(crate) fn client_config(
     identity: Option<&Identity>,
     trust: &Trust,
 ) -> Result<Arc<ClientConfig>, IdentityError> {
+    client(identity, trust, &[&TLS13])
+}
+
+/// The same for a server that is not of the house, and may know no newer TLS than 1.2.
+pub(crate) fn outward_config(
+    identity: Option<&Identity>,
+    trust: &Trust,
+) -> Result<Arc<ClientConfig>, IdentityError> {
+    client(identity, trust, &[&TLS13, &TLS12])
+}
+
+fn client(
+    identity: Option<&Identity>,
+    trust: &Trust,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<Arc<ClientConfig>, IdentityError> {
     let builder = ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_protocol_versions(versions)?
         .with_root_certificates(Arc::clone(&trust.0));
     let mut config = match identity {
         Some(identity) => builder.with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())?,

@@ -12,6 +12,7 @@ mod client;
 mod door;
 mod frame;
 mod identity;
+mod outward;
 pub mod pki;
 mod server;
 
@@ -20,4 +21,5 @@ pub use client::{CallError, Client, Target};
 pub use door::{Admitted, Door};
 pub use frame::{MAX_FRAME, MAX_STRANGER_FRAME};
 pub use identity::{Identity, IdentityError, Trust, ciphers};
+pub use outward::Outward;
 pub use server::{Service, Shutdown, answer, serve};

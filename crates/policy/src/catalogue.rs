@@ -228,7 +228,8 @@ struct FileRole {
 }
 
 impl Role {
-    /// Whether a service account may hold it: one that reaches keys, people or the log, or that follows shifts, is a person's.
+    /// Whether a service account may hold it: one that is privileged, as those that reach keys and people
+    /// are, or that follows shifts, is a person's.
     #[must_use]
     pub const fn is_for_services(&self) -> bool {
         !self.privileged && !self.single_handed && !self.on_shift

@@ -56,7 +56,7 @@ const FORBIDS: [(&str, &str); 4] = [
     // what is a person's to do no token does, whatever a permit says; `Action::is_for_services` is the same list
     (
         "forbid/service",
-        "forbid(principal, action, resource) when { context.service && !(action in [House::Action::\"read-readings\", House::Action::\"read-health\", House::Action::\"change-register\"]) };",
+        "forbid(principal, action, resource) when { context.service && !(action in [House::Action::\"read-readings\", House::Action::\"read-health\", House::Action::\"change-register\", House::Action::\"read-log\"]) };",
     ),
     // how a meter is, the reading of a day tells; no other class is opened for that
     (

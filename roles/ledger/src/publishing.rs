@@ -37,6 +37,7 @@ impl Publishing {
                 }
             };
             self = again;
+            let failed = outcome.is_err();
             match outcome {
                 Ok(()) => self.counters.set("published", size),
                 Err(error) => {
@@ -45,6 +46,10 @@ impl Publishing {
                 }
             }
             shutdown.run_until_cancelled(tokio::time::sleep(rest(began))).await;
+            // a disk that has room again is not to wait for the next event of a quiet house
+            if failed && !shutdown.is_cancelled() {
+                continue;
+            }
             if durable.changed().await.is_err() && durable.borrow().size == size {
                 return;
             }

@@ -1,5 +1,6 @@
 //! Things break: processes die, power goes, disks are lost. Nothing that was acknowledged is lost or counted twice.
 
+mod calls;
 mod kill;
 mod late;
 mod ledger;

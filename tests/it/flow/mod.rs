@@ -24,6 +24,7 @@ mod restart;
 mod reviews;
 mod services;
 mod staff;
+mod streaming;
 mod telegrams;
 mod token;
 mod unseal;

@@ -12,6 +12,7 @@ use std::ffi::CStr;
 
 use libc::{c_char, c_int, c_uint, c_void, iovec, mode_t, off_t, size_t, ssize_t};
 
+use crate::fault;
 use crate::raw::{self, Fd};
 use crate::watch::{self, Place};
 
@@ -31,18 +32,22 @@ unsafe fn text<'a>(path: *const c_char) -> &'a CStr {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, count: size_t) -> ssize_t {
-    watch::write(fd, None, count as u64, || {
-        // SAFETY: the caller vouches for buffer and count.
-        to_ssize(unsafe { libc::syscall(libc::SYS_write, fd, buffer, count) })
+    fault::writing(fd, count, |count| {
+        watch::write(fd, None, count as u64, || {
+            // SAFETY: the caller vouches for buffer and count, and no more than that is written.
+            to_ssize(unsafe { libc::syscall(libc::SYS_write, fd, buffer, count) })
+        })
     })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pwrite(fd: c_int, buffer: *const c_void, count: size_t, offset: off_t) -> ssize_t {
     let at = u64::try_from(offset).ok();
-    watch::write(fd, at, count as u64, || {
-        // SAFETY: the caller vouches for buffer and count.
-        to_ssize(unsafe { libc::syscall(libc::SYS_pwrite64, fd, buffer, count, offset) })
+    fault::writing(fd, count, |count| {
+        watch::write(fd, at, count as u64, || {
+            // SAFETY: as in `write`.
+            to_ssize(unsafe { libc::syscall(libc::SYS_pwrite64, fd, buffer, count, offset) })
+        })
     })
 }
 
@@ -56,9 +61,11 @@ pub unsafe extern "C" fn pwrite64(fd: c_int, buffer: *const c_void, count: size_
 pub unsafe extern "C" fn writev(fd: c_int, vectors: *const iovec, count: c_int) -> ssize_t {
     // SAFETY: the caller vouches for as many vectors.
     let length = total(unsafe { std::slice::from_raw_parts(vectors, usize::try_from(count).unwrap_or(0)) });
-    watch::write(fd, None, length, || {
-        // SAFETY: as above.
-        to_ssize(unsafe { libc::syscall(libc::SYS_writev, fd, vectors, count) })
+    fault::writing_whole(fd, length, || {
+        watch::write(fd, None, length, || {
+            // SAFETY: as above.
+            to_ssize(unsafe { libc::syscall(libc::SYS_writev, fd, vectors, count) })
+        })
     })
 }
 
@@ -66,9 +73,11 @@ pub unsafe extern "C" fn writev(fd: c_int, vectors: *const iovec, count: c_int) 
 pub unsafe extern "C" fn pwritev(fd: c_int, vectors: *const iovec, count: c_int, offset: off_t) -> ssize_t {
     // SAFETY: the caller vouches for as many vectors.
     let length = total(unsafe { std::slice::from_raw_parts(vectors, usize::try_from(count).unwrap_or(0)) });
-    watch::write(fd, u64::try_from(offset).ok(), length, || {
-        // SAFETY: as above; the kernel takes the offset in two halves, the upper one of which is not used on 64 bits.
-        to_ssize(unsafe { libc::syscall(libc::SYS_pwritev, fd, vectors, count, offset, 0) })
+    fault::writing_whole(fd, length, || {
+        watch::write(fd, u64::try_from(offset).ok(), length, || {
+            // SAFETY: as above; the kernel takes the offset in two halves, the upper one of which is not used on 64 bits.
+            to_ssize(unsafe { libc::syscall(libc::SYS_pwritev, fd, vectors, count, offset, 0) })
+        })
     })
 }
 
@@ -104,14 +113,15 @@ pub unsafe extern "C" fn sendfile64(_: c_int, _: c_int, _: *mut off_t, _: size_t
 }
 
 fn refuse(why: c_int) -> ssize_t {
-    // SAFETY: the location of this thread's errno is always valid.
-    unsafe { *libc::__errno_location() = why };
+    raw::set_errno(why);
     -1
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ftruncate(fd: c_int, length: off_t) -> c_int {
-    watch::resize(fd, u64::try_from(length).unwrap_or(0), || raw::ftruncate(fd, length))
+    fault::open_file("ftruncate", fd, || {
+        watch::resize(fd, u64::try_from(length).unwrap_or(0), || raw::ftruncate(fd, length))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -165,40 +175,44 @@ pub unsafe extern "C" fn fallocate64(_: c_int, _: c_int, _: off_t, _: off_t) -> 
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fsync(fd: c_int) -> c_int {
-    match watch::sync(fd) {
+    fault::open_file("fsync", fd, || match watch::sync(fd) {
         Some(()) => 0,
         // SAFETY: no memory is passed.
         None => unsafe { libc::syscall(libc::SYS_fsync, fd) as c_int },
-    }
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fdatasync(fd: c_int) -> c_int {
-    match watch::sync(fd) {
+    fault::open_file("fdatasync", fd, || match watch::sync(fd) {
         Some(()) => 0,
         // SAFETY: no memory is passed.
         None => unsafe { libc::syscall(libc::SYS_fdatasync, fd) as c_int },
-    }
+    })
 }
 
 fn open_file(dir: c_int, path: &CStr, flags: c_int, mode: mode_t) -> c_int {
     let real = || raw::openat(dir, path, flags, mode);
-    if flags & (libc::O_CREAT | libc::O_TRUNC) == 0 || flags & libc::O_TMPFILE == libc::O_TMPFILE {
+    let writes = flags & libc::O_ACCMODE != libc::O_RDONLY || flags & (libc::O_CREAT | libc::O_TRUNC) != 0;
+    if !writes || flags & libc::O_TMPFILE == libc::O_TMPFILE {
         return real();
     }
     let Some(place) = Place::find(dir, path) else { return real() };
-    if place.there().is_none() {
-        return place.make(false, real);
-    }
-    if flags & libc::O_TRUNC != 0 && flags & libc::O_EXCL == 0 {
-        // Opened first and then cut, so that what is cut off can be written down.
-        let fd = raw::openat(dir, path, flags & !libc::O_TRUNC, mode);
-        if fd >= 0 {
-            watch::resize(fd, 0, || raw::ftruncate(fd, 0));
+    let new = place.there().is_none();
+    fault::opening(place.path(), new && flags & libc::O_CREAT != 0, || {
+        if new {
+            return place.make(false, real);
         }
-        return fd;
-    }
-    real()
+        if flags & libc::O_TRUNC != 0 && flags & libc::O_EXCL == 0 {
+            // Opened first and then cut, so that what is cut off can be written down.
+            let fd = raw::openat(dir, path, flags & !libc::O_TRUNC, mode);
+            if fd >= 0 {
+                watch::resize(fd, 0, || raw::ftruncate(fd, 0));
+            }
+            return fd;
+        }
+        real()
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -236,7 +250,8 @@ pub unsafe extern "C" fn unlinkat(dir: c_int, path: *const c_char, flags: c_int)
     // SAFETY: the caller vouches for the path.
     let path = unsafe { text(path) };
     let real = || raw::unlinkat(dir, path, flags);
-    Place::find(dir, path).map_or_else(real, |place| place.remove(real))
+    Place::find(dir, path)
+        .map_or_else(real, |place| fault::named("unlink", place.path(), || place.remove(real)))
 }
 
 #[unsafe(no_mangle)]
@@ -256,7 +271,7 @@ pub unsafe extern "C" fn mkdirat(dir: c_int, path: *const c_char, mode: mode_t) 
     // SAFETY: the caller vouches for the path.
     let path = unsafe { text(path) };
     let real = || raw::mkdirat(dir, path, mode);
-    Place::find(dir, path).map_or_else(real, |place| place.make(false, real))
+    Place::find(dir, path).map_or_else(real, |place| fault::making(place.path(), || place.make(false, real)))
 }
 
 #[unsafe(no_mangle)]
@@ -277,7 +292,9 @@ pub unsafe extern "C" fn renameat2(
     let (from, to) = unsafe { (text(from), text(to)) };
     let real = || raw::renameat(from_dir, from, to_dir, to, flags);
     match (Place::find(from_dir, from), Place::find(to_dir, to)) {
-        (Some(old), Some(new)) if flags & libc::RENAME_EXCHANGE == 0 => new.rename(&old, real),
+        (Some(old), Some(new)) if flags & libc::RENAME_EXCHANGE == 0 => {
+            fault::named("rename", new.path(), || new.rename(&old, real))
+        }
         _ => real(),
     }
 }
@@ -310,7 +327,8 @@ pub unsafe extern "C" fn linkat(
     // SAFETY: the caller vouches for both paths.
     let (from, to) = unsafe { (text(from), text(to)) };
     let real = || raw::linkat(from_dir, from, to_dir, to, flags);
-    Place::find(to_dir, to).map_or_else(real, |place| place.make(true, real))
+    Place::find(to_dir, to)
+        .map_or_else(real, |place| fault::named("link", place.path(), || place.make(true, real)))
 }
 
 #[unsafe(no_mangle)]

@@ -22,10 +22,21 @@
 //! file whose path ends so; with `synced` instead of `write` just after its 25th sync. A program dies thereby between
 //! two steps that no clock could hit, and needs no code of its own for it.
 
+//!
+//! `METERKEEP_POWERCUT_FAIL`, such as `/rooms/ledger/:17:undone`, has the 17th call fail that changes something in such a
+//! path: it is not made and gives `EIO`; with `done` instead of `undone` it is made, and gives `EIO` all the same. Counted are
+//! writing, truncating, syncing, opening for writing, making, renaming, linking and removing. Which call it was is written to
+//! `struck` in the side folder.
+//!
+//! `METERKEEP_POWERCUT_FULL`, such as `4096`, lets the process write so many bytes more; then the disk is full: what still fits
+//! of a write is written, and the next one, and whatever makes a file or folder, gives `ENOSPC`, until there is a file `freed`
+//! in the side folder.
+
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("the preloaded library knows the system calls of 64-bit Linux only");
 
 mod calls;
+mod fault;
 mod raw;
 #[allow(dead_code, reason = "one side writes records, the other reads them")]
 mod record;

@@ -154,6 +154,12 @@ pub(crate) fn position(fd: c_int, size: u64) -> u64 {
     u64::try_from(unsafe { libc::lseek64(fd, 0, libc::SEEK_CUR) }).unwrap_or(size)
 }
 
+/// Says why a call fails.
+pub(crate) fn set_errno(why: c_int) {
+    // SAFETY: the location of this thread's errno is always valid.
+    unsafe { *libc::__errno_location() = why };
+}
+
 /// Ends this process as `kill -9` does.
 pub(crate) fn die() {
     // SAFETY: no memory is passed.

@@ -46,6 +46,11 @@ impl Deadly {
     }
 }
 
+/// Where records are kept, where anything is watched.
+pub(crate) fn side() -> Option<&'static str> {
+    settings().map(|settings| settings.side.as_str())
+}
+
 /// Nothing is watched where the environment does not say what.
 fn settings() -> Option<&'static Settings> {
     static SETTINGS: OnceLock<Option<Settings>> = OnceLock::new();
@@ -152,6 +157,14 @@ fn watched_file(fd: c_int) -> Option<Facts> {
     Some(facts)
 }
 
+/// The path of an open file or folder that is watched.
+pub(crate) fn watched_path(fd: c_int) -> Option<String> {
+    settings()?;
+    let _errno = KeepErrno::new();
+    raw::facts(fd).filter(|f| f.is_file() || f.is_folder())?;
+    raw::path_of(fd).filter(|path| is_watched(path))
+}
+
 /// Syncs a file or folder: what was written down for it before goes; what is written meanwhile stays, because only
 /// the next sync is sure to cover it. `None` when it is not watched.
 pub(crate) fn sync(fd: c_int) -> Option<()> {
@@ -213,6 +226,11 @@ impl Place {
     pub(crate) fn there(&self) -> Option<Facts> {
         let _errno = KeepErrno::new();
         raw::facts_at(self.folder.0, &self.name, libc::AT_SYMLINK_NOFOLLOW)
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     fn log(&self) -> Option<Log> {

@@ -231,6 +231,14 @@ impl House {
         assert!(status.success(), "{room} stopped with {status}");
     }
 
+    /// Stops a room politely, whatever it says of how that went.
+    ///
+    /// # Panics
+    /// When it does not stop.
+    pub fn ask_to_stop(&mut self, room: Room) {
+        self.rooms.remove(&room).expect("it runs").stop();
+    }
+
     /// Kills all rooms at once.
     pub fn kill_all(&mut self) {
         for process in self.rooms.values() {

@@ -60,6 +60,12 @@ impl Power {
         Ok(Self { root: root.canonicalize()?, side: side.canonicalize()?, library: library.canonicalize()? })
     }
 
+    /// Where processes say which call failed, and are told that a full disk has room again (see `tests/powercut`).
+    #[must_use]
+    pub fn side(&self) -> &Path {
+        &self.side
+    }
+
     /// The environment of a process that writes below the folder.
     #[must_use]
     pub fn environment(&self) -> [(&'static str, &Path); 3] {

@@ -10,7 +10,7 @@ use crate::operator::{Leave, Operator, Reach};
 use crate::problem::Problem;
 
 /// Entries asked for at once; the ledger gives no more.
-const PAGE: u64 = 500;
+pub(super) const PAGE: u32 = 500;
 /// A grant lasts ten minutes; after so long another one is asked for.
 const NEW_GRANT_AFTER: Duration = Duration::from_secs(300);
 
@@ -42,6 +42,34 @@ pub(super) struct Found {
     pub(super) overdue: Vec<u32>,
 }
 
+/// Whoever asks the log again and again, under as few grants as it takes.
+pub(super) struct Asking {
+    errand: (Purpose, Action),
+    leave: Option<(Leave, Instant)>,
+}
+
+impl Asking {
+    pub(super) const fn new(purpose: Purpose) -> Self {
+        Self { errand: (purpose, Action::ReadLog), leave: None }
+    }
+
+    /// The grant that counts now.
+    async fn leave(&mut self, operator: &Operator) -> Result<&Leave, Problem> {
+        let held = self.leave.take().filter(|(_, since)| since.elapsed() <= NEW_GRANT_AFTER);
+        let held = match held {
+            Some(held) => held,
+            None => (operator.leave(self.errand, &Reach::default()).await?, Instant::now()),
+        };
+        Ok(&self.leave.insert(held).0)
+    }
+
+    /// One page, which is one look.
+    pub(super) async fn page(&mut self, operator: &Operator, query: &LogQuery) -> Result<LogAnswer, Problem> {
+        let leave = self.leave(operator).await?;
+        operator.ask_under(leave, Method::LedgerSearch, query, Vec::new()).await
+    }
+}
+
 /// Asks until there are no more entries, or as many as wanted. Each page is handed over as it comes; the last one may go to a
 /// reader that went away.
 pub(super) async fn pages(
@@ -51,20 +79,16 @@ pub(super) async fn pages(
     mut page: impl FnMut(&[FoundEntry]) -> Result<(), Problem>,
 ) -> Result<Found, Problem> {
     let Wanted { purpose, mut query, limit } = wanted;
-    let errand = (purpose, Action::ReadLog);
-    let mut leave = operator.leave(errand, &Reach::default()).await?;
-    let mut since = Instant::now();
-    if let Some(tags) = tags(operator, &leave, subjects).await? {
+    let mut asking = Asking::new(purpose);
+    if let Some(tags) = tags(operator, asking.leave(operator).await?, subjects).await? {
         query.subjects = tags;
     }
     let mut found = Found { entries: 0, more: false, receipt: 0, overdue: Vec::new() };
     loop {
-        if since.elapsed() > NEW_GRANT_AFTER {
-            (leave, since) = (operator.leave(errand, &Reach::default()).await?, Instant::now());
-        }
-        let left = if limit == 0 { PAGE } else { limit.saturating_sub(found.entries).min(PAGE) };
-        query.limit = u32::try_from(left).unwrap_or(u32::MAX);
-        let answer: LogAnswer = operator.ask_under(&leave, Method::LedgerSearch, &query, Vec::new()).await?;
+        let most = u64::from(PAGE);
+        let left = if limit == 0 { most } else { limit.saturating_sub(found.entries).min(most) };
+        query.limit = u32::try_from(left).unwrap_or(PAGE);
+        let answer = asking.page(operator, &query).await?;
         if found.receipt == 0 {
             found.receipt = answer.receipt;
             found.overdue.clone_from(&answer.overdue);

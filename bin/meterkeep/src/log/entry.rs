@@ -111,6 +111,14 @@ impl Entry {
         ]
     }
 
+    /// What happened, in a line.
+    pub(super) fn sentence(&self) -> String {
+        let who = if self.person.is_empty() { &self.actor } else { &self.person };
+        let purpose = if self.purpose.is_empty() { String::new() } else { format!(" for {}", self.purpose) };
+        let detail = if self.detail.is_empty() { String::new() } else { format!(": {}", self.detail) };
+        format!("{who} {}{purpose} {}{detail}", self.action, self.came_out())
+    }
+
     /// How it came out, and why it was refused.
     pub(super) fn came_out(&self) -> String {
         if self.outcome == Outcome::Refused.name() {

@@ -3,9 +3,12 @@
 mod ask;
 mod csv;
 mod entry;
+mod ocsf;
 mod retention;
 mod review;
 mod show;
+mod stream;
+mod syslog;
 
 use std::process::ExitCode;
 
@@ -41,6 +44,7 @@ enum Command {
     WhoSaw(WhoSaw),
     Review(review::Args),
     Retention(retention::Args),
+    Stream(Box<stream::Args>),
 }
 
 /// What every question has.
@@ -60,7 +64,7 @@ struct Common {
     /// At most so many entries; 0 for all.
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u64,
-    /// How to answer: `human`, `json` (a line an entry) or `csv`.
+    /// How to answer: `human`, `json` (a line an entry), `csv` or `ocsf`.
     #[arg(long, value_enum, default_value_t = As::Human)]
     format: As,
 }
@@ -130,7 +134,7 @@ struct Show {
     purpose: String,
     /// Its number, as answers and receipts name it.
     number: u64,
-    /// How to answer: `human`, `json` or `csv`.
+    /// How to answer: `human`, `json`, `csv` or `ocsf`.
     #[arg(long, value_enum, default_value_t = As::Human)]
     format: As,
 }
@@ -186,6 +190,7 @@ const SEEING: [Action; 4] =
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     match &args.command {
+        Command::Stream(args) => stream::run(args),
         Command::Search(args) => search(args),
         Command::Show(args) => one(args),
         Command::Follow(args) => {

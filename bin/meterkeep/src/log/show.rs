@@ -9,6 +9,7 @@ use wire::log::FoundEntry;
 use super::ask::Found;
 use super::csv;
 use super::entry::Entry;
+use super::ocsf;
 use super::review;
 use crate::output::{count, print, print_json, shown, table};
 use crate::problem::Problem;
@@ -23,6 +24,8 @@ pub(super) enum As {
     Json,
     /// For spreadsheets.
     Csv,
+    /// For security monitoring: a line an entry, as an event of OCSF.
+    Ocsf,
 }
 
 /// What people are shown of entries.
@@ -61,6 +64,7 @@ impl Showing {
             let entry = Entry::read(found)?;
             match self.format {
                 As::Json => print_json(&entry)?,
+                As::Ocsf => print_json(&ocsf::event(&entry))?,
                 As::Csv => print(&csv::line(entry.columns().iter().map(String::as_str))?)?,
                 As::Human if self.shown == Shown::Whole => self.whole.push_str(&whole(&entry)),
                 As::Human => self.add(&entry),

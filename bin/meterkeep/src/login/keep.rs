@@ -48,7 +48,7 @@ struct Stored {
 }
 
 /// Which house it is, as grants and approvals name it.
-pub(super) fn house_of(layout: &Layout) -> Result<[u8; 32], Problem> {
+pub(crate) fn house_of(layout: &Layout) -> Result<[u8; 32], Problem> {
     let warden = layout.verifier(Room::Warden).map_err(|e| Problem::new(e.to_string()))?;
     Ok(grant::act::house_of(warden.as_bytes()))
 }

@@ -18,7 +18,8 @@ use crate::output::{print, say, shown};
 use crate::place::HouseArg;
 use crate::problem::Problem;
 
-pub(crate) use self::keep::{SignedIn, signed_in};
+pub(crate) use self::keep::{SignedIn, house_of, signed_in};
+pub(crate) use self::prove::with_token;
 
 /// Sign in with two factors: a password with a code of a generator, or a key with a password.
 ///

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use base::{SecretBytes, UtcMillis};
+use house::Layout;
 use seal::sign::Signer;
 use wire::login::{By, LoginWish, Proof, Prove};
 
@@ -43,17 +44,30 @@ pub(super) fn run(args: &SignIn) -> Result<(), Problem> {
     };
     let prove = Prove { nonce: begun.nonce, proofs, device };
     let answer = runtime.block_on(ask(&outside, LoginWish::Prove(prove)))?;
-    let person = begun
-        .to_sign
-        .lines()
-        .find_map(|line| line.strip_prefix("name "))
-        .ok_or_else(|| Problem::new("the warden's question names nobody"))?;
     let until = UtcMillis(answer.until_ms);
-    let session =
-        SignedIn { person: person.to_owned(), signer, house: keep::house_of(&layout)?, id: answer.session };
+    let person = named(&begun.to_sign)?;
+    let session = SignedIn { person, signer, house: keep::house_of(&layout)?, id: answer.session };
     keep::keep(&layout, &session, until, &answer.device)?;
     say(&format!("{}, {}, until {until} at most", shown(&answer.done), shown(&answer.strength)));
     Ok(())
+}
+
+/// Whom the warden's question names.
+fn named(to_sign: &str) -> Result<String, Problem> {
+    let name = to_sign.lines().find_map(|line| line.strip_prefix("name "));
+    name.map(ToOwned::to_owned).ok_or_else(|| Problem::new("the warden's question names nobody"))
+}
+
+/// A program that runs for long signs in with its token by itself. The session is in its memory alone.
+pub(crate) async fn with_token(layout: &Layout, token: &SecretBytes) -> Result<SignedIn, Problem> {
+    let signer = Signer::generate().map_err(Problem::during("cannot make a session key"))?;
+    let outside = Operator::without_session(layout)?;
+    let begun = ask(&outside, LoginWish::Begin(signer.verifier().as_bytes().to_vec())).await?;
+    let proofs = vec![Proof { by: Some(By::Token(line(token)?)) }];
+    let prove = Prove { nonce: begun.nonce, proofs, device: Vec::new() };
+    let answer = ask(&outside, LoginWish::Prove(prove)).await?;
+    let person = named(&begun.to_sign)?;
+    Ok(SignedIn { person, signer, house: keep::house_of(layout)?, id: answer.session })
 }
 
 fn proofs(args: &SignIn, to_sign: &str) -> Result<Vec<Proof>, Problem> {
