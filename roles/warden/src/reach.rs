@@ -63,3 +63,7 @@ pub(crate) fn is_own(grounds: Grounds<'_>, asked: &Tenancies) -> bool {
     let mut own = grounds.standing.bounds.iter().filter(|(role, _)| is_of_subjects(catalogue, role));
     own.any(|(_, bounds)| bounds.named().is_some() && bounds.reach(asked))
 }
+
+#[cfg(test)]
+#[path = "reach_tests.rs"]
+mod tests;

@@ -370,7 +370,7 @@ impl State {
     }
 
     /// Makes a record count. `None` when it cannot be read.
-    pub(super) fn apply(&mut self, record: &Record) -> Option<()> {
+    pub(crate) fn apply(&mut self, record: &Record) -> Option<()> {
         let (at, by) = (UtcMillis(record.at_ms), record.by.clone());
         match record.step.as_ref()? {
             Step::Person(person) => {
