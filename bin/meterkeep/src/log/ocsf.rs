@@ -95,7 +95,7 @@ const fn row(action: &'static str, class: Class, activity: u64, object: &'static
 
 /// Every action of the house. Whom a change of people is about stands in the detail alone, so that it is told as a change of an
 /// entity, not as one of the account of who made it.
-pub(super) static ROWS: [Row; 46] = [
+pub(super) static ROWS: [Row; 47] = [
     // under grants, or the warden's own
     row("read-readings", Class::DatastoreActivity, 1, "readings"),
     row("read-held", Class::DatastoreActivity, 1, "held readings"),
@@ -117,6 +117,7 @@ pub(super) static ROWS: [Row; 46] = [
     row("read-access", Class::ApiActivity, 2, "access"),
     row("read-log", Class::DatastoreActivity, 4, "log"),
     row("read-history", Class::DatastoreActivity, 4, "log"),
+    row("review-log", Class::DatastoreActivity, 1, "log"),
     row("unmask-staff", Class::DatastoreActivity, 1, "log"),
     row("end-access", Class::EntityManagement, 4, "access"),
     row("permit", Class::EntityManagement, 1, "permission"),
