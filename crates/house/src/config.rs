@@ -293,7 +293,8 @@ mod tests {
                 format!("house.toml: ledger.keep_months is {keep_months}; it is 13 to 60")
             );
         }
-        let refused: [(fn(&mut ReviewConfig), &str); 5] = [
+        type Change = fn(&mut ReviewConfig);
+        let refused: [(Change, &str); 5] = [
             (|review| review.sample = 4, "review.sample"),
             (|review| review.refusals = 1, "review.refusals"),
             (|review| review.looks = 0, "review.looks"),

@@ -95,7 +95,7 @@ impl Alone {
 
     /// Ends it as it comes: politely, or as a crash does.
     fn stop(&mut self) {
-        if self.events % 2 == 0 && self.house.ended().is_empty() {
+        if self.events.is_multiple_of(2) && self.house.ended().is_empty() {
             self.house.ask_to_stop(Room::Ledger);
         } else {
             self.house.kill(Room::Ledger);

@@ -66,6 +66,7 @@ impl Class {
             (Self::Authentication, 2) => "Logoff",
             (Self::UserAccess, 1) => "Assign Privileges",
             (Self::ApplicationLifecycle, 3) => "Start",
+            (Self::ApplicationLifecycle, 4) => "Stop",
             (Self::DatastoreActivity, 1) | (Self::EntityManagement | Self::ApiActivity, 2) => "Read",
             (Self::DatastoreActivity, 2) | (Self::EntityManagement | Self::ApiActivity, 3) => "Update",
             (Self::DatastoreActivity, 4) => "Query",
@@ -95,7 +96,7 @@ const fn row(action: &'static str, class: Class, activity: u64, object: &'static
 
 /// Every action of the house. Whom a change of people is about stands in the detail alone, so that it is told as a change of an
 /// entity, not as one of the account of who made it.
-pub(super) static ROWS: [Row; 47] = [
+pub(super) static ROWS: [Row; 54] = [
     // under grants, or the warden's own
     row("read-readings", Class::DatastoreActivity, 1, "readings"),
     row("read-held", Class::DatastoreActivity, 1, "held readings"),
@@ -143,7 +144,15 @@ pub(super) static ROWS: [Row; 47] = [
     row("vault-mark", Class::EntityManagement, 3, "mark of the vault"),
     row("vault-custody", Class::EntityManagement, 3, "meter key"),
     row("vault-erasures", Class::EntityManagement, 4, "meter key"),
+    // of the log and of rooms themselves
+    row("log-started", Class::ApplicationLifecycle, 3, "log"),
+    row("log-stopped", Class::ApplicationLifecycle, 4, "log"),
+    row("log-configured", Class::ApplicationLifecycle, OTHER, "log"),
+    row("log-reconciled", Class::ApiActivity, OTHER, "log"),
+    row("room-started", Class::ApplicationLifecycle, 3, "room"),
+    row("room-stopped", Class::ApplicationLifecycle, 4, "room"),
     // what people should look at
+    row("log-was-away", Class::DetectionFinding, 1, "log"),
     row("alarm", Class::DetectionFinding, 1, "alarm"),
     row("log-alarm", Class::DetectionFinding, 1, "alarm"),
     row("vault-alarm", Class::DetectionFinding, 1, "alarm"),
