@@ -67,7 +67,10 @@ struct Show {
 /// The data protection officer decides it. The decision and its reason stand in the log and in the history, which from then on shows
 /// the name.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  meterkeep history unmask 4711 --tenancy 5d0c... --because complaint")]
+#[command(
+    after_help = "Examples:\n  meterkeep history unmask 4711 --tenancy 5d0c... --because complaint\n  \
+                        meterkeep history unmask 4711 --tenancy 5d0c... --because access-request --house ./house"
+)]
 struct UnmaskArgs {
     #[command(flatten)]
     house: HouseArg,
