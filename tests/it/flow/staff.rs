@@ -174,7 +174,7 @@ fn each_sees_what_their_role_opens_and_no_more_and_all_of_it_is_in_the_log() {
         "`bert` has the role `customer-service`",
         "case 1 on 1 tenancies",
         "access 1 of `bert` approved until",
-        "access 1 ended: the question is answered",
+        "access 1 ended",
         "emergency access 1 was justified: seen on site",
         "`bert` does not work here any more",
         "by passkey, user",
