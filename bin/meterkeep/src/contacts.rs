@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     }
 }
 
-fn tenancy(text: &str) -> Result<TenancyId, Problem> {
+pub(crate) fn tenancy(text: &str) -> Result<TenancyId, Problem> {
     text.parse().map_err(|e: base::IdError| {
         Problem::new(e.to_string()).help("`meterkeep meters tenancies` lists them").exit(USAGE)
     })

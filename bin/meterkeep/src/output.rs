@@ -65,9 +65,13 @@ pub(crate) fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// `3 meters`, `1 meter`.
+/// `3 meters`, `1 meter`; `2 entries`, `1 entry`.
 pub(crate) fn count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+    match what.strip_suffix('y') {
+        _ if n == 1 => format!("{n} {what}"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{n} {stem}ies"),
+        _ => format!("{n} {what}s"),
+    }
 }
 
 /// A duration for people: `42 s`, `3 min`, `5 h`, `12 d`.
@@ -91,5 +95,23 @@ pub(crate) fn meter_name(address: &[u8]) -> String {
             format!("{}-{}", whole.manufacturer(), whole.serial())
         }
         _ => hex::encode_upper(address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_and_many_are_counted_in_words() {
+        let said = [
+            (1, "entry", "1 entry"),
+            (2, "entry", "2 entries"),
+            (0, "day", "0 days"),
+            (3, "look", "3 looks"),
+        ];
+        for (n, what, text) in said {
+            assert_eq!(count(n, what), text);
+        }
     }
 }

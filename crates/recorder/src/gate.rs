@@ -1,6 +1,6 @@
 //! The gate before every answer to a person: grant, request, log. Behind it, code holds a [`Recorded`] request.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::UtcMillis;
@@ -47,6 +47,20 @@ impl Passed {
     pub fn entry_of(&self, subject: Option<&[u8; 16]>) -> &Entry {
         let place = subject.and_then(|subject| self.named_before.get(subject));
         place.and_then(|place| self.before.get(*place)).unwrap_or(&self.entry)
+    }
+
+    /// Items by the entry that names whose they are, as the vault wants to see just that one.
+    pub fn by_entry<'a, T>(
+        &'a self,
+        items: impl IntoIterator<Item = T>,
+        subject: impl Fn(&T) -> Option<&'a [u8; 16]>,
+    ) -> Vec<(&'a Entry, Vec<T>)> {
+        let mut by_entry = BTreeMap::<u64, (&Entry, Vec<T>)>::new();
+        for item in items {
+            let entry = self.entry_of(subject(&item));
+            by_entry.entry(entry.number).or_insert_with(|| (entry, Vec::new())).1.push(item);
+        }
+        by_entry.into_values().collect()
     }
 }
 

@@ -92,36 +92,31 @@ async fn keys<V: Vault>(
 ) -> Result<Given, Refused> {
     let garbled = || Refused::new("vault-garbled", "the vault's answer does not fit the question");
     let mut all = Given::new();
-    // the vault wants to see the entry that names whose keys are asked for
-    let mut by_entry: BTreeMap<u64, Vec<TenancyId>> = BTreeMap::new();
-    for tenancy in tenancies {
-        by_entry.entry(passed.entry_of(tags.of(*tenancy)).number).or_default().push(*tenancy);
-    }
-    let chunks: Vec<&[TenancyId]> = by_entry.values().flat_map(|of_entry| of_entry.chunks(KEYS)).collect();
-    for chunk in chunks {
-        let entry = passed.entry_of(chunk.first().and_then(|tenancy| tags.of(*tenancy)));
-        let question = ContactKeys {
-            request: request.to_vec(),
-            event: entry.event.clone(),
-            receipt: entry.receipt.clone(),
-            tenancies: chunk.iter().map(|tenancy| tenancy.0.to_vec()).collect(),
-        };
-        let mut answer = vault.contact_keys(question).await?;
-        let bytes = Zeroizing::new(std::mem::take(&mut answer.keys));
-        if answer.refused.len() != chunk.len() {
-            return Err(garbled());
-        }
-        let mut given = bytes.chunks_exact(32);
-        for (tenancy, why) in chunk.iter().zip(answer.refused) {
-            let key = if why.is_empty() {
-                Ok(given.next().and_then(Secret::from_slice).ok_or_else(garbled)?)
-            } else {
-                Err(why)
+    for (entry, of_entry) in passed.by_entry(tenancies.iter().copied(), |tenancy| tags.of(*tenancy)) {
+        for chunk in of_entry.chunks(KEYS) {
+            let question = ContactKeys {
+                request: request.to_vec(),
+                event: entry.event.clone(),
+                receipt: entry.receipt.clone(),
+                tenancies: chunk.iter().map(|tenancy| tenancy.0.to_vec()).collect(),
             };
-            all.insert(*tenancy, key);
-        }
-        if given.next().is_some() || !given.remainder().is_empty() {
-            return Err(garbled());
+            let mut answer = vault.contact_keys(question).await?;
+            let bytes = Zeroizing::new(std::mem::take(&mut answer.keys));
+            if answer.refused.len() != chunk.len() {
+                return Err(garbled());
+            }
+            let mut given = bytes.chunks_exact(32);
+            for (tenancy, why) in chunk.iter().zip(answer.refused) {
+                let key = if why.is_empty() {
+                    Ok(given.next().and_then(Secret::from_slice).ok_or_else(garbled)?)
+                } else {
+                    Err(why)
+                };
+                all.insert(*tenancy, key);
+            }
+            if given.next().is_some() || !given.remainder().is_empty() {
+                return Err(garbled());
+            }
         }
     }
     Ok(all)

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Class, MeterId, Month, Secret, TenancyId, UtcMillis};
 use prost::Message;
-use recorder::Entry;
 use recorder::gate::Passed;
 use seal::aead;
 use store::SealedReading;
@@ -57,14 +56,8 @@ pub(crate) async fn open<V: Vault>(
         let area = found.meters.get(meter).and_then(|shown| shown.area.as_ref());
         passed.recorded.permits(*tenancy, *class, *month, area).is_ok()
     });
-    // the vault wants to see the entry that names whose keys are asked for
-    let mut by_entry: BTreeMap<u64, (&Entry, Vec<Key>)> = BTreeMap::new();
-    for key in within {
-        let entry = passed.entry_of(tags.of(key.1));
-        by_entry.entry(entry.number).or_insert_with(|| (entry, Vec::new())).1.push(key);
-    }
     let (mut keys, mut refused) = (Keys::default(), BTreeMap::<Key, String>::new());
-    for (entry, series) in by_entry.values() {
+    for (entry, series) in passed.by_entry(within, |key| tags.of(key.1)) {
         for chunk in series.chunks(SERIES) {
             let question = ReleaseKeys {
                 request: encoded.to_vec(),

@@ -20,11 +20,10 @@ use wire::{Method, Room};
 use crate::entries::{Entries, Entry, EntryError};
 use crate::index::{Index, IndexError, short};
 use crate::own::OwnLog;
+use crate::witnesses::ALARM_ACTION;
 
 /// The action of a check that found nothing.
 const CHECKED: &str = "log-reconciled";
-/// The action of an alarm's event in the log.
-const ALARM: &str = "log-alarm";
 /// The first check after a start comes soon, so that a restart hides nothing; one that could not be made is made again as soon.
 const SOON: Duration = Duration::from_secs(300);
 /// How long the vault may take.
@@ -139,7 +138,7 @@ impl<V: Released> Reconciler<V> {
             .take(TOLD)
             .map(|difference| {
                 self.counters.note(format!("log-difference: {difference}"));
-                event(ALARM, format!("log-difference: {difference}"))
+                event(ALARM_ACTION, format!("log-difference: {difference}"))
             })
             .collect();
         let detail = format!(

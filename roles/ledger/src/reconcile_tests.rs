@@ -134,7 +134,7 @@ async fn a_release_without_its_event_is_found_and_the_log_says_so() {
         let said = scene.reconciler.entries.some(newest - 2, 2).unwrap();
         assert_eq!(
             (said[0].event.action.as_str(), &said[0].event.detail),
-            (ALARM, &format!("log-difference: {told}"))
+            (ALARM_ACTION, &format!("log-difference: {told}"))
         );
         assert_eq!(said[1].event.action, CHECKED);
         assert!(said[1].event.detail.ends_with("1 differences"));

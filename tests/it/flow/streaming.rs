@@ -14,7 +14,7 @@ use house_tests::rng::Rng;
 use link::{Client, Identity, Target, Trust};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
 use wire::ledger::{Append, Receipts};
 use wire::{Method, Room};
@@ -52,6 +52,15 @@ impl Came {
     }
 }
 
+/// Takes connections, one after the other.
+fn listener(port: u16) -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    socket.bind(([127, 0, 0, 1], port).into())?;
+    socket.listen(1)
+}
+
 /// Receives lines, and cuts connections.
 struct Receiver {
     port: u16,
@@ -81,11 +90,11 @@ impl Receiver {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     continue;
                 }
-                let socket = TcpSocket::new_v4().unwrap();
-                socket.set_reuseaddr(true).unwrap();
-                socket.set_recv_buffer_size(RECEIVE_BUFFER).unwrap();
-                socket.bind(([127, 0, 0, 1], port).into()).unwrap();
-                let listener = socket.listen(1).unwrap();
+                let Ok(listener) = listener(port) else {
+                    // a program that another test starts holds the listener before this one, until it runs
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                };
                 let Ok((stream, _)) = listener.accept().await else { continue };
                 let Ok(stream) = acceptor.accept(stream).await else { continue };
                 let mut read = BufReader::new(stream);

@@ -4,7 +4,7 @@ mod plain;
 
 use std::process::ExitCode;
 
-use base::{Class, Month, TenancyId, UtcMillis};
+use base::{Class, Month, UtcMillis};
 use clap::builder::PossibleValuesParser;
 use grant::{Action, Purpose};
 use serde_json::json;
@@ -12,6 +12,7 @@ use wire::Method;
 use wire::log::{History, HistoryQuery, Look, UNMASK_REASONS, Unmask, Unmasked};
 
 use self::plain::Language;
+use crate::contacts::tenancy;
 use crate::operator::{Operator, Reach};
 use crate::output::{Format, FormatArg, count, print, print_json, shown, table};
 use crate::place::HouseArg;
@@ -91,18 +92,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     }
 }
 
-fn tenancy(text: &str) -> Result<Vec<u8>, Problem> {
-    let id: TenancyId = text.parse().map_err(|e: base::IdError| {
-        Problem::new(e.to_string()).help("`meterkeep meters tenancies` lists them").exit(USAGE)
-    })?;
-    Ok(id.0.to_vec())
-}
-
 fn show(args: &Show) -> Result<ExitCode, Problem> {
     let (layout, _) = args.house.open()?;
     let purpose = crate::people::purpose(&args.purpose)?;
     let tenancies: Vec<Vec<u8>> =
-        args.tenancies.iter().map(|text| tenancy(text)).collect::<Result<_, Problem>>()?;
+        args.tenancies.iter().map(|text| Ok(tenancy(text)?.0.to_vec())).collect::<Result<_, Problem>>()?;
     if tenancies.is_empty() && !purpose.is_for_subjects() {
         return Err(Problem::new(format!("for `{purpose}`, say whose history it is"))
             .help("add `--tenancy`; `meterkeep meters tenancies` lists them")
@@ -127,7 +121,7 @@ fn show(args: &Show) -> Result<ExitCode, Problem> {
 
 fn unmask(args: &UnmaskArgs) -> Result<ExitCode, Problem> {
     let (layout, _) = args.house.open()?;
-    let whose = tenancy(&args.tenancy)?;
+    let whose = tenancy(&args.tenancy)?.0.to_vec();
     let reach = Reach { tenancies: vec![whose.clone()], ..Reach::default() };
     let decision = Unmask { tenancy: whose, entry: args.entry, because: args.because.clone() };
     let errand = (Purpose::DataProtection, Action::UnmaskStaff);

@@ -10,7 +10,6 @@ use tlog::verify::Depth;
 use tlog::{Checkpoint, Note};
 
 use super::given::{key_lines, unreadable};
-use super::show::entries;
 use crate::output::{count, say};
 use crate::problem::Problem;
 
@@ -62,7 +61,7 @@ pub(super) fn bundle(args: &Bundle) -> Result<ExitCode, Problem> {
     say(&format!(
         "{}: {} in {} and {}",
         args.out.display(),
-        entries(size),
+        count(size, "entry"),
         count(tiles, "tile"),
         count(bundles, "bundle"),
     ));

@@ -126,9 +126,9 @@ pub(super) fn valid(format: Format, opened: &Opened, checked: &Checked) -> Resul
     }
     let read = if checked.depth == Depth::Entries { "" } else { ", by their tiles alone" };
     if !checked.is_part {
-        lines += &format!("looked at  all of {}{read}\n", entries(checked.report.entries));
+        lines += &format!("looked at  all of {}{read}\n", count(checked.report.entries, "entry"));
     } else if checked.report.entries > 0 {
-        lines += &format!("looked at  {}{read}\n", entries(checked.report.entries));
+        lines += &format!("looked at  {}{read}\n", count(checked.report.entries, "entry"));
     }
     lines += &match checked.report.kept {
         0 => {
@@ -166,11 +166,6 @@ pub(super) fn wrong(
         print(&format!("NOT VALID: {message}\n{head}meaning    {}\n", finding.meaning()))?;
     }
     Ok(ExitCode::from(NOT_VALID))
-}
-
-/// `3 entries`, `1 entry`.
-pub(super) fn entries(n: u64) -> String {
-    if n == 1 { "1 entry".to_owned() } else { format!("{n} entries") }
 }
 
 fn head(opened: &Opened) -> String {

@@ -15,7 +15,7 @@ use wire::review::{
 
 use super::entry::Entry;
 use crate::operator::{Operator, Reach};
-use crate::output::{Format, FormatArg, print, print_json, shown, table};
+use crate::output::{Format, FormatArg, count, print, print_json, shown, table};
 use crate::place::HouseArg;
 use crate::problem::Problem;
 use crate::readings::local;
@@ -262,7 +262,7 @@ fn human(told: &Told) -> String {
         ));
         text.push_str(&entries(&review.sample));
         for check in &review.checks {
-            text.push_str(&format!("\n{}: {}\n", shown(&check.title), count_entries(check.found)));
+            text.push_str(&format!("\n{}: {}\n", shown(&check.title), count(check.found, "entry")));
             if check.found > 0 {
                 text.push_str(&entries(&check.entries));
             }
@@ -335,10 +335,6 @@ fn entries(all: &[ToldEntry]) -> String {
         }
     }
     format!("{rows}\n")
-}
-
-fn count_entries(n: u64) -> String {
-    if n == 1 { "1 entry".to_owned() } else { format!("{n} entries") }
 }
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ async fn until_ended(mut sending: Sending, way: Option<Way>, longest: Duration) 
     let next = sending.cursor.next();
     eprintln!(
         "{} handed on; a stream that begins now goes on at entry {next}",
-        count_entries(sending.handed)
+        count(sending.handed, "entry")
     );
     done
 }
@@ -182,10 +182,6 @@ async fn ended(
 ) -> Result<(), Problem> {
     stop.cancel();
     tokio::time::timeout(GRACE, work).await.unwrap_or(Ok(()))
-}
-
-fn count_entries(n: u64) -> String {
-    if n == 1 { count(n, "entry") } else { format!("{n} entries") }
 }
 
 /// Connects, sends, and does so again after each break.
