@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use authenticator::Authenticator;
 use grant::approval::sign_call;
+use login::SessionId;
 use login::session::{ABSOLUTE, IDLE, STEP_UP};
 use login::throttle::GUESSES_A_DAY;
 use login::totp::code_at;
@@ -249,6 +250,7 @@ async fn a_password_alone_and_a_code_alone_let_nobody_in_and_both_do_once() {
     }
     now = now.plus(2 * HOUR);
     let begun = begin(&warden, OWNER, &key, now).await;
+    assert!(begun.to_sign.lines().any(|line| line == "name anna"), "{}", begun.to_sign);
     let code = generated(now);
     let both = || [pass(), code.clone()];
     let signed_in = at(&warden, OWNER, prove(&begun, both()), now).await.unwrap();
@@ -256,6 +258,11 @@ async fn a_password_alone_and_a_code_alone_let_nobody_in_and_both_do_once() {
     let event = house.last_event();
     assert_eq!((event.action.as_str(), event.outcome), ("sign-in", Outcome::Allowed));
     assert!(event.detail.contains("by password code, user 1000"), "{}", event.detail);
+    // who it is, in which session and until when is said to them and in the log
+    assert_eq!(event.on_behalf, "anna");
+    assert_eq!((signed_in.done.as_str(), signed_in.until_ms), ("`anna` is signed in", now.plus(ABSOLUTE).0));
+    let session = SessionId(signed_in.session.try_into().unwrap());
+    assert!(event.detail.contains(&session.to_string()), "{}", event.detail);
     // the same answer again, and the same code to another question, in this warden and the next
     assert!(at(&warden, OWNER, prove(&begun, both()), now).await.is_err());
     assert_eq!(house.last_event().reason, "not-this-session");

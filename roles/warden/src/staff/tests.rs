@@ -22,7 +22,7 @@ fn steps() -> Vec<(&'static str, Step)> {
     let ask = Asked { number: 1, purpose, class: 1, case: 1, reason: "at night".into(), for_ms: 4 * HOUR };
     vec![
         ("root", Step::Person(person("anna"))),
-        ("root", Step::Person(person("bo"))),
+        ("root", Step::Person(Person { title: "Key officer".into(), ..person("bo") })),
         ("root", Step::Role(role_until(until))),
         ("anna", Step::Case(case)),
         ("anna", Step::Ask(ask)),
@@ -51,6 +51,14 @@ fn approval(state: &State, now: UtcMillis) -> Step {
 fn role_until(until_ms: i64) -> Assigned {
     let (person, role) = ("anna".to_owned(), "customer-service".to_owned());
     Assigned { person, role, until_ms, ..Assigned::default() }
+}
+
+#[test]
+fn people_keep_their_title_and_user() {
+    let state = state();
+    let (name, bo) = state.of_user("bo").unwrap();
+    assert_eq!((name, bo.title.as_str(), bo.service), ("bo", "Key officer", false));
+    assert_eq!((state.people["anna"].title.as_str(), state.people["anna"].user.as_str()), ("", "anna"));
 }
 
 #[test]
