@@ -131,6 +131,7 @@ impl Filling {
             not_before: now,
             until: now.plus(3_600_000),
             session_key: *session.verifier().as_bytes(),
+            case: 0,
         };
         let request = grant::sign_request(
             &grant.sign(&*warden),

@@ -1,5 +1,7 @@
 //! `meterkeep access`: cases, access in time, emergencies, and why somebody may or may not.
 
+mod replay;
+
 use std::process::ExitCode;
 
 use base::Class;
@@ -33,6 +35,7 @@ enum Command {
     Review(Review),
     Why(Why),
     WhoCan(WhoCan),
+    Replay(replay::Args),
 }
 
 /// Show cases, access in time and emergencies. Without the right to see all, one's own.
@@ -233,6 +236,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
             let answer = asked(&args.house, Wish::WhoCan(what(&args.action, &args.class)))?;
             lines(&answer, args.format.format)
         }
+        Command::Replay(args) => return replay::run(args),
     }?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use crate::message::EventBody;
 use crate::shape::{
     MAX_EVENT_BYTES, ShapeError, array, class, decode, is_line, is_name, is_word, months, optional,
 };
-use crate::{Request, Verified};
+use crate::{Decided, Request, Verified};
 
 const WHAT: &str = "event";
 
@@ -91,6 +91,14 @@ pub struct Event {
     pub subjects: Vec<[u8; 16]>,
     /// The entry of the log that it is about.
     pub entry: Option<u64>,
+    /// The case that it was done for; 0 for none.
+    pub case: u32,
+    /// The session that it was asked in, by its key ([`session_of`]).
+    pub session: Option<[u8; 16]>,
+    /// Milliseconds that the room had been running, by a clock that is never set; 0 before it is recorded.
+    pub running_ms: u64,
+    /// Of a decision, what it rested on.
+    pub decided: Option<Decided>,
 }
 
 impl Event {
@@ -112,6 +120,10 @@ impl Event {
             detail: String::new(),
             subjects: Vec::new(),
             entry: None,
+            case: 0,
+            session: None,
+            running_ms: 0,
+            decided: None,
         }
     }
 
@@ -124,6 +136,8 @@ impl Event {
             purpose: request.grant.purpose.name().to_owned(),
             grant_id: Some(request.grant.id),
             request_hash: Some(request.hash),
+            case: request.grant.case,
+            session: Some(session_of(&request.grant.session_key)),
             ..Self::new(at, actor, request.action.name(), outcome)
         }
     }
@@ -148,6 +162,10 @@ impl Event {
             subjects: self.subjects.iter().map(|s| s.to_vec()).collect(),
             role: self.role.clone(),
             entry: self.entry,
+            case: self.case,
+            session: self.session.map(Vec::from).unwrap_or_default(),
+            running_ms: self.running_ms,
+            decided: self.decided.as_ref().map(Decided::body),
         }
         .encode_to_vec()
     }
@@ -190,12 +208,23 @@ impl Event {
             on_behalf: body.on_behalf,
             role: body.role,
             entry: body.entry,
+            case: body.case,
+            session: optional(WHAT, "session", &body.session)?,
+            running_ms: body.running_ms,
+            decided: body.decided.as_ref().map(Decided::from_body).transpose()?,
             action: body.action,
             purpose: body.purpose,
             reason: body.reason,
             detail: body.detail,
         })
     }
+}
+
+/// How the log names the session of a key: the first 16 bytes of SHA-256 of its public half.
+#[must_use]
+pub fn session_of(session_key: &[u8; 32]) -> [u8; 16] {
+    let hash: [u8; 32] = Sha256::digest(session_key).into();
+    *hash.first_chunk().unwrap_or(&[0; 16])
 }
 
 /// SHA-256 of an encoded event: what a receipt names.

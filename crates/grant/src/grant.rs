@@ -38,6 +38,8 @@ pub struct Grant {
     pub until: UtcMillis,
     /// The session's Ed25519 public key: only who holds the other half can ask under this grant.
     pub session_key: [u8; 32],
+    /// The case that it is for; 0 for none.
+    pub case: u32,
 }
 
 impl Grant {
@@ -74,6 +76,7 @@ impl Grant {
             session_key: self.session_key.to_vec(),
             all_areas: self.scope.areas == Areas::All,
             areas,
+            case: self.case,
         }
     }
 
@@ -126,6 +129,7 @@ impl Grant {
             not_before: UtcMillis(body.not_before_ms),
             until: UtcMillis(body.until_ms),
             session_key: array(WHAT, "session_key", &body.session_key)?,
+            case: body.case,
         })
     }
 

@@ -14,6 +14,7 @@ pub mod act;
 mod action;
 pub mod approval;
 mod check;
+mod decided;
 mod entry;
 pub mod erasure;
 mod event;
@@ -35,8 +36,9 @@ pub use check::{
     check_act, check_act_of_old, check_approval, check_call, check_entry, check_grant, check_past_entry,
     check_receipt, check_request,
 };
+pub use decided::{Decided, MAX_PUT, Put};
 pub use entry::{LogEntry, MAX_ENTRY_BYTES, entry_bytes};
-pub use event::{DataSpan, Event, MAX_DETAIL, MAX_SUBJECTS, Outcome, event_hash};
+pub use event::{DataSpan, Event, MAX_DETAIL, MAX_SUBJECTS, Outcome, event_hash, session_of};
 pub use grant::{GRANT_DOMAIN, Grant, MAX_GRANT_LIFE_MS};
 pub use issuer::{Issuer, Signed};
 pub use nonces::{Nonces, Replayed};

@@ -51,6 +51,9 @@ pub struct GrantBody {
     /// In these areas only (ascending), when not everywhere.
     #[prost(string, repeated, tag = "15")]
     pub areas: Vec<String>,
+    /// The case that it is for; 0 for none.
+    #[prost(uint32, tag = "16")]
+    pub case: u32,
 }
 
 /// A grant, signed by the warden in the domain [`crate::GRANT_DOMAIN`].
@@ -146,6 +149,52 @@ pub struct EventBody {
     /// The entry of the log that it is about, where it is about one.
     #[prost(uint64, optional, tag = "16")]
     pub entry: Option<u64>,
+    /// The case that it was done for; 0 for none.
+    #[prost(uint32, tag = "17")]
+    pub case: u32,
+    /// The first 16 bytes of SHA-256 of the key of the session that it was asked in; empty for none.
+    #[prost(bytes = "vec", tag = "18")]
+    pub session: Vec<u8>,
+    /// Milliseconds that the room had been running, by a clock that is never set.
+    #[prost(uint64, tag = "19")]
+    pub running_ms: u64,
+    /// Of a decision, what it rested on.
+    #[prost(message, optional, tag = "20")]
+    pub decided: Option<DecidedBody>,
+}
+
+/// What a decision rested on.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct DecidedBody {
+    /// The first eight bytes of SHA-256 of the policies' text.
+    #[prost(bytes = "vec", tag = "1")]
+    pub policies: Vec<u8>,
+    /// So many records of the journal of staff counted.
+    #[prost(uint64, tag = "2")]
+    pub staff: u64,
+    /// How well the asker had shown who they are: 0, 1 or 2.
+    #[prost(uint32, tag = "3")]
+    pub login: u32,
+    /// What was put to the policies.
+    #[prost(message, repeated, tag = "4")]
+    pub put: Vec<PutBody>,
+}
+
+/// A question that was put to the policies.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct PutBody {
+    /// `crate::Action` name.
+    #[prost(string, tag = "1")]
+    pub action: String,
+    /// `base::Class::code`; 0 for none.
+    #[prost(uint32, tag = "2")]
+    pub class: u32,
+    /// A bit a fact.
+    #[prost(uint32, tag = "3")]
+    pub facts: u32,
+    /// The role that opened it; empty where none did.
+    #[prost(string, tag = "4")]
+    pub role: String,
 }
 
 /// An entry of the log.

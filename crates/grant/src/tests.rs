@@ -57,6 +57,7 @@ impl House {
             not_before: NOW,
             until: NOW.plus(10 * MINUTE),
             session_key: *self.session.verifier().as_bytes(),
+            case: 0,
         }
     }
 
@@ -510,6 +511,28 @@ fn a_refusal_says_how_to_get_access() {
     assert!(late.to_string().contains("run the command again"), "{late}");
 }
 
+fn put(role: &str) -> Put {
+    Put { action: Action::ReadReadings, class: Some(Class::Daily), facts: 3, role: role.to_owned() }
+}
+
+fn decided(questions: usize) -> Decided {
+    Decided { policies: [5; 8], staff: 17, login: 2, put: vec![put("customer-service"); questions] }
+}
+
+#[test]
+fn an_event_says_in_which_session_for_which_case_and_on_what_it_was_decided() {
+    let house = house();
+    let grant = Grant { case: 12, ..house.grant() };
+    let request = house.check(&house.request(&grant, Action::ReadReadings), NOW).unwrap();
+    let event = house.event(&request);
+    let session = session_of(house.session.verifier().as_bytes());
+    assert_eq!((event.case, event.session), (12, Some(session)));
+    let without = Put { class: None, ..put("") };
+    let rested = Decided { put: vec![put("customer-service"), without], ..decided(0) };
+    let whole = Event { decided: Some(rested), running_ms: 4711, ..event };
+    assert_eq!(Event::decode(&whole.encode()), Ok(whole));
+}
+
 #[test]
 fn an_event_without_actor_action_or_reason_has_no_shape() {
     let house = house();
@@ -529,12 +552,16 @@ fn an_event_without_actor_action_or_reason_has_no_shape() {
         ("detail", Event { detail: "x".repeat(MAX_DETAIL + 1), ..good.clone() }),
         ("subjects", Event { subjects: vec![[0; 16]; MAX_SUBJECTS + 1], ..good.clone() }),
         ("months", Event { data: good.data.map(|d| DataSpan { first: d.last.next(), ..d }), ..good.clone() }),
+        ("put", Event { decided: Some(decided(MAX_PUT + 1)), ..good.clone() }),
+        ("put", Event { decided: Some(Decided { put: vec![put("No Word")], ..decided(0) }), ..good.clone() }),
     ];
     for (field, event) in bad {
         let refused = Event::decode(&event.encode()).unwrap_err();
         assert_eq!(refused, ShapeError::Field { what: "event", field }, "{event:?}");
     }
-    let most = Event { subjects: vec![[0; 16]; MAX_SUBJECTS], detail: "x".repeat(MAX_DETAIL), ..good };
+    let decided = Some(decided(MAX_PUT));
+    let most =
+        Event { subjects: vec![[0; 16]; MAX_SUBJECTS], detail: "x".repeat(MAX_DETAIL), decided, ..good };
     assert!(most.encode().len() <= MAX_EVENT_BYTES && Event::decode(&most.encode()).is_ok());
 }
 

@@ -32,6 +32,22 @@ pub enum Strength {
     StepUp,
 }
 
+impl Strength {
+    const ALL: [Self; 3] = [Self::Machine, Self::MultiFactor, Self::StepUp];
+
+    /// As the log keeps it. Numbers never change their meaning.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// Reads it back.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|strength| strength.code() == code)
+    }
+}
+
 /// A word for people, in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

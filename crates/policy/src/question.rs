@@ -43,6 +43,37 @@ pub struct Facts {
     pub restricted: bool,
 }
 
+impl Facts {
+    const fn all(self) -> [bool; 8] {
+        let Self { case_covers, access, emergency, on_shift, own, permitted, single_handed, restricted } =
+            self;
+        [case_covers, access, emergency, on_shift, own, permitted, single_handed, restricted]
+    }
+
+    /// As the log keeps them: a bit each, in the order of the fields. Bits never change their meaning.
+    #[must_use]
+    pub fn bits(self) -> u32 {
+        self.all().into_iter().enumerate().fold(0, |bits, (n, fact)| bits | u32::from(fact) << n)
+    }
+
+    /// Reads them back; `None` where there are facts that this edition does not know.
+    #[must_use]
+    pub fn from_bits(bits: u32) -> Option<Self> {
+        let is = |n: u32| bits & 1 << n != 0;
+        let facts = Self {
+            case_covers: is(0),
+            access: is(1),
+            emergency: is(2),
+            on_shift: is(3),
+            own: is(4),
+            permitted: is(5),
+            single_handed: is(6),
+            restricted: is(7),
+        };
+        (facts.bits() == bits).then_some(facts)
+    }
+}
+
 /// A question to the policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
@@ -56,4 +87,19 @@ pub struct Question {
     pub class: Option<Class>,
     /// What else counts.
     pub facts: Facts,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_read_back_from_their_bits_and_unknown_ones_are_not() {
+        for bits in 0..256 {
+            assert_eq!(Facts::from_bits(bits).map(Facts::bits), Some(bits));
+        }
+        assert_eq!(Facts { case_covers: true, ..Facts::default() }.bits(), 1);
+        assert_eq!(Facts { restricted: true, own: true, ..Facts::default() }.bits(), 0b1001_0000);
+        assert_eq!(Facts::from_bits(256), None);
+    }
 }

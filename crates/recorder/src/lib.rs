@@ -9,7 +9,7 @@ mod proofs;
 pub use proofs::{Prover, assemble, recorded};
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use grant::{Event, ReceiptError};
 use link::{CallError, Client};
@@ -87,13 +87,33 @@ pub trait Record: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct LedgerRecorder {
     prover: Prover,
+    running: Running,
+}
+
+/// How long a room has been running, by a clock that is never set: its events say so.
+#[derive(Debug, Clone, Copy)]
+pub struct Running(Instant);
+
+impl Running {
+    /// From now on.
+    #[must_use]
+    pub fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The bytes of events, as they are recorded now.
+    #[must_use]
+    pub fn encode(self, events: Vec<Event>) -> Vec<Vec<u8>> {
+        let running_ms = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX);
+        events.into_iter().map(|event| Event { running_ms, ..event }.encode()).collect()
+    }
 }
 
 impl LedgerRecorder {
     /// Over a client of the ledger; checkpoints must be signed with this key.
     #[must_use]
     pub fn new(client: Client, log: VerifierKey) -> Self {
-        Self { prover: Prover { ledger: client, log, seen: Seen::default() } }
+        Self { prover: Prover { ledger: client, log, seen: Seen::default() }, running: Running::begin() }
     }
 
     /// The ledger itself, for who may ask it for more.
@@ -112,7 +132,7 @@ impl LedgerRecorder {
 impl Record for LedgerRecorder {
     async fn record(&self, events: Vec<Event>) -> Result<Vec<Entry>, NotRecorded> {
         let Prover { ledger, log, seen } = &self.prover;
-        let events: Vec<Vec<u8>> = events.iter().map(Event::encode).collect();
+        let events = self.running.encode(events);
         let append = Append { events: events.iter().map(|e| e.clone().into()).collect(), since: seen.size() };
         let receipts: Receipts = ledger.call(Method::LedgerAppend, &append, PATIENCE).await?;
         proofs::recorded(events, &receipts, log)

@@ -51,6 +51,12 @@ pub struct LogQuery {
     /// Just this entry.
     #[prost(uint64, optional, tag = "15")]
     pub number: Option<u64>,
+    /// For which case; 0 for any and none.
+    #[prost(uint32, tag = "16")]
+    pub case: u32,
+    /// In which session (16 bytes).
+    #[prost(bytes = "vec", tag = "17")]
+    pub session: Vec<u8>,
 }
 
 /// A page of entries.

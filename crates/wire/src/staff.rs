@@ -6,7 +6,7 @@ pub struct StaffErrand {
     /// What.
     #[prost(
         oneof = "Wish",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 30, 31"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 30, 31"
     )]
     pub wish: Option<Wish>,
 }
@@ -75,6 +75,9 @@ pub enum Wish {
     /// Take a shift back, or end it.
     #[prost(uint32, tag = "20")]
     TakeShift(u32),
+    /// Make a decision that is in the log again.
+    #[prost(message, tag = "21")]
+    Replay(Decision),
     /// Let a third party read one's own readings.
     #[prost(message, tag = "30")]
     Permit(NewPermission),
@@ -281,6 +284,17 @@ pub struct LookStaff {
     /// The roles and purposes in force, too, and those that wait for agreement.
     #[prost(bool, tag = "1")]
     pub roles: bool,
+}
+
+/// A decision that is in the log.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Decision {
+    /// Its number in the log.
+    #[prost(uint64, tag = "1")]
+    pub entry: u64,
+    /// The encoded event.
+    #[prost(bytes = "vec", tag = "2")]
+    pub event: Vec<u8>,
 }
 
 /// Asks why.

@@ -28,6 +28,8 @@ pub(crate) struct Criteria {
     pub(crate) purpose: Option<String>,
     pub(crate) grant_id: Option<[u8; 16]>,
     pub(crate) request: Option<[u8; 32]>,
+    pub(crate) case: Option<u32>,
+    pub(crate) session: Option<[u8; 16]>,
     pub(crate) subjects: Vec<[u8; 16]>,
     /// From when, inclusive.
     pub(crate) from: Option<UtcMillis>,
@@ -110,6 +112,8 @@ impl Criteria {
             purpose: given(query.purpose, "purpose", is_word)?,
             grant_id: optional(&query.grant_id, |bytes| bytes16("grant_id", bytes))?,
             request: optional(&query.request_hash, |bytes| bytes32("request_hash", bytes))?,
+            case: (query.case > 0).then_some(query.case),
+            session: optional(&query.session, |bytes| bytes16("session", bytes))?,
             subjects,
             from,
             until,
@@ -129,6 +133,7 @@ impl Criteria {
             && says(&self.purpose, purpose)
             && says(&self.reason, reason)
             && (self.actions.is_empty() || self.actions.contains(action))
+            && self.case.is_none_or(|case| entry.event.case == case)
             && self.outcome.is_none_or(|asked| asked == *outcome)
             && self.from.is_none_or(|from| entry.at >= from)
             && self.until.is_none_or(|until| entry.at < until)
@@ -136,9 +141,10 @@ impl Criteria {
 
     /// Whether an entry meets those that the index knows the first bytes of.
     pub(crate) fn meet_exactly(&self, entry: &Entry) -> bool {
-        let Event { grant_id, request_hash, subjects, .. } = &entry.event;
+        let Event { grant_id, request_hash, session, subjects, .. } = &entry.event;
         self.grant_id.is_none_or(|id| *grant_id == Some(id))
             && self.request.is_none_or(|hash| *request_hash == Some(hash))
+            && self.session.is_none_or(|asked| *session == Some(asked))
             && (self.subjects.is_empty()
                 || subjects.iter().any(|tag| self.subjects.binary_search(tag).is_ok()))
     }
@@ -160,6 +166,8 @@ impl Criteria {
         self.outcome.iter().for_each(|outcome| say("outcome", outcome.name()));
         self.grant_id.iter().for_each(|id| say("grant", &hex::encode(id)));
         self.request.iter().for_each(|hash| say("request", &hex::encode(hash)));
+        self.case.iter().for_each(|case| say("case", &case.to_string()));
+        self.session.iter().for_each(|session| say("session", &hex::encode(session)));
         if !self.subjects.is_empty() {
             say("subjects", &self.subjects.len().to_string());
         }
@@ -189,7 +197,7 @@ mod tests {
     #[test]
     fn a_search_is_bounded_and_what_no_entry_can_have_is_refused() {
         assert_eq!(code(|_| ()), None);
-        let refused: [fn(&mut LogQuery); 9] = [
+        let refused: [fn(&mut LogQuery); 10] = [
             |q| q.person = "an na".to_owned(),
             |q| q.actor = "Archive".to_owned(),
             |q| q.actions = vec![String::new()],
@@ -197,6 +205,7 @@ mod tests {
             |q| q.outcome = "well".to_owned(),
             |q| q.grant_id = vec![1; 15],
             |q| q.request_hash = vec![1; 33],
+            |q| q.session = vec![1; 17],
             |q| q.subjects = vec![vec![1; 16]; 257],
             |q| (q.from_ms, q.until_ms) = (5, 5),
         ];

@@ -73,7 +73,7 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         Ledger::start(log, tiles.clone(), key.clone(), Arc::clone(&counters), context.shutdown.clone());
     let (ledger, writer) = started.map_err(|e| StartError::during("starting the log's writer")(&e))?;
     let (entries, history, ledger) = (ledger.entries(), ledger.history(), Arc::new(ledger));
-    let own = OwnLog(Arc::clone(&ledger));
+    let own = OwnLog::new(Arc::clone(&ledger));
     life::begin(&own, &history, &found, &context.config.ledger).await?;
     let publishing = Publishing {
         publisher: Publisher::open(tiles.clone(), entries.reader(), published.as_ref()),

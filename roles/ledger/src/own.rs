@@ -3,19 +3,28 @@
 use std::sync::Arc;
 
 use grant::Event;
-use recorder::{Entry, NotRecorded, Record, recorded};
+use recorder::{Entry, NotRecorded, Record, Running, recorded};
 
 use crate::service::Ledger;
 
 /// Records what the ledger does itself, through the queue that everybody's events go through.
 #[derive(Clone)]
-pub(crate) struct OwnLog(pub(crate) Arc<Ledger>);
+pub(crate) struct OwnLog {
+    ledger: Arc<Ledger>,
+    running: Running,
+}
+
+impl OwnLog {
+    pub(crate) fn new(ledger: Arc<Ledger>) -> Self {
+        Self { ledger, running: Running::begin() }
+    }
+}
 
 impl Record for OwnLog {
     async fn record(&self, events: Vec<Event>) -> Result<Vec<Entry>, NotRecorded> {
-        let encoded: Vec<Vec<u8>> = events.iter().map(Event::encode).collect();
-        let taken = self.0.take(encoded.iter().map(|event| event.clone().into()).collect()).await;
+        let encoded = self.running.encode(events);
+        let taken = self.ledger.take(encoded.iter().map(|event| event.clone().into()).collect()).await;
         let taken = taken.ok_or(NotRecorded::Number { wanted: encoded.len(), found: 0 })?;
-        recorded(encoded, &taken, self.0.key())
+        recorded(encoded, &taken, self.ledger.key())
     }
 }

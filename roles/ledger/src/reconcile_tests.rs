@@ -58,7 +58,7 @@ impl Scene {
         let entries = Entries::new(log.reader());
         let tiles = Tiles::new(Arc::new(disk), Path::new("/tiles"));
         let started = Ledger::start(log, tiles, key, Arc::clone(&counters), shutdown.clone());
-        let log = OwnLog(Arc::new(started.unwrap().0));
+        let log = OwnLog::new(Arc::new(started.unwrap().0));
         let index =
             Arc::new(Index::new(entries.clone(), &folder.path().join("index"), Arc::clone(&counters)));
         tokio::spawn({

@@ -51,7 +51,7 @@ impl House {
         let ledger = Arc::new(started.unwrap().0);
         let index =
             Arc::new(Index::new(entries.clone(), &folder.path().join("index"), Arc::clone(&counters)));
-        let own = OwnLog(Arc::clone(&ledger));
+        let own = OwnLog::new(Arc::clone(&ledger));
         let gate = || Gate::new(Room::Ledger, own.clone(), keys.clone(), Arc::clone(&counters));
         let search = Search::new(gate(), entries.clone(), Arc::clone(&index), Arc::clone(&counters));
         let reviews = reviews(gate(), Read { entries, tiles, key: keys.1.clone() }, ledger.history());
@@ -83,6 +83,7 @@ impl House {
             not_before: now.plus(-1000),
             until: now.plus(600_000),
             session_key: *self.session.verifier().as_bytes(),
+            case: 0,
         }
     }
 
@@ -154,6 +155,31 @@ async fn a_look_is_in_the_log_with_its_criterion_before_it_is_answered_and_its_c
     assert_eq!(look.subjects, [[3; 16]], "the log says whose entries were looked for");
     let again = house.ask(about).await.unwrap();
     assert_eq!(events(&again)[0].action, "read-log", "and a look at somebody's entries is one of them");
+}
+
+#[tokio::test]
+async fn a_case_and_a_session_are_found_with_all_that_was_done_for_and_in_them() {
+    let house = House::new();
+    for n in 1..=6u8 {
+        let event = Event::new(UtcMillis::now(), "archive", "read-readings", Outcome::Allowed);
+        let event = Event { case: u32::from(n % 3), session: Some([n / 4; 16]), ..event };
+        let append = Append { events: vec![event.encode().into()], since: 0 }.encode_to_vec();
+        house.desk.call(Caller::Room(Room::Archive), Method::LedgerAppend, append.into()).await.unwrap();
+    }
+    let found = async |query: LogQuery| {
+        let found = house.ask(LogQuery { oldest_first: true, until_ms: 0, ..query }).await.unwrap();
+        let own = |event: &Event| event.action == "read-readings";
+        let numbers = found.entries.iter().zip(events(&found)).filter(|(_, event)| own(event));
+        numbers.map(|(found, _)| found.number).collect::<Vec<_>>()
+    };
+    assert_eq!(found(LogQuery { case: 2, ..LogQuery::default() }).await, [1, 4]);
+    assert_eq!(house.newest(2)[0].detail, "case 2; the 500 oldest");
+    assert_eq!(found(LogQuery { session: vec![1; 16], ..LogQuery::default() }).await, [3, 4, 5]);
+    assert_eq!(found(LogQuery { session: vec![0; 16], case: 1, ..LogQuery::default() }).await, [0]);
+    // two sessions that begin alike are told apart
+    let alike = [vec![1; 8], vec![2; 8]].concat();
+    assert!(found(LogQuery { session: alike, ..LogQuery::default() }).await.is_empty());
+    assert!(found(LogQuery { case: 7, ..LogQuery::default() }).await.is_empty());
 }
 
 #[tokio::test]

@@ -8,17 +8,23 @@ use sha2::{Digest, Sha256};
 /// Policies with their version. A decision that is in the log names it, so that it can be made again later with the same ones.
 pub(crate) struct InForce {
     policies: Policies,
+    hash: [u8; 8],
     version: String,
 }
 
 impl InForce {
     pub(crate) fn new(policies: Policies) -> Self {
-        let hash = Sha256::digest(policies.text());
-        let version = hex::encode(hash.get(..8).unwrap_or_default());
-        Self { policies, version }
+        let hash: [u8; 32] = Sha256::digest(policies.text()).into();
+        let hash = *hash.first_chunk().unwrap_or(&[0; 8]);
+        Self { policies, hash, version: hex::encode(hash) }
     }
 
-    /// The first eight bytes of SHA-256 of their text, in hexadecimal.
+    /// The first eight bytes of SHA-256 of their text.
+    pub(crate) const fn hash(&self) -> [u8; 8] {
+        self.hash
+    }
+
+    /// The same, as people see it.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }

@@ -78,6 +78,7 @@ fn decide(
         not_before: now,
         until: now.plus(GRANT_LIFE_MS),
         session_key: *session_key.as_bytes(),
+        case: 0,
     })
 }
 

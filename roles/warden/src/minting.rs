@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use base::{Class, Month, TenancyId, UtcMillis};
-use grant::{Action, Areas, Grant, MAX_TENANCIES, Purpose, Scope, Tenancies};
+use grant::{Action, Areas, Grant, MAX_TENANCIES, Purpose, Put, Scope, Tenancies};
 use policy::{Facts, Policies, Question, Reason};
 use seal::sign::Verifier;
 use wire::warden::GrantRequest;
@@ -130,7 +130,7 @@ pub(crate) struct Grounds<'a> {
     pub(crate) policies: &'a Policies,
 }
 
-/// Decides on a request; `id` is the grant's random name.
+/// Decides on a request; `id` is the grant's random name. What is put to the policies on the way is added to `put`.
 ///
 /// # Errors
 /// Why not.
@@ -139,6 +139,7 @@ pub(crate) fn decide(
     asked: &GrantRequest,
     id: [u8; 16],
     now: UtcMillis,
+    put: &mut Vec<Put>,
 ) -> Result<Grant, Denied> {
     let standing = grounds.standing;
     if standing.roles.is_empty() {
@@ -184,7 +185,7 @@ pub(crate) fn decide(
     if purpose == Purpose::ByPermission && scope.tenancies == Tenancies::All {
         scope.tenancies = Tenancies::Only(permitted_in_all(grounds, &scope.classes, now));
     }
-    let (role, until) = permitted(grounds, purpose, &actions, &mut scope, asked.case, now)?;
+    let (role, until) = permitted(grounds, purpose, &actions, &mut scope, (asked.case, now), put)?;
     let until = until.min(ends.unwrap_or(until));
     let session_key = Verifier::from_bytes(&asked.session_key)
         .map_err(|_| Denied::Malformed("session key is no public key"))?;
@@ -198,6 +199,7 @@ pub(crate) fn decide(
         not_before: now,
         until,
         session_key: *session_key.as_bytes(),
+        case: asked.case,
     })
 }
 
@@ -225,8 +227,8 @@ fn permitted(
     purpose: Purpose,
     actions: &BTreeSet<Action>,
     scope: &mut Scope,
-    case: u32,
-    now: UtcMillis,
+    (case, now): (u32, UtcMillis),
+    put: &mut Vec<Put>,
 ) -> Result<(String, UtcMillis), Denied> {
     let (mut role, mut until) = (String::new(), now.plus(GRANT_LIFE_MS));
     for action in actions {
@@ -240,6 +242,8 @@ fn permitted(
             let (facts, ends) = facts(grounds, purpose, class, &scope.tenancies, case, now);
             let asker = grounds.standing.asker();
             let question = Question { asker, purpose, action: *action, class, facts };
+            let place = put.len();
+            put.push(Put { action: *action, class, facts: facts.bits(), role: String::new() });
             let decision = grounds.policies.decide(&question);
             if !decision.allowed {
                 return Err(Denied::Policy { reason: grounds.policies.why(&question), purpose });
@@ -251,6 +255,9 @@ fn permitted(
                 return Err(Denied::OutOfReach { role: done_in, reach: bounds.told() });
             }
             role = done_in;
+            if let Some(put) = put.get_mut(place) {
+                put.role.clone_from(&role);
+            }
             if bound {
                 scope.areas = scope.areas.clone().and(&bounds.areas);
                 if scope.tenancies == Tenancies::All {
@@ -391,7 +398,8 @@ mod tests {
         let (staff, policies) =
             (State::default(), Policies::compile(Catalogue::built_in().unwrap()).unwrap());
         let standing = &Standing::of(&people, &staff, uid, NOW);
-        decide(Grounds { standing, owner, staff: &staff, policies: &policies }, asked, [1; 16], NOW)
+        let grounds = Grounds { standing, owner, staff: &staff, policies: &policies };
+        decide(grounds, asked, [1; 16], NOW, &mut Vec::new())
     }
 
     fn ask(asked: &GrantRequest) -> Result<Grant, Denied> {

@@ -44,7 +44,8 @@ fn asked(purpose: &str, class: Class, tenancies: &[TenancyId], case: u32) -> Gra
 
 fn grant(standing: &Standing, staff: &State, asked: &GrantRequest) -> Result<Grant, Denied> {
     let policies = Policies::compile(Catalogue::built_in().unwrap()).unwrap();
-    decide(Grounds { standing, owner: "anna", staff, policies: &policies }, asked, [1; 16], NOW)
+    let grounds = Grounds { standing, owner: "anna", staff, policies: &policies };
+    decide(grounds, asked, [1; 16], NOW, &mut Vec::new())
 }
 
 /// Whom a grant reaches, or the word of the denial.

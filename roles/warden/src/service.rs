@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use base::{UtcMillis, random};
 use bytes::Bytes;
-use grant::{Event, Nonces, Outcome};
+use grant::{Decided, Event, Nonces, Outcome, session_of};
 use house::Counters;
 use link::{Caller, Service, answer};
 use policy::{Catalogue, Policies};
@@ -181,15 +181,23 @@ impl<R: Record> Inner<R> {
         let known = grant::Purpose::from_name(&asked.purpose).map_or("", grant::Purpose::name);
         let (owner, policies) = (self.people.owner(), self.policies());
         let version = format!("policies {}", policies.version());
+        let session: Option<[u8; 32]> = asked.session_key.as_slice().try_into().ok();
         let event = Event {
             purpose: known.to_owned(),
             detail: version.clone(),
+            case: asked.case,
+            session: session.map(|key| session_of(&key)),
             ..Event::new(now, ACTOR, "grant", Outcome::Allowed)
         };
         let grounds =
             Grounds { standing: &standing, owner: &owner, staff: staff.state(), policies: &policies };
         let foreign = login.as_ref().is_some_and(|login| asked.session_key != login.key.as_bytes());
-        let decided = if foreign { Err(Denied::OtherSession) } else { decide(grounds, &asked, id, now) };
+        let mut put = Vec::new();
+        let decided =
+            if foreign { Err(Denied::OtherSession) } else { decide(grounds, &asked, id, now, &mut put) };
+        let (policies, login) = (policies.hash(), standing.login.code());
+        let rested = Decided { policies, staff: staff.records(), login, put };
+        let event = Event { decided: (!rested.put.is_empty()).then_some(rested), ..event };
         drop(staff);
         let grant = match decided {
             Ok(grant) => grant,

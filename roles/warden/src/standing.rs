@@ -83,6 +83,14 @@ impl Standing {
         Self { name, roles, bounds, single_handed, shift, login, known, service, token, owner, is_root }
     }
 
+    /// Of who set the house up, or administers the machine, with the best login.
+    pub(crate) fn of_owner(name: &str, is_root: bool, staff: &State, now: UtcMillis) -> Self {
+        let single_handed = !staff.has_staff(now);
+        let role = if single_handed { OWNER } else { ADMINISTRATOR };
+        let seen = Self::seen(name, &Member::default(), None, now);
+        Self { roles: vec![role.to_owned()], single_handed, owner: true, is_root, ..seen }
+    }
+
     /// Of somebody who holds these roles, each within its bounds.
     #[cfg(test)]
     pub(crate) fn holding(roles: &[(&str, Bounds)]) -> Self {

@@ -5,6 +5,7 @@ mod backup;
 mod bounds;
 mod contacts;
 mod containers;
+mod decisions;
 mod electricity;
 mod erasure;
 mod exchange;

@@ -58,6 +58,7 @@ impl House {
             not_before: now.plus(-1000),
             until: now.plus(600_000),
             session_key: *self.session.verifier().as_bytes(),
+            case: 0,
         }
     }
 

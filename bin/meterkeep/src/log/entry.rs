@@ -32,6 +32,12 @@ pub(super) struct Entry {
     pub(super) subjects: Vec<String>,
     /// The entry that it is about.
     pub(super) about: Option<u64>,
+    pub(super) case: Option<u32>,
+    pub(super) session: String,
+    /// Milliseconds that the room had been running, by a clock that is never set.
+    pub(super) running_ms: u64,
+    /// The policies that a decision rested on.
+    pub(super) policies: String,
     #[serde(skip)]
     pub(super) taken_at: UtcMillis,
 }
@@ -61,12 +67,16 @@ impl Entry {
             detail: event.detail,
             subjects: event.subjects.iter().map(hex::encode).collect(),
             about: event.entry,
+            case: (event.case > 0).then_some(event.case),
+            session: event.session.map(hex::encode).unwrap_or_default(),
+            running_ms: event.running_ms,
+            policies: event.decided.map(|decided| hex::encode(decided.policies)).unwrap_or_default(),
             taken_at,
         })
     }
 
     /// Names of the columns of [`Self::columns`].
-    pub(super) const COLUMNS: [&str; 18] = [
+    pub(super) const COLUMNS: [&str; 22] = [
         "number",
         "taken",
         "at",
@@ -85,10 +95,14 @@ impl Entry {
         "subjects",
         "role",
         "about",
+        "case",
+        "session",
+        "running_ms",
+        "policies",
     ];
 
     /// Its fields as text, in the order of [`Self::COLUMNS`].
-    pub(super) fn columns(&self) -> [String; 18] {
+    pub(super) fn columns(&self) -> [String; 22] {
         [
             self.number.to_string(),
             self.taken.clone(),
@@ -108,6 +122,10 @@ impl Entry {
             self.subjects.join(" "),
             self.role.clone(),
             self.about.map(|entry| entry.to_string()).unwrap_or_default(),
+            self.case.map(|case| case.to_string()).unwrap_or_default(),
+            self.session.clone(),
+            self.running_ms.to_string(),
+            self.policies.clone(),
         ]
     }
 

@@ -104,6 +104,12 @@ struct Search {
     /// Which request, by its hash.
     #[arg(long, value_name = "HASH")]
     request: Option<String>,
+    /// For which case.
+    #[arg(long, value_name = "NUMBER")]
+    case: Option<u32>,
+    /// In which session, 32 hexadecimal digits.
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
     /// About those who hold or held these meters.
     #[arg(long = "meter", value_name = "METER")]
     meters: Vec<String>,
@@ -139,16 +145,33 @@ struct Show {
     format: As,
 }
 
-/// Follow a grant: how it was given, and all that was asked under it, in order.
+/// Follow a grant, a case or a session: how it began, and all that was asked under it, in order.
+///
+/// An export is the request of one grant: follow that.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  meterkeep log follow --grant 5d0c... --house ./house\n  \
-                        meterkeep log follow --grant 5d0c... --limit 0 --format json")]
+                        meterkeep log follow --case 12 --limit 0 --format json\n  \
+                        meterkeep log follow --session 77aa... --house ./house")]
 struct Follow {
     #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    what: Followed,
+}
+
+/// What is followed.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Followed {
     /// The grant, 32 hexadecimal digits, as `meterkeep log show` names it.
     #[arg(long, value_name = "ID")]
-    grant: String,
+    grant: Option<String>,
+    /// The case.
+    #[arg(long, value_name = "NUMBER")]
+    case: Option<u32>,
+    /// The session, 32 hexadecimal digits, as `meterkeep log show` names it.
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
 }
 
 /// What did this person do?
@@ -194,8 +217,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
         Command::Search(args) => search(args),
         Command::Show(args) => one(args),
         Command::Follow(args) => {
+            let Followed { grant, case, session } = &args.what;
+            let named =
+                |what, text: &Option<String>| text.as_ref().map(|text| digits::<16>(what, text)).transpose();
             let query = LogQuery {
-                grant_id: digits::<16>("a grant", &args.grant)?,
+                grant_id: named("a grant", grant)?.unwrap_or_default(),
+                case: case.unwrap_or_default(),
+                session: named("a session", session)?.unwrap_or_default(),
                 oldest_first: true,
                 ..LogQuery::default()
             };
@@ -247,6 +275,7 @@ fn search(args: &Search) -> Result<ExitCode, Problem> {
     };
     let hashed = |text: Option<&String>| text.map(|text| digits::<32>("a request's hash", text)).transpose();
     let grant = args.grant.as_ref().map(|text| digits::<16>("a grant", text)).transpose()?;
+    let session = args.session.as_ref().map(|text| digits::<16>("a session", text)).transpose()?;
     let query = LogQuery {
         person: text(&args.person),
         actor: text(&args.actor),
@@ -256,11 +285,29 @@ fn search(args: &Search) -> Result<ExitCode, Problem> {
         purpose: text(&args.was_for),
         grant_id: grant.unwrap_or_default(),
         request_hash: hashed(args.request.as_ref())?.unwrap_or_default(),
+        case: args.case.unwrap_or_default(),
+        session: session.unwrap_or_default(),
         oldest_first: args.oldest || args.after.is_some(),
         after: args.after,
         ..LogQuery::default()
     };
     question(&args.common, query, subjects, Shown::Entries)
+}
+
+/// One entry, for who goes on with what it says.
+pub(crate) async fn entry(
+    operator: &Operator,
+    purpose: Purpose,
+    number: u64,
+) -> Result<wire::log::FoundEntry, Problem> {
+    let query = LogQuery { number: Some(number), ..LogQuery::default() };
+    let (wanted, mut found) = (Wanted { purpose, query, limit: 1 }, None);
+    let keep = |page: &[wire::log::FoundEntry]| {
+        found = page.first().cloned();
+        Ok(())
+    };
+    let _ = ask::pages(operator, wanted, &Subjects::default(), keep).await?;
+    found.ok_or_else(|| Problem::new(format!("the log has no entry {number}")))
 }
 
 fn one(args: &Show) -> Result<ExitCode, Problem> {

@@ -313,6 +313,7 @@ impl House {
             not_before: now(),
             until: now().plus(600_000),
             session_key: *self.session.verifier().as_bytes(),
+            case: 0,
         }
     }
 

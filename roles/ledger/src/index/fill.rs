@@ -18,7 +18,8 @@ const GROUPS: [usize; 4] = [512, 64, 8, 1];
 const MAX_WORDS: usize = 20_000;
 
 static ENTRIES: LazyLock<[String; 4]> = LazyLock::new(|| {
-    GROUPS.map(|rows| format!("INSERT INTO entry VALUES {}", vec!["(?,?,?,?,?,?,?,?,?,?)"; rows].join(",")))
+    GROUPS
+        .map(|rows| format!("INSERT INTO entry VALUES {}", vec!["(?,?,?,?,?,?,?,?,?,?,?,?)"; rows].join(",")))
 });
 static SUBJECTS: LazyLock<[String; 4]> = LazyLock::new(|| {
     GROUPS.map(|rows| format!("INSERT INTO subject VALUES {}", vec!["(?,?)"; rows].join(",")))
@@ -118,6 +119,8 @@ async fn row(
         purpose: None,
         grant_id: event.grant_id.map(|id| short(&id)),
         request: event.request_hash.map(|hash| short(&hash)),
+        case_no: (event.case > 0).then(|| i64::from(event.case)),
+        session: event.session.map(|session| short(&session)),
     };
     for (kind, text) in words(event) {
         let id = match known.get(&(kind, text.to_owned())) {
@@ -191,7 +194,9 @@ async fn insert(
                 .bind(row.reason)
                 .bind(row.purpose)
                 .bind(row.grant_id)
-                .bind(row.request);
+                .bind(row.request)
+                .bind(row.case_no)
+                .bind(row.session);
         }
         query.execute(&mut *connection).await?;
     }

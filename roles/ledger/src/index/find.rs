@@ -38,6 +38,8 @@ struct Wanted {
     purpose: Option<i64>,
     grant_id: Option<i64>,
     request: Option<i64>,
+    case_no: Option<i64>,
+    session: Option<i64>,
     from: i64,
     until: i64,
 }
@@ -53,6 +55,8 @@ impl Wanted {
             && is(self.purpose, row.purpose)
             && is(self.grant_id, row.grant_id)
             && is(self.request, row.request)
+            && is(self.case_no, row.case_no)
+            && is(self.session, row.session)
             && (self.from..self.until).contains(&row.at_ms)
     }
 }
@@ -99,6 +103,8 @@ pub(super) async fn find(
         purpose: None,
         grant_id: criteria.grant_id.map(|id| short(&id)),
         request: criteria.request.map(|hash| short(&hash)),
+        case_no: criteria.case.map(i64::from),
+        session: criteria.session.map(|session| short(&session)),
         from: criteria.from.map_or(i64::MIN, |at| at.0),
         until: criteria.until.map_or(i64::MAX, |at| at.0),
     };
@@ -139,13 +145,14 @@ pub(super) async fn find(
         let of = "entry INDEXED BY entry_refused WHERE reason IS NOT NULL";
         ways.push(Way { of, values: vec![], rows: window.high.saturating_sub(window.low) / 16 });
     }
-    if let Some(id) = wanted.grant_id {
-        let of = "entry INDEXED BY entry_grant WHERE grant_id = ?";
-        ways.push(Way { of, values: vec![id], rows: 0 });
-    }
-    if let Some(hash) = wanted.request {
-        let of = "entry INDEXED BY entry_request WHERE request = ?";
-        ways.push(Way { of, values: vec![hash], rows: 0 });
+    // each of these is of few entries
+    for (value, of) in [
+        (wanted.grant_id, "entry INDEXED BY entry_grant WHERE grant_id = ?"),
+        (wanted.request, "entry INDEXED BY entry_request WHERE request = ?"),
+        (wanted.case_no, "entry INDEXED BY entry_case WHERE case_no = ?"),
+        (wanted.session, "entry INDEXED BY entry_session WHERE session = ?"),
+    ] {
+        ways.extend(value.map(|value| Way { of, values: vec![value], rows: 0 }));
     }
     let way = if criteria.subjects.is_empty() {
         ways.into_iter().min_by_key(|way| way.rows)

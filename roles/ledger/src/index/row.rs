@@ -11,7 +11,8 @@ pub(super) const PRIME: i64 = 65_521;
 pub(super) const ENTRY_SUM: &str = "coalesce(sum(((at_ms % 65521) * 3 + (actor % 65521) * 5
     + (coalesce(person, 0) % 65521) * 7 + (action % 65521) * 11 + (outcome % 65521) * 13
     + (coalesce(reason, 0) % 65521) * 17 + (coalesce(purpose, 0) % 65521) * 19
-    + (coalesce(grant_id, 0) % 65521) * 23 + (coalesce(request, 0) % 65521) * 29) % 65521
+    + (coalesce(grant_id, 0) % 65521) * 23 + (coalesce(request, 0) % 65521) * 29
+    + (coalesce(case_no, 0) % 65521) * 31 + (coalesce(session, 0) % 65521) * 37) % 65521
     * (position % 65521 + 1)), 0)";
 /// The sum over `subject` in SQL; the same as [`subject_sum`] of all rows.
 pub(super) const SUBJECT_SUM: &str = "coalesce(sum((tag % 65521) * (position % 65521 + 1)), 0)";
@@ -39,6 +40,8 @@ pub(super) struct Row {
     pub(super) purpose: Option<i64>,
     pub(super) grant_id: Option<i64>,
     pub(super) request: Option<i64>,
+    pub(super) case_no: Option<i64>,
+    pub(super) session: Option<i64>,
 }
 
 impl FromRow<'_, SqliteRow> for Row {
@@ -54,6 +57,8 @@ impl FromRow<'_, SqliteRow> for Row {
             purpose: row.try_get("purpose")?,
             grant_id: row.try_get("grant_id")?,
             request: row.try_get("request")?,
+            case_no: row.try_get("case_no")?,
+            session: row.try_get("session")?,
         })
     }
 }
@@ -71,6 +76,8 @@ impl Row {
             (19, self.purpose),
             (23, self.grant_id),
             (29, self.request),
+            (31, self.case_no),
+            (37, self.session),
         ];
         let of_columns: i64 = columns.into_iter().map(|(by, n)| n.unwrap_or(0) % PRIME * by).sum();
         of_columns % PRIME * place(self.position)

@@ -9,7 +9,7 @@ CREATE TABLE word (
     UNIQUE (kind, text)
 ) STRICT;
 
--- An entry of the log. grant_id and request: the first eight bytes.
+-- An entry of the log. grant_id, request and session: the first eight bytes.
 CREATE TABLE entry (
     position INTEGER PRIMARY KEY,
     at_ms    INTEGER NOT NULL,
@@ -20,7 +20,9 @@ CREATE TABLE entry (
     reason   INTEGER,
     purpose  INTEGER,
     grant_id INTEGER,
-    request  INTEGER
+    request  INTEGER,
+    case_no  INTEGER,
+    session  INTEGER
 ) STRICT;
 -- Each index ends with the position, so that it gives a word's entries in their order.
 CREATE INDEX entry_actor ON entry (actor);
@@ -31,6 +33,8 @@ CREATE INDEX entry_refused ON entry (position) WHERE reason IS NOT NULL;
 CREATE INDEX entry_purpose ON entry (purpose) WHERE purpose IS NOT NULL;
 CREATE INDEX entry_grant ON entry (grant_id) WHERE grant_id IS NOT NULL;
 CREATE INDEX entry_request ON entry (request) WHERE request IS NOT NULL;
+CREATE INDEX entry_case ON entry (case_no) WHERE case_no IS NOT NULL;
+CREATE INDEX entry_session ON entry (session) WHERE session IS NOT NULL;
 
 -- Whose data: the first eight bytes of each tag.
 CREATE TABLE subject (

@@ -38,6 +38,8 @@ fn event(n: u64) -> Event {
         on_behalf: pick(&["anna", "bert", "carl", ""], 3),
         purpose: pick(&["operations", "audit", ""], 5),
         grant_id: (!n.is_multiple_of(4)).then(|| tag(1000 + n / 7)),
+        case: u32::try_from(n % 7).unwrap(),
+        session: n.is_multiple_of(2).then(|| tag(2000 + n / 90)),
         request_hash: n.is_multiple_of(5).then(|| [u8::try_from(n % 251).unwrap(); 32]),
         reason: if outcome == Outcome::Refused {
             pick(&["no-role", "not-in-scope"], 2)
@@ -150,13 +152,14 @@ fn any_criteria() -> impl Strategy<Value = Criteria> {
     );
     let outcome = proptest::option::weighted(0.3, proptest::sample::select(Outcome::ALL.to_vec()));
     let numbers = (proptest::option::weighted(0.2, 0..600u64), proptest::option::weighted(0.1, 0..4500u64));
+    let under = (proptest::option::weighted(0.1, 1..8u32), proptest::option::weighted(0.1, 0..52u64));
     let time = (proptest::option::weighted(0.3, 0..4500u64), proptest::option::weighted(0.3, 0..4500u64));
     let tags = proptest::collection::vec(0..13u64, 0..3);
-    (words, outcome, numbers, tags, time, any::<bool>(), 1..400u32).prop_map(
+    (words, outcome, (numbers, under), tags, time, any::<bool>(), 1..400u32).prop_map(
         |(
             (person, actor, reason, purpose, actions),
             outcome,
-            (grant, request),
+            ((grant, request), (case, session)),
             tags,
             (from, until),
             oldest_first,
@@ -179,6 +182,8 @@ fn any_criteria() -> impl Strategy<Value = Criteria> {
                 purpose,
                 grant_id: grant.map(|k| tag(1000 + k)),
                 request: request.map(|n| [u8::try_from(n % 251).unwrap(); 32]),
+                case,
+                session: session.map(|k| tag(2000 + k)),
                 subjects,
                 from: from.map(at),
                 until: until.map(at),
@@ -196,7 +201,7 @@ fn some_criteria() -> Vec<Criteria> {
     use proptest::strategy::ValueTree as _;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut all: Vec<Criteria> =
-        (0..40).map(|_| any_criteria().new_tree(&mut runner).unwrap().current()).collect();
+        (0..60).map(|_| any_criteria().new_tree(&mut runner).unwrap().current()).collect();
     all.push(Criteria { limit: 500, ..Criteria::default() });
     all
 }

@@ -71,7 +71,7 @@ impl House {
         let counters = Arc::new(Counters::new());
         let started = Ledger::start(log, tiles.clone(), key.clone(), Arc::clone(&counters), Shutdown::new());
         let ledger = Arc::new(started.unwrap().0);
-        let own = OwnLog(Arc::clone(&ledger));
+        let own = OwnLog::new(Arc::clone(&ledger));
         let gate =
             || Gate::new(Room::Ledger, own.clone(), (warden.verifier(), key.clone()), Arc::clone(&counters));
         let index = crate::index::Index::new(entries.clone(), Path::new("/nowhere"), Arc::clone(&counters));
@@ -96,6 +96,7 @@ impl House {
             not_before: now.plus(-1000),
             until: now.plus(600_000),
             session_key: *self.session.verifier().as_bytes(),
+            case: 0,
         };
         let (grant, body) = (grant.sign(&self.warden), ReviewErrand { wish: Some(wish) }.encode_to_vec());
         let request = grant::sign_request(&grant, Action::ReviewLog, body, now, &self.session).unwrap();

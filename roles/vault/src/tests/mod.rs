@@ -142,6 +142,7 @@ impl House {
             not_before: NOW.plus(-HOUR),
             until: NOW.plus(HOUR),
             session_key: *self.session.verifier().as_bytes(),
+            case: 0,
         }
     }
 

@@ -57,7 +57,7 @@ pub(super) fn due(wish: &Wish, state: &State, standing: &Standing) -> Result<Due
         Wish::Review(_) => of(Purpose::DataProtection, Action::ReviewBreakGlass),
         Wish::Roles(_) => of(Purpose::Administration, Action::ManageRoles),
         Wish::ApproveRoles(_) => of(Purpose::DataProtection, Action::ApproveRoles),
-        Wish::Look(_) | Wish::Why(_) | Wish::WhoCan(_) | Wish::Signed(_) => {
+        Wish::Look(_) | Wish::Why(_) | Wish::WhoCan(_) | Wish::Replay(_) | Wish::Signed(_) => {
             Err(malformed("wish is no errand"))
         }
     }

@@ -5,11 +5,12 @@
 
 mod due;
 mod questions;
+mod replay;
 mod signed;
 mod steps;
 
 use base::UtcMillis;
-use grant::{Action, Event, Outcome, Purpose};
+use grant::{Action, Event, Outcome, Purpose, session_of};
 use policy::{Catalogue, Decision, Facts, Question};
 use recorder::Record;
 use wire::Refused;
@@ -89,6 +90,11 @@ impl<R: Record> Inner<R> {
             Wish::Look(look) => return self.look(staff.state(), &standing, look.roles, now).await,
             Wish::Why(asked) => return self.why(staff.state(), &standing, asked, now).await,
             Wish::WhoCan(what) => return self.who_can(staff.state(), &standing, what, now).await,
+            Wish::Replay(asked) => {
+                let journal = staff.reader();
+                drop(staff);
+                return self.replay(journal, &standing, asked, now).await;
+            }
             Wish::Roles(new) if !new.propose => {
                 return self.would_change(staff.state(), &standing, new, now).await;
             }
@@ -99,7 +105,8 @@ impl<R: Record> Inner<R> {
             Ok(due) => due,
             Err(refused) => return Err(self.deny(&standing.name, unknown, refused).await),
         };
-        let event = Event::new(now, ACTOR, due.action.name(), Outcome::Allowed);
+        let session = login.as_ref().map(|login| session_of(login.key.as_bytes()));
+        let event = Event { session, ..Event::new(now, ACTOR, due.action.name(), Outcome::Allowed) };
         let own = due.purposes.is_empty();
         let judged = if own { Ok(String::new()) } else { self.may(&standing, &due.purposes, due.action) };
         let judged = judged.and_then(|rule| {
@@ -114,7 +121,8 @@ impl<R: Record> Inner<R> {
             Err(refused) => return Err(self.deny(&standing.name, event, refused).await),
         };
         let detail = if signed { format!("{}, signed", doing.done) } else { doing.done.clone() };
-        self.record(Event { on_behalf: standing.name.clone(), detail, ..event }).await?;
+        let case = steps::case_of(&doing.step, staff.state());
+        self.record(Event { on_behalf: standing.name.clone(), detail, case, ..event }).await?;
         let new_catalogue = match &doing.step {
             Step::Catalogue(new) => Some(policies_of(&new.text).map_err(|e| Refused::new("roles", e))?),
             _ => None,

@@ -48,7 +48,12 @@ impl<R: Record> Inner<R> {
     }
 
     /// A question about others is for who may see everybody's; in the log it is in any case.
-    async fn may_look(&self, standing: &Standing, detail: String, now: UtcMillis) -> Result<(), Refused> {
+    pub(super) async fn may_look(
+        &self,
+        standing: &Standing,
+        detail: String,
+        now: UtcMillis,
+    ) -> Result<(), Refused> {
         let event = Event::new(now, ACTOR, Action::ReadAccess.name(), Outcome::Allowed);
         match self.may(standing, &Self::LOOKERS, Action::ReadAccess) {
             Ok(_) => self.record(Event { on_behalf: standing.name.clone(), detail, ..event }).await.map(drop),

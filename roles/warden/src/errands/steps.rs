@@ -190,9 +190,22 @@ pub(super) fn step_of(
             );
             made(Step::Key(Pinned { person: of.person, key: of.key }), done, 0)
         }
-        Wish::Look(_) | Wish::Why(_) | Wish::WhoCan(_) | Wish::Signed(_) => {
+        Wish::Look(_) | Wish::Why(_) | Wish::WhoCan(_) | Wish::Replay(_) | Wish::Signed(_) => {
             Err(malformed("wish is no errand"))
         }
+    }
+}
+
+/// The case that a step is about; 0 for none.
+pub(super) fn case_of(step: &Step, state: &State) -> u32 {
+    let of_ask = |number: &u32| state.asks.get(number).map_or(0, |ask| ask.case);
+    match step {
+        Step::Case(case) => case.number,
+        Step::CaseClosed(number) => *number,
+        Step::Ask(ask) => ask.case,
+        Step::Approved(approved) => of_ask(&approved.number),
+        Step::Ended(ended) => of_ask(&ended.number),
+        _ => 0,
     }
 }
 

@@ -112,7 +112,7 @@ fn granted(roles: &[(&str, Bounds)], asked: &GrantRequest) -> Result<grant::Gran
     let standing = Standing::holding(roles);
     let grounds =
         Grounds { standing: &standing, owner: "anna", staff: &State::default(), policies: &policies };
-    decide(grounds, asked, [1; 16], UtcMillis::now()).map_err(|denied| denied.code())
+    decide(grounds, asked, [1; 16], UtcMillis::now(), &mut Vec::new()).map_err(|denied| denied.code())
 }
 
 #[test]

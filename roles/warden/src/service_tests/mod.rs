@@ -130,6 +130,7 @@ fn wanted() -> GrantRequest {
 mod agreeing;
 mod machine;
 mod provider;
+mod replaying;
 mod services;
 mod signing_in;
 mod staff;

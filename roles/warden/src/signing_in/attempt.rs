@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use base::{SecretBytes, UtcMillis};
-use grant::{Event, Outcome};
+use grant::{Event, Outcome, session_of};
 use login::password::Standard;
 use login::session::ABSOLUTE;
 use login::{
@@ -130,9 +130,10 @@ impl<R: Record> Inner<R> {
                 Some(token) => format!("token {token}"),
                 None => factors(&proven),
             };
-            Ok((by, held.open(proven, now)?, ticket))
+            let key = proven.session();
+            Ok((by, held.open(proven, now)?, key, ticket))
         });
-        let (by, Opened { session, again, ended }, ticket) = match opened {
+        let (by, Opened { session, again, ended }, key, ticket) = match opened {
             Ok(opened) => opened,
             Err(refusal) => {
                 self.desk.keep(&mut held).await?;
@@ -156,7 +157,8 @@ impl<R: Record> Inner<R> {
         for old in &ended {
             detail.push_str(&format!(", session {} ends", old.id()));
         }
-        let recorded = self.record(Event { on_behalf: standing.name.clone(), detail, ..event }).await;
+        let (on_behalf, key) = (standing.name.clone(), Some(session_of(key.as_bytes())));
+        let recorded = self.record(Event { on_behalf, session: key, detail, ..event }).await;
         if let Err(refused) = recorded {
             // a step-up that is not in the log does not count either; what it used up does
             held.sessions.end(session.id());

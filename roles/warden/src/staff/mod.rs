@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use base::UtcMillis;
-use journal::{Disk, Journal, JournalError, Options, Position};
+use journal::{Disk, Journal, JournalError, Options, Position, Reader};
 use prost::Message;
 
 pub(crate) use access::{Ask, Case, Glass, Shift};
@@ -54,16 +54,18 @@ impl Staff {
     pub(crate) fn open(disk: Arc<dyn Disk>, folder: &Path) -> Result<Self, StaffError> {
         let options = Options { max_record: 1 << 20, segment_bytes: 8 << 20, ..Options::new(*b"MKSTAFF1") };
         let (journal, _) = Journal::open(disk, folder, options)?;
-        let mut state = State::default();
-        let mut records = journal.read_from(Position(0));
-        while let Some(record) = records.next_record() {
-            let (position, bytes) = record?;
-            let foreign = || StaffError::Foreign(position.0);
-            let record = Record::decode(bytes).map_err(|_| foreign())?;
-            state.apply(&record).ok_or_else(foreign)?;
-        }
-        drop(records);
+        let state = state_at(&journal.reader(), u64::MAX)?;
         Ok(Self { journal, state })
+    }
+
+    /// So many records stand in the journal.
+    pub(crate) const fn records(&self) -> u64 {
+        self.journal.next().0
+    }
+
+    /// Reads the journal while others write.
+    pub(crate) fn reader(&self) -> Reader {
+        self.journal.reader()
     }
 
     /// What stands now.
@@ -83,6 +85,25 @@ impl Staff {
         self.journal.sync()?;
         self.state.apply(&record).ok_or(StaffError::Foreign(position))
     }
+}
+
+/// What the first records of a journal amounted to. It reads them all, and blocks.
+///
+/// # Errors
+/// When the journal is damaged or of a newer edition.
+pub(crate) fn state_at(journal: &Reader, records: u64) -> Result<State, StaffError> {
+    let mut state = State::default();
+    let mut all = journal.read_from(Position(0));
+    while let Some(record) = all.next_record() {
+        let (position, bytes) = record?;
+        if position.0 >= records {
+            break;
+        }
+        let foreign = || StaffError::Foreign(position.0);
+        let record = Record::decode(bytes).map_err(|_| foreign())?;
+        state.apply(&record).ok_or_else(foreign)?;
+    }
+    Ok(state)
 }
 
 #[cfg(test)]
