@@ -3,8 +3,9 @@
 //! `cargo bench --profile release --workspace --bench ledger -- [SECONDS]`
 //!
 //! A real ledger process, asked as the archive asks it, over its socket with certificates. First one client, one event at a time,
-//! beside what the disk's own fsync gives in the same run (an append of as many bytes to one file, then `fdatasync`); then 64 clients
-//! with 64 calls in flight each, an event a call. At the end the log is verified as a stranger would do it.
+//! beside what the disk's own fsync gives in the same run (an append of as many bytes to one file, then `fdatasync`), and beside what a
+//! call takes that writes nothing: the rest is the ledger's own. Then 64 clients with 64 calls in flight each, an event a call. At the
+//! end the log is verified as a stranger would do it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,7 +24,7 @@ use base::UtcMillis;
 use grant::{DataSpan, Event, Outcome};
 use house_tests::house::{House, Plan, tool};
 use link::{Client, Identity, Target, Trust};
-use wire::ledger::{Append, Receipts};
+use wire::ledger::{Append, Checkpoint, CheckpointRequest, Receipts};
 use wire::{Method, Room};
 
 /// Clients, and calls that each has in flight.
@@ -60,7 +61,37 @@ fn client(house: &House) -> Client {
     Client::new(Room::Ledger, target, Some(&identity), &trust).expect("a client")
 }
 
-async fn append(client: &Client) {
+/// How often a second one client calls, the next as soon as the one before is answered, in a task as rooms call.
+fn one_after_another<F: Future<Output = ()> + Send>(
+    runtime: &tokio::runtime::Runtime,
+    house: &House,
+    length: Duration,
+    call: fn(Client) -> F,
+) -> f64
+where
+    F: 'static,
+{
+    let client = runtime.block_on(async { client(house) });
+    let calling = runtime.spawn(async move {
+        call(client.clone()).await;
+        let (began, mut count) = (Instant::now(), 0u32);
+        while began.elapsed() < length {
+            call(client.clone()).await;
+            count += 1;
+        }
+        f64::from(count) / began.elapsed().as_secs_f64()
+    });
+    runtime.block_on(calling).expect("a client")
+}
+
+/// A call that is answered from memory.
+async fn asks(client: Client) {
+    let newest: Checkpoint =
+        client.call(Method::LedgerCheckpoint, &CheckpointRequest {}, PATIENCE).await.expect("a checkpoint");
+    assert!(!newest.note.is_empty());
+}
+
+async fn append(client: Client) {
     let append = Append { events: vec![event().into()], since: 0 };
     let receipts: Receipts = client.call(Method::LedgerAppend, &append, PATIENCE).await.expect("recorded");
     assert_eq!(receipts.receipts.len(), 1);
@@ -93,20 +124,20 @@ fn main() {
     println!("an event has {} bytes", event().len());
 
     let disk = fsyncs(&house, length / 2);
-    let one = runtime.block_on(async {
-        let client = client(&house);
-        append(&client).await;
-        let (began, mut count) = (Instant::now(), 0u32);
-        while began.elapsed() < length {
-            append(&client).await;
-            count += 1;
-        }
-        f64::from(count) / began.elapsed().as_secs_f64()
-    });
+    let asked = one_after_another(&runtime, &house, length / 2, asks);
+    let one = one_after_another(&runtime, &house, length, append);
     let disk = (disk + fsyncs(&house, length / 2)) / 2.0;
     println!(
         "one client, one event at a time: {one:.0} a second; the disk's own fsync {disk:.0}: {:.2} of it (goal {SHARE})",
         one / disk
+    );
+    let us = |rate: f64| 1e6 / rate;
+    let (whole, disk_us, call) = (us(one), us(disk), us(asked));
+    println!(
+        "of {whole:.0} us the disk has {disk_us:.0}, a call that writes nothing {call:.0}, the ledger {:.0}: {SHARE} is reached on disks \
+         whose fsync takes {:.1} ms or more",
+        whole - disk_us - call,
+        (whole - disk_us) * SHARE / (1.0 - SHARE) / 1000.0
     );
 
     let count = Arc::new(AtomicU64::new(0));
@@ -119,7 +150,7 @@ fn main() {
                 let (client, count) = (client.clone(), Arc::clone(&count));
                 all.push(tokio::spawn(async move {
                     while began.elapsed() < length {
-                        append(&client).await;
+                        append(client.clone()).await;
                         count.fetch_add(1, Ordering::Relaxed);
                     }
                 }));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::steps::{Outcome, cargo, run, step};
-use crate::{claims, files, graph, mutants, plain, snapshot};
+use crate::{claims, files, graph, modules, mutants, plain, snapshot};
 
 /// Builds the one command and all rooms, then becomes `meterkeep demo`: an interrupt at the terminal reaches it
 /// directly, and its exit status is ours.
@@ -85,9 +85,10 @@ pub(crate) fn check(root: &Path) -> Outcome {
     step("lints", || lint(root))
 }
 
-/// Sizes, plain text, and documents that name code.
+/// Sizes, files that are compiled, plain text, and documents that name code.
 pub(crate) fn files(root: &Path) -> Outcome {
     files::check(root)?;
+    modules::check(root)?;
     plain::check(root)?;
     mutants::still_fit(root)?;
     claims::check(root)

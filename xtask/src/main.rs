@@ -5,6 +5,7 @@ mod errands;
 mod files;
 mod fuzz;
 mod graph;
+mod modules;
 mod mutants;
 mod plain;
 mod snapshot;

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use base::{Contact, Secret, TenancyId, UtcMillis};
+use base::{Contact, Secret, UtcMillis};
 use grant::{Action, Purpose};
 use serde::Deserialize;
 use serde_json::json;
@@ -15,8 +15,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::operator::{Operator, Reach};
 use crate::output::{Format, FormatArg, count, print, print_json, shown, table};
+use crate::people::{purpose, tenancies, tenancy};
 use crate::place::HouseArg;
-use crate::problem::{Problem, USAGE};
+use crate::problem::Problem;
 
 /// Bytes of a file with one contact, at most.
 const MAX_FILE: u64 = 16 * 1024;
@@ -83,12 +84,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
     }
 }
 
-pub(crate) fn tenancy(text: &str) -> Result<TenancyId, Problem> {
-    text.parse().map_err(|e: base::IdError| {
-        Problem::new(e.to_string()).help("`meterkeep meters tenancies` lists them").exit(USAGE)
-    })
-}
-
 /// Contacts as they travel beside a request, and the digest that the request holds of them; both empty for none.
 pub(crate) fn beside(items: Vec<contact::Contact>) -> Result<(Vec<u8>, Vec<u8>), Problem> {
     if items.is_empty() {
@@ -102,9 +97,7 @@ pub(crate) fn beside(items: Vec<contact::Contact>) -> Result<(Vec<u8>, Vec<u8>),
 
 fn show(args: &Show) -> Result<ExitCode, Problem> {
     let (layout, _) = args.house.open()?;
-    let purpose = crate::people::purpose(&args.purpose)?;
-    let ids = args.tenancies.iter().map(|text| Ok(tenancy(text)?.0.to_vec()));
-    let tenancies: Vec<Vec<u8>> = ids.collect::<Result<_, Problem>>()?;
+    let (purpose, tenancies) = (purpose(&args.purpose)?, tenancies(&args.tenancies)?);
     let reach = Reach { case: args.case, tenancies: tenancies.clone(), ..Reach::default() };
     let operator = Operator::new(&layout)?;
     let errand = (purpose, Action::ReadContacts);
@@ -187,7 +180,7 @@ fn parse(text: &str) -> Result<Contact, String> {
 
 fn set(args: &Set) -> Result<ExitCode, Problem> {
     let (layout, _) = args.house.open()?;
-    let tenancy = tenancy(&args.tenancy)?.0.to_vec();
+    let tenancy = tenancy(&args.tenancy)?;
     let contact = read(&args.from)?;
     let (contacts, contacts_digest) = beside(vec![contact::Contact::of(&contact)])?;
     let set = vec![SetContact { tenancy, contact: 1 }];

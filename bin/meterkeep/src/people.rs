@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use base::UtcMillis;
+use base::{IdError, TenancyId, UtcMillis};
 use grant::Purpose;
 use wire::staff::{
     KeyOf, LookStaff, NewPerson, NewShift, RoleOf, ShownPerson, StaffAnswer, StaffErrand, Wish,
@@ -220,15 +220,15 @@ fn role(args: &RoleArgs) -> RoleOf {
 
 /// Tenancies as people write them.
 pub(crate) fn tenancies(texts: &[String]) -> Result<Vec<Vec<u8>>, Problem> {
-    let id = |text: &String| {
-        let id = hex::decode(text).ok().filter(|id| id.len() == 16);
-        id.ok_or_else(|| {
-            Problem::new(format!("`{text}` is no tenancy: 32 hexadecimal digits"))
-                .help("`meterkeep meters tenancies` names them")
-                .exit(USAGE)
-        })
-    };
-    texts.iter().map(id).collect()
+    texts.iter().map(|text| tenancy(text)).collect()
+}
+
+/// One of them.
+pub(crate) fn tenancy(text: &str) -> Result<Vec<u8>, Problem> {
+    let id: TenancyId = text.parse().map_err(|e: IdError| {
+        Problem::new(e.to_string()).help("`meterkeep meters tenancies` lists them").exit(USAGE)
+    })?;
+    Ok(id.0.to_vec())
 }
 
 /// Does an errand and gives the warden's answer.

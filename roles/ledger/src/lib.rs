@@ -67,11 +67,15 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         .map_err(|e| StartError::during("reading the log")(&e))?
         .map_err(|e| StartError::during("cannot open the log")(&e))?;
     let found = Found { size: log.size(), torn_bytes: log.torn_bytes() };
-    let door = context.door()?;
     let counters = Arc::new(Counters::new());
     let started =
         Ledger::start(log, tiles.clone(), key.clone(), Arc::clone(&counters), context.shutdown.clone());
     let (ledger, writer) = started.map_err(|e| StartError::during("starting the log's writer")(&e))?;
+    let on_writer = writer.runtime().clone();
+    let door = {
+        let _on = on_writer.enter();
+        context.door()?
+    };
     let (entries, history, ledger) = (ledger.entries(), ledger.history(), Arc::new(ledger));
     let own = OwnLog::new(Arc::clone(&ledger));
     life::begin(&own, &history, &found, &context.config.ledger).await?;
@@ -106,7 +110,9 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         let shutdown = context.shutdown.clone();
         async move { index.follow(&shutdown).await }
     });
-    link::serve(door, Room::Ledger, Arc::new(Desk { ledger, search, reviews }), context.shutdown).await;
+    let desk = Arc::new(Desk::new(ledger, search, reviews));
+    let served = on_writer.spawn(link::serve(door, Room::Ledger, desk, context.shutdown));
+    served.await.map_err(|e| StartError::during("serving")(&e))?;
     if let Some(asking) = asking {
         asking.await.map_err(|e| StartError::during("asking witnesses")(&e))?;
     }

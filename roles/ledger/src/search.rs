@@ -14,7 +14,9 @@ use link::{Caller, Service, answer};
 use prost::Message as _;
 use recorder::Record;
 use recorder::gate::Gate;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::task::AbortOnDropHandle;
 use wire::archive::Asked;
 use wire::log::{FoundEntry, LogAnswer, LogQuery, OfSubjects};
 use wire::{Method, Refused};
@@ -34,14 +36,38 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// The room with all that it answers: what the log takes, what is looked for in it, and its reviews.
-pub(crate) struct Desk {
+pub(crate) struct Desk(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) search: Search,
     pub(crate) reviews: Reviews,
+    /// Where it looks for things, so that who has something to record does not wait for who looks.
+    readers: Handle,
+}
+
+impl Desk {
+    /// Looks for things where this is called.
+    pub(crate) fn new(ledger: Arc<Ledger>, search: Search, reviews: Reviews) -> Self {
+        Self(Arc::new(Inner { ledger, search, reviews, readers: Handle::current() }))
+    }
 }
 
 impl Service for Desk {
     async fn call(&self, caller: Caller, method: Method, body: Bytes) -> Result<Bytes, Refused> {
+        if !matches!(method, Method::LedgerSearch | Method::LedgerReview | Method::LedgerOfSubjects) {
+            return self.0.ledger.call(caller, method, body).await;
+        }
+        let inner = Arc::clone(&self.0);
+        let looking = self.0.readers.spawn(async move { inner.look(caller, method, body).await });
+        // who hung up asks nothing more
+        let looking = AbortOnDropHandle::new(looking);
+        looking.await.unwrap_or_else(|_| Err(Refused::new("internal", "the ledger failed; see its log")))
+    }
+}
+
+impl Inner {
+    async fn look(&self, caller: Caller, method: Method, body: Bytes) -> Result<Bytes, Refused> {
         match method {
             Method::LedgerSearch => {
                 let look = |asked| async {

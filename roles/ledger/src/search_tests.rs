@@ -59,7 +59,7 @@ impl House {
             let (index, shutdown) = (Arc::clone(&index), shutdown.clone());
             async move { index.follow(&shutdown).await }
         });
-        let (session, desk) = (Signer::generate().unwrap(), Desk { ledger, search, reviews });
+        let (session, desk) = (Signer::generate().unwrap(), Desk::new(ledger, search, reviews));
         Self { folder, disk, warden, session, desk, index, shutdown }
     }
 
@@ -105,8 +105,8 @@ impl House {
 
     /// The newest entries of the log, past everything that is tested here.
     fn newest(&self, n: u64) -> Vec<Event> {
-        let all = self.desk.search.entries.durable();
-        let some = self.desk.search.entries.some(all.saturating_sub(n), 1000).unwrap();
+        let all = self.desk.0.search.entries.durable();
+        let some = self.desk.0.search.entries.some(all.saturating_sub(n), 1000).unwrap();
         some.into_iter().map(|entry| entry.event).collect()
     }
 }

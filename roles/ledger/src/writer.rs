@@ -1,4 +1,7 @@
-//! The one thread that writes: it takes all appends that wait, writes them, syncs once for all of them, and signs once.
+//! The one task that writes: it takes all appends that wait, writes them, syncs once for all of them, and signs once.
+//!
+//! It and the room's door share one thread of their own. While the disk syncs, calls gather in the sockets; what they bring makes the
+//! next group, and no thread waits for another to wake. A call of one alone so costs two wakings, its own and its answer's, and the disk.
 
 use std::thread::JoinHandle;
 
@@ -7,13 +10,14 @@ use bytes::Bytes;
 use grant::Signed;
 use link::Shutdown;
 use tlog::Outside;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::ledger::{Receipt, Receipts};
 
 use crate::log::{Log, LogError, Placed};
 
 /// Calls that wait for the writer; more wait in their callers.
-const QUEUE: usize = 256;
+const QUEUE: usize = 4096;
 /// Events in one group: the time to write them bounds how long the first one waits.
 const GROUP: usize = 8192;
 
@@ -64,15 +68,23 @@ impl Jobs {
 }
 
 /// The running writer.
-pub(crate) struct Writer(JoinHandle<Result<(), LogError>>);
+pub(crate) struct Writer {
+    thread: JoinHandle<Result<(), LogError>>,
+    runtime: Handle,
+}
 
 impl Writer {
+    /// Where the door is served: on the writer's own thread.
+    pub(crate) const fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     /// Waits until the writer has written what was handed to it; its callers must be gone.
     ///
     /// # Errors
     /// Why it stopped before.
     pub(crate) fn finish(self) -> Result<(), LogError> {
-        self.0.join().unwrap_or(Err(LogError::Panicked))
+        self.thread.join().unwrap_or(Err(LogError::Panicked))
     }
 }
 
@@ -95,15 +107,24 @@ pub(crate) fn start(
     now: fn() -> UtcMillis,
     shutdown: Shutdown,
 ) -> std::io::Result<Writer> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
     let work = move || {
-        let outcome = write(&mut log, &mut jobs, &published, now);
-        if let Err(error) = &outcome {
-            tracing::error!(%error, "the log takes no more events");
-            shutdown.cancel();
-        }
-        outcome
+        runtime.block_on(async move {
+            let outcome = write(&mut log, &mut jobs, &published, now).await;
+            if let Err(error) = &outcome {
+                tracing::error!(%error, "the log takes no more events");
+                shutdown.cancel();
+                // the door is served here until all callers are gone, and they are told that nothing was written
+                while let Some(job) = jobs.recv().await {
+                    drop(job);
+                }
+            }
+            outcome
+        })
     };
-    std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(work).map(Writer)
+    let thread = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(work)?;
+    Ok(Writer { thread, runtime: handle })
 }
 
 /// Somebody who waits for the receipts of a group.
@@ -113,13 +134,16 @@ struct Waiting {
     done: oneshot::Sender<Receipts>,
 }
 
-fn write(
+/// Blocks its thread while it writes, which is what makes groups.
+async fn write(
     log: &mut Log,
     jobs: &mut mpsc::Receiver<Job>,
     published: &watch::Sender<Signed>,
     now: fn() -> UtcMillis,
 ) -> Result<(), LogError> {
-    while let Some(first) = jobs.blocking_recv() {
+    while let Some(first) = jobs.recv().await {
+        // what has come in meanwhile is taken along
+        tokio::task::yield_now().await;
         let (mut waiting, mut proofs) = (Vec::new(), Vec::new());
         let (mut events, mut next) = (0, Some(first));
         while let Some(job) = next {
@@ -218,6 +242,7 @@ mod tests {
 
     #[test]
     fn no_receipt_comes_out_when_the_fsync_fails_and_the_room_stops() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for seed in 0..20 {
             let disk = FaultyDisk::new(seed);
             let mut log = open(&disk);
@@ -228,9 +253,13 @@ mod tests {
             disk.cut_after(seed % 2); // in the write, or in the sync after it
             let writer = start(log, receiver, published, || NOW, shutdown.clone()).unwrap();
             assert!(receipts.blocking_recv().is_err(), "seed {seed}");
+            let refused = runtime.block_on(jobs.append(vec![event(2)], 0));
+            assert!(refused.is_none(), "nor for anything that comes later");
+            let durable = jobs.durable.clone();
+            drop(jobs);
             assert!(writer.finish().is_err());
             assert!(shutdown.is_cancelled());
-            assert_eq!(jobs.durable.borrow().size, 0, "nothing is called durable");
+            assert_eq!(durable.borrow().size, 0, "nothing is called durable");
         }
     }
 }

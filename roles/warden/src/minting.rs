@@ -464,6 +464,11 @@ mod tests {
         assert_eq!(code(|a| a.purpose = "curiosity".to_owned()), "no-such-purpose");
         assert_eq!(code(|a| a.actions = vec!["import-keys".to_owned()]), "not-for-purpose");
         assert_eq!(code(|a| a.actions = vec!["enrol-collector".to_owned()]), "not-for-purpose");
+        let of = |purpose: &str, action: &str| {
+            code(|a| (a.purpose, a.actions) = (purpose.to_owned(), vec![action.to_owned()]))
+        };
+        assert_eq!(of("operations", "read-contacts"), "not-for-purpose", "granted, and for other purposes");
+        assert_eq!(of("administration", "manage-people"), "not-for-purpose", "covered, and never by a grant");
         assert_eq!(code(|a| a.actions = vec![]), "no-action");
         assert_eq!(code(|a| a.classes = vec![]), "malformed");
         assert_eq!(code(|a| a.classes = vec![9]), "malformed");

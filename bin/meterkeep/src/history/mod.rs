@@ -12,9 +12,9 @@ use wire::Method;
 use wire::log::{History, HistoryQuery, Look, UNMASK_REASONS, Unmask, Unmasked};
 
 use self::plain::Language;
-use crate::contacts::tenancy;
 use crate::operator::{Operator, Reach};
 use crate::output::{Format, FormatArg, count, print, print_json, shown, table};
+use crate::people::{purpose, tenancies, tenancy};
 use crate::place::HouseArg;
 use crate::problem::{Problem, USAGE};
 use crate::readings::local;
@@ -94,9 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Problem> {
 
 fn show(args: &Show) -> Result<ExitCode, Problem> {
     let (layout, _) = args.house.open()?;
-    let purpose = crate::people::purpose(&args.purpose)?;
-    let tenancies: Vec<Vec<u8>> =
-        args.tenancies.iter().map(|text| Ok(tenancy(text)?.0.to_vec())).collect::<Result<_, Problem>>()?;
+    let (purpose, tenancies) = (purpose(&args.purpose)?, tenancies(&args.tenancies)?);
     if tenancies.is_empty() && !purpose.is_for_subjects() {
         return Err(Problem::new(format!("for `{purpose}`, say whose history it is"))
             .help("add `--tenancy`; `meterkeep meters tenancies` lists them")
@@ -121,7 +119,7 @@ fn show(args: &Show) -> Result<ExitCode, Problem> {
 
 fn unmask(args: &UnmaskArgs) -> Result<ExitCode, Problem> {
     let (layout, _) = args.house.open()?;
-    let whose = tenancy(&args.tenancy)?.0.to_vec();
+    let whose = tenancy(&args.tenancy)?;
     let reach = Reach { tenancies: vec![whose.clone()], ..Reach::default() };
     let decision = Unmask { tenancy: whose, entry: args.entry, because: args.because.clone() };
     let errand = (Purpose::DataProtection, Action::UnmaskStaff);

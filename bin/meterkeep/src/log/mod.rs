@@ -16,6 +16,7 @@ use grant::{Action, Purpose};
 use wire::log::LogQuery;
 
 use crate::operator::Operator;
+use crate::people::tenancies;
 use crate::place::HouseArg;
 use crate::problem::{Problem, USAGE};
 use crate::readings::When;
@@ -262,16 +263,10 @@ fn digits<const N: usize>(what: &str, text: &str) -> Result<Vec<u8>, Problem> {
 
 fn search(args: &Search) -> Result<ExitCode, Problem> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let tenancies = args.tenancies.iter().map(|text| {
-        let parsed: Result<base::TenancyId, base::IdError> = text.parse();
-        parsed.map(|tenancy| tenancy.0.to_vec()).map_err(|e| {
-            Problem::new(e.to_string()).help("`meterkeep meters tenancies` lists them").exit(USAGE)
-        })
-    });
     let subjects = Subjects {
         meters: args.meters.clone(),
         customers: args.customers.clone(),
-        tenancies: tenancies.collect::<Result<_, Problem>>()?,
+        tenancies: tenancies(&args.tenancies)?,
     };
     let hashed = |text: Option<&String>| text.map(|text| digits::<32>("a request's hash", text)).transpose();
     let grant = args.grant.as_ref().map(|text| digits::<16>("a grant", text)).transpose()?;

@@ -80,7 +80,7 @@ impl House {
         let rules = Rules::new(&config, WorkingHours::new(&config.hours, &config.zone).unwrap());
         let read = Read { entries, tiles, key: key.clone() };
         let reviews = Reviews::new(gate(), history, read, rules);
-        let (session, desk) = (Signer::generate().unwrap(), Desk { ledger, search, reviews });
+        let (session, desk) = (Signer::generate().unwrap(), Desk::new(ledger, search, reviews));
         Self { warden, session, desk }
     }
 
@@ -122,7 +122,7 @@ impl House {
     }
 
     fn newest(&self) -> Event {
-        let entries = self.desk.ledger.entries();
+        let entries = self.desk.0.ledger.entries();
         entries.at(entries.durable() - 1).unwrap().event
     }
 }
@@ -148,7 +148,7 @@ async fn the_sample_is_drawn_from_the_root_after_the_month_and_anybody_draws_it_
     // somebody with the entries alone: entry 0 is September's, 41 the first of November
     let mut tree = tlog::Tree::new();
     for number in 0..42 {
-        let entry = house.desk.ledger.entries().at(number).unwrap();
+        let entry = house.desk.0.ledger.entries().at(number).unwrap();
         tree.append(leaf_hash(&entry_bytes(entry.at, &entry.bytes))).unwrap();
     }
     assert_eq!((drawn.size, drawn.root.as_slice()), (42, tree.root().0.as_slice()));

@@ -31,7 +31,8 @@ fn permission(to: &str, of: &[TenancyId], classes: &[Class], until: UtcMillis) -
 /// Eve joins the others, with this role.
 async fn with_eve(house: &House, role: Wish) -> Warden<Shared> {
     let warden = house.with_staff().await;
-    let eve = NewPerson { name: "eve".to_owned(), title: String::new(), user: "eve".to_owned() };
+    let eve =
+        NewPerson { name: "eve".to_owned(), title: String::new(), user: "eve".to_owned(), service: false };
     errand(&warden, OWNER, Wish::AddPerson(eve)).await.unwrap();
     errand(&warden, OWNER, role).await.unwrap();
     sign_in(&warden, OWNER, EVE).await;
@@ -97,7 +98,10 @@ async fn a_customer_sees_their_own_and_nobody_elses() {
         let others = reads("own-data", class, 0, &[MINE, OTHER]);
         assert_eq!(code(house.grant(&warden, EVE, &others).await), "needs");
     }
-    assert_eq!(code(house.grant(&warden, EVE, &reads("billing", Class::Billing, 0, &[])).await), "other-role");
+    assert_eq!(
+        code(house.grant(&warden, EVE, &reads("billing", Class::Billing, 0, &[])).await),
+        "other-role"
+    );
     // they see of the house what is theirs
     let all = errand(&warden, EVE, Wish::Look(LookStaff::default())).await.unwrap();
     assert_eq!(all.people.iter().map(|person| person.name.as_str()).collect::<Vec<_>>(), ["eve"]);
@@ -137,11 +141,9 @@ fn of_two_roles_that_open_something_the_one_counts_that_reaches_it() {
     assert_eq!(granted(&mine, &billing(&[MINE])).unwrap().role, "chief");
     assert_eq!(granted(&mine, &billing(&[MINE, OTHER])), Err("out-of-reach"));
     // what is one's own is never everything, not even to who holds such a role for the whole house
-    for roles in [
-        &[("chief", Bounds::EVERYWHERE)][..],
-        &[("chief", north())],
-        &[("customer", Bounds::EVERYWHERE)],
-    ] {
+    for roles in
+        [&[("chief", Bounds::EVERYWHERE)][..], &[("chief", north())], &[("customer", Bounds::EVERYWHERE)]]
+    {
         assert!(granted(roles, &own(&[])).is_err());
         assert!(granted(roles, &own(&[MINE])).is_err());
     }
@@ -193,7 +195,12 @@ async fn a_third_party_reads_what_a_customer_permits_as_long_as_the_customer_doe
         assert_eq!(shown.iter().map(|one| one.state.as_str()).collect::<Vec<_>>(), ["live"]);
     }
     assert_eq!(code(errand(&warden, CARL, Wish::EndPermission(number + 1)).await), "no-permission");
+    // who is no party to it and has no duty to does not end it; each party does, without leave
+    assert_eq!(code(errand(&warden, OWNER, Wish::EndPermission(number)).await), "other-role");
     errand(&warden, EVE, Wish::EndPermission(number)).await.unwrap();
+    assert_eq!(code(house.grant(&warden, BERT, &asked(Class::Daily, &[])).await), "needs");
+    let given_back = errand(&warden, EVE, daily()).await.unwrap().number;
+    errand(&warden, BERT, Wish::EndPermission(given_back)).await.unwrap();
     assert_eq!(code(house.grant(&warden, BERT, &asked(Class::Daily, &[])).await), "needs");
     // one that lasts ends with what its giver holds
     errand(&warden, EVE, daily()).await.unwrap();

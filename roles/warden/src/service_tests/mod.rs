@@ -128,6 +128,7 @@ fn wanted() -> GrantRequest {
 }
 
 mod agreeing;
+mod bounds;
 mod machine;
 mod provider;
 mod replaying;

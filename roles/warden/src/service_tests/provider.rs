@@ -170,6 +170,11 @@ async fn each_false_statement_is_refused_alike_and_an_unknown_key_says_how_to_re
     assert_eq!(refused.code, "provider-key");
     assert!(refused.message.contains("meterkeep login provider refresh"), "{refused}");
     assert_eq!(house.last_event().reason, "unknown-provider-key");
+    house.ledger.0.behave(Behaviour::Down);
+    now = now.plus(60_000);
+    let untold = no(signs_in(&warden, next.states(now, &json!({})), code(now), now).await);
+    assert_eq!(untold.code, "no-receipt");
+    house.ledger.0.behave(Behaviour::Good);
     login(&warden, OWNER, LoginWish::SetProvider(next.set())).await.unwrap();
     now = n(10);
     assert!(signs_in(&warden, next.states(now, &json!({})), code(now), now).await.is_ok());

@@ -67,6 +67,8 @@ async fn a_token_opens_what_is_marked_for_services_and_without_it_the_account_op
     let shown = shows(&warden, EVE, &made.token, UtcMillis::now()).await.unwrap();
     assert_eq!((shown.strength.as_str(), shown.device.len()), ("machine", 0));
     assert!(house.last_event().detail.contains("by token 1, user 1004"), "{}", house.last_event().detail);
+    let tokens = login(&warden, OWNER, LoginWish::Look(LookLogins { all: true })).await.unwrap().tokens;
+    assert!(tokens[0].used_ms > 0, "signing in with it uses it");
     let grant = house.grant(&warden, EVE, &bills()).await.unwrap();
     assert_eq!((grant.person.as_str(), grant.role.as_str()), ("eve", "billing"));
     let keys = GrantRequest { actions: vec!["import-keys".into()], purpose: "key-import".into(), ..bills() };

@@ -259,7 +259,8 @@ async fn a_password_alone_and_a_code_alone_let_nobody_in_and_both_do_once() {
     assert_eq!((event.action.as_str(), event.outcome), ("sign-in", Outcome::Allowed));
     assert!(event.detail.contains("by password code, user 1000"), "{}", event.detail);
     // who it is, in which session and until when is said to them and in the log
-    assert_eq!(event.on_behalf, "anna");
+    let session = grant::session_of(key.verifier().as_bytes());
+    assert_eq!((event.on_behalf.as_str(), event.session), ("anna", Some(session)));
     assert_eq!((signed_in.done.as_str(), signed_in.until_ms), ("`anna` is signed in", now.plus(ABSOLUTE).0));
     let session = SessionId(signed_in.session.try_into().unwrap());
     assert!(event.detail.contains(&session.to_string()), "{}", event.detail);
@@ -312,7 +313,9 @@ async fn guessing_ends_after_so_many_and_the_device_of_who_is_guessed_at_gets_in
         }
     }
     assert!(checked <= GUESSES_A_DAY && throttled > 1000, "{checked} {throttled}");
-    assert_eq!(house.last_event().reason, "throttled");
+    let event = house.last_event();
+    assert_eq!(event.reason, "throttled");
+    assert!(event.detail.contains("user 1004, until "), "{}", event.detail);
     assert!(show(&warden, eve, &mut authenticator, &key(), now).await.is_err(), "a stranger's device waits");
     let begun = begin(&warden, eve, &key(), now).await;
     let LoginWish::Prove(prove) = prove(&begun, [By::Passkey(authenticator.get(&begun.passkey).unwrap())])
@@ -375,6 +378,26 @@ async fn a_session_is_its_persons_alone_each_call_counts_once_and_it_ends() {
         assert!(opened(now.plus(n * (IDLE - 60_000))).await.is_ok(), "{n}: it lasts while it is used");
     }
     assert_eq!(code(opened(now.plus(ABSOLUTE)).await), "no-session");
+}
+
+#[tokio::test]
+async fn that_a_session_was_used_outlives_a_restart() {
+    let house = House::new();
+    let warden = house.with_staff().await;
+    let of_carl = session_of(CARL).unwrap();
+    let used = async |warden: &Warden<Shared>, now: UtcMillis| {
+        let look = StaffErrand { wish: Some(Wish::Look(wire::staff::LookStaff::default())) }.encode_to_vec();
+        let body = SessionCall { method: Method::WardenStaff.number(), body: look }.encode_to_vec();
+        let call = sign_call(house_of(warden), "carl", body, now, &of_carl).unwrap();
+        let asked = InSession { session_key: of_carl.verifier().as_bytes().to_vec(), call };
+        warden.0.open_call(1002, &asked, now).await.map(drop)
+    };
+    let (now, later) = (UtcMillis::now(), IDLE - 60_000);
+    assert!(used(&warden, now.plus(later)).await.is_ok());
+    drop(warden);
+    let warden = house.warden();
+    assert!(used(&warden, now.plus(2 * later)).await.is_ok(), "its last use was not forgotten");
+    assert_eq!(code(used(&warden, now.plus(2 * later + IDLE)).await), "no-session");
 }
 
 #[tokio::test]
@@ -550,6 +573,10 @@ async fn nobody_is_signed_in_without_a_receipt_and_a_guess_counts_all_the_same()
         assert_eq!(refused.code, "no-receipt", "{behaviour:?}");
         let held = warden.0.desk.held.lock().await;
         assert!(held.sessions.by_key(&key.verifier(), now).is_none(), "{behaviour:?}");
+        drop(held);
+        // nor is a refusal told as one that is not in the log
+        let wrong = [By::Recovery("AAAA-AAAA-AAAA-AAAA".to_owned())];
+        assert_eq!(code(answer(&warden, eve, &key, wrong, now).await), "no-receipt", "{behaviour:?}");
     }
     house.ledger.0.behave(Behaviour::Good);
     assert!(show(&warden, eve, &mut authenticator, &key, now.plus(HOUR)).await.is_ok());

@@ -62,6 +62,19 @@ fn people_keep_their_title_and_user() {
 }
 
 #[test]
+fn what_is_new_gets_a_number_of_its_own() {
+    let mut state = state();
+    assert_eq!(
+        (state.next_case(), state.next_ask(), state.next_glass(), state.next_permission()),
+        (2, 2, 1, 1)
+    );
+    let case = CaseOpened { number: 2, tenancies: vec![vec![1; 16]], reason: "bill 4712".into() };
+    apply(&mut state, "anna", Step::Case(case), NOW);
+    apply(&mut state, "anna", Step::CaseClosed(2), NOW);
+    assert_eq!(state.next_case(), 3, "a number is never given twice");
+}
+
+#[test]
 fn access_in_time_ends_by_itself_to_the_millisecond() {
     let mut state = state();
     let later = NOW.plus(HOUR);
@@ -83,6 +96,7 @@ fn a_wish_that_nobody_answers_lapses_after_a_day() {
 
 #[test]
 fn a_role_that_nobody_gives_again_lapses_and_is_due_before() {
+    assert_eq!((PRIVILEGED_ROLE_MS, ROLE_MS), (92 * DAY, 184 * DAY), "a quarter, and half a year");
     let mut state = state();
     let roles = |state: &State, at: UtcMillis| state.people["anna"].live_roles(at).count();
     let end = NOW.plus(ROLE_MS);
@@ -109,6 +123,27 @@ fn an_emergency_lasts_an_hour_and_is_overdue_after_a_day() {
     assert_eq!(state.judge("anna", &Step::Reviewed(review.clone()), NOW), Err(NotDone::OneSelf));
     apply(&mut state, "bo", Step::Reviewed(review), NOW.plus(2 * DAY));
     assert!(!state.glass[&1].is_overdue(NOW.plus(3 * DAY)));
+}
+
+#[test]
+fn a_shift_lasts_until_its_end_and_is_forgotten_after_a_month() {
+    let mut state = state();
+    let set = |number, from: UtcMillis| {
+        let (from_ms, until_ms) = (from.0, from.plus(8 * HOUR).0);
+        Step::Shift(ShiftSet { number, person: "bo".into(), from_ms, until_ms })
+    };
+    apply(&mut state, "anna", set(1, NOW), NOW);
+    let end = NOW.plus(8 * HOUR);
+    let on_shift = |at: UtcMillis| state.on_shift("bo", at);
+    assert_eq!((on_shift(NOW.plus(-1)), on_shift(NOW)), (None, Some(end)));
+    assert_eq!((on_shift(end.plus(-1)), on_shift(end)), (Some(end), None));
+    assert_eq!(state.on_shift("anna", NOW), None);
+    let month = end.plus(31 * DAY);
+    apply(&mut state, "anna", set(2, month.plus(-1)), month.plus(-1));
+    assert_eq!(state.shifts.len(), 2);
+    apply(&mut state, "anna", set(3, month), month);
+    assert_eq!(state.shifts.keys().copied().collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(state.next_shift(), 4);
 }
 
 #[test]
@@ -143,6 +178,16 @@ fn reasons_cases_and_times_have_limits() {
         (judge(ask(9, HOUR)), judge(ask(1, 0)), judge(ask(1, 14 * DAY + 1))),
         ("no-case", "too-long", "too-long")
     );
+    assert_eq!(state.judge("anna", &ask(1, 14 * DAY), NOW), Ok(()));
+    assert_eq!(state.judge("anna", &case(1000, "bill"), NOW), Ok(()));
+    let shift = |for_ms: i64| {
+        let (from_ms, until_ms) = (NOW.0, NOW.plus(for_ms).0);
+        Step::Shift(ShiftSet { number: 1, person: "bo".into(), from_ms, until_ms })
+    };
+    assert_eq!(state.judge("anna", &shift(14 * DAY), NOW), Ok(()));
+    assert_eq!(state.judge("anna", &shift(14 * DAY + 1), NOW), Err(NotDone::BadShift));
+    assert_eq!(state.judge("anna", &shift(0), NOW), Err(NotDone::BadShift));
+    assert_eq!(state.judge("bo", &shift(DAY), NOW), Err(NotDone::OneSelf));
     let person = |name: &str, user: &str| {
         Step::Person(Person { name: name.into(), title: String::new(), user: user.into(), service: false })
     };
