@@ -60,6 +60,9 @@ async fn a_role_for_an_area_opens_that_area_and_a_role_that_has_no_place_is_give
     let said = house.last_event().detail;
     assert!(said.contains("`network-analyst` for Nord until"), "{said}");
 
+    // what a role has no place for it is not given for, whoever it is given to
+    let held = RoleOf { person: "eve".into(), role: "network-analyst".into(), ..RoleOf::default() };
+    errand(&warden, OWNER, Wish::TakeRole(held)).await.unwrap();
     for (role, area, said) in [
         ("registrar", "Nord", "may change-register"),
         ("auditor", "Nord", "may read-access"),

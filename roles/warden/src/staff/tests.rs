@@ -126,6 +126,39 @@ fn an_emergency_lasts_an_hour_and_is_overdue_after_a_day() {
 }
 
 #[test]
+fn permissions_have_limits_and_nobody_permits_themselves() {
+    let mut state = state();
+    let permit = |number: u32, tenancies: usize, classes: &[u32], for_ms: i64| {
+        let (to, until_ms) = ("bo".to_owned(), NOW.plus(for_ms).0);
+        let (tenancies, classes) = (vec![vec![1; 16]; tenancies], classes.to_vec());
+        Step::Permitted(Permitted { number, to, tenancies, classes, until_ms })
+    };
+    let year = super::permission::LONGEST_PERMISSION_MS;
+    for good in [permit(1, 1, &[2], 1), permit(1, 1000, &[1, 2], DAY), permit(1, 1, &[2], year)] {
+        assert_eq!(state.judge("anna", &good, NOW), Ok(()), "{good:?}");
+        assert_eq!(state.judge("bo", &good, NOW), Err(NotDone::OneSelf));
+    }
+    for bad in [
+        permit(1, 0, &[2], DAY),
+        permit(1, 1001, &[2], DAY),
+        permit(1, 1, &[], DAY),
+        permit(1, 1, &[2], 0),
+        permit(1, 1, &[2], year + 1),
+    ] {
+        assert_eq!(state.judge("anna", &bad, NOW), Err(NotDone::BadPermission), "{bad:?}");
+    }
+    for number in 1..=20 {
+        apply(&mut state, "anna", permit(number, 1, &[2], DAY), NOW);
+    }
+    let next = permit(21, 1, &[2], 2 * DAY);
+    assert_eq!(state.judge("anna", &next, NOW), Err(NotDone::BadPermission), "20 are enough");
+    assert_eq!(state.judge("root", &next, NOW), Ok(()), "of one giver");
+    assert_eq!(state.judge("anna", &next, NOW.plus(DAY)), Ok(()), "those that are over do not count");
+    apply(&mut state, "anna", Step::PermissionEnded(3), NOW);
+    assert_eq!(state.judge("anna", &next, NOW), Ok(()), "nor those that were ended");
+}
+
+#[test]
 fn a_shift_lasts_until_its_end_and_is_forgotten_after_a_month() {
     let mut state = state();
     let set = |number, from: UtcMillis| {
