@@ -110,7 +110,8 @@ pub(crate) fn start(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     let work = move || {
-        runtime.block_on(async move {
+        // as a task: what the thread itself waits for is woken by a call to the kernel
+        let writing = runtime.spawn(async move {
             let outcome = write(&mut log, &mut jobs, &published, now).await;
             if let Err(error) = &outcome {
                 tracing::error!(%error, "the log takes no more events");
@@ -121,7 +122,8 @@ pub(crate) fn start(
                 }
             }
             outcome
-        })
+        });
+        runtime.block_on(writing).unwrap_or(Err(LogError::Panicked))
     };
     let thread = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(work)?;
     Ok(Writer { thread, runtime: handle })
