@@ -62,15 +62,12 @@ fn client(house: &House) -> Client {
 }
 
 /// How often a second one client calls, the next as soon as the one before is answered, in a task as rooms call.
-fn one_after_another<F: Future<Output = ()> + Send>(
+fn one_after_another<F: Future<Output = ()> + Send + 'static>(
     runtime: &tokio::runtime::Runtime,
     house: &House,
     length: Duration,
     call: fn(Client) -> F,
-) -> f64
-where
-    F: 'static,
-{
+) -> f64 {
     let client = runtime.block_on(async { client(house) });
     let calling = runtime.spawn(async move {
         call(client.clone()).await;

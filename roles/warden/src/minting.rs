@@ -462,6 +462,8 @@ mod tests {
         assert_eq!(nobody.code(), "no-role");
         assert!(nobody.to_string().contains("its owner `bert`"));
         assert_eq!(code(|a| a.purpose = "curiosity".to_owned()), "no-such-purpose");
+        let curious = ask(&GrantRequest { purpose: "curiosity".to_owned(), ..asked() }).unwrap_err();
+        assert!(curious.to_string().contains("billing, "), "{curious}");
         assert_eq!(code(|a| a.actions = vec!["import-keys".to_owned()]), "not-for-purpose");
         assert_eq!(code(|a| a.actions = vec!["enrol-collector".to_owned()]), "not-for-purpose");
         let of = |purpose: &str, action: &str| {

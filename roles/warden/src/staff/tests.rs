@@ -118,11 +118,55 @@ fn an_emergency_lasts_an_hour_and_is_overdue_after_a_day() {
     apply(&mut state, "anna", broken(1), NOW);
     assert!(state.live_glass("anna", NOW.plus(HOUR - 1)).is_some());
     assert!(state.live_glass("anna", NOW.plus(HOUR)).is_none() && state.live_glass("bo", NOW).is_none());
+    assert_eq!(state.next_glass(), 2);
+    // one at a time, each for themselves
+    let unreviewed = state.judge("anna", &broken(2), NOW.plus(HOUR));
+    assert_eq!((unreviewed, state.judge("bo", &broken(2), NOW)), (Err(NotDone::Unreviewed(1)), Ok(())));
     assert!(!state.glass[&1].is_overdue(NOW.plus(DAY - 1)) && state.glass[&1].is_overdue(NOW.plus(DAY)));
     let review = Reviewed { number: 1, justified: false, note: "there was no pipe".into() };
     assert_eq!(state.judge("anna", &Step::Reviewed(review.clone()), NOW), Err(NotDone::OneSelf));
     apply(&mut state, "bo", Step::Reviewed(review), NOW.plus(2 * DAY));
     assert!(!state.glass[&1].is_overdue(NOW.plus(3 * DAY)));
+    assert_eq!(state.judge("anna", &broken(2), NOW.plus(3 * DAY)), Ok(()));
+}
+
+#[test]
+fn nobody_puts_their_own_roles_and_purposes_in_force() {
+    let mut state = state();
+    let new = || NewCatalogue { text: "other".into() };
+    apply(&mut state, "root", Step::CatalogueAsked(new()), NOW);
+    assert_eq!(state.judge("root", &Step::Catalogue(new()), NOW), Err(NotDone::OneSelf));
+    apply(&mut state, "anna", Step::Catalogue(new()), NOW);
+    assert_eq!((state.catalogue.as_str(), state.catalogue_asked.as_ref()), ("other", None));
+}
+
+#[test]
+fn who_leaves_loses_what_is_theirs_and_nobody_else_does() {
+    let mut state = state();
+    let (from_ms, until_ms, purpose) = (NOW.0, NOW.plus(8 * HOUR).0, "bill-question".to_owned());
+    let ask = Asked { number: 2, purpose, class: 1, case: 1, reason: "at night".into(), for_ms: HOUR };
+    apply(&mut state, "bo", Step::Ask(ask), NOW);
+    for (number, person) in [(1, "anna"), (2, "bo")] {
+        let shift = ShiftSet { number, person: person.into(), from_ms, until_ms };
+        apply(&mut state, "root", Step::Shift(shift), NOW);
+        let until_ms = State::glass_until(NOW).0;
+        apply(&mut state, person, Step::Glass(Broken { number, reason: "burst pipe".into(), until_ms }), NOW);
+    }
+    let left = NOW.plus(60_000);
+    apply(&mut state, "root", Step::Left("anna".into()), left);
+    let waiting = |number| state.waiting(number, left).is_ok();
+    assert_eq!((waiting(1), waiting(2)), (false, true));
+    assert_eq!(state.shifts.keys().copied().collect::<Vec<_>>(), [2]);
+    assert!(state.live_glass("anna", left).is_none() && state.live_glass("bo", left).is_some());
+    let mut over = state.clone();
+    apply(&mut over, "root", Step::Left("bo".into()), left);
+    assert!(over.waiting(2, left).is_err() && over.shifts.is_empty());
+    // what was ended before keeps who ended it
+    assert_eq!(state.asks[&1].ended.as_ref().map(|(by, ..)| by.as_str()), Some("root"));
+    let mut ended = super::tests::state();
+    apply(&mut ended, "anna", Step::Ended(Ended { number: 1, reason: "not needed".into() }), NOW);
+    apply(&mut ended, "root", Step::Left("anna".into()), left);
+    assert_eq!(ended.asks[&1].ended.as_ref().map(|(by, ..)| by.as_str()), Some("anna"));
 }
 
 #[test]
@@ -150,6 +194,7 @@ fn permissions_have_limits_and_nobody_permits_themselves() {
     for number in 1..=20 {
         apply(&mut state, "anna", permit(number, 1, &[2], DAY), NOW);
     }
+    assert_eq!(state.next_permission(), 21);
     let next = permit(21, 1, &[2], 2 * DAY);
     assert_eq!(state.judge("anna", &next, NOW), Err(NotDone::BadPermission), "20 are enough");
     assert_eq!(state.judge("root", &next, NOW), Ok(()), "of one giver");
