@@ -44,7 +44,8 @@ impl<R: Record> Inner<R> {
             Refused::new("no-decision", why)
         };
         let event = Event::decode(&asked.event).map_err(|_| none())?;
-        let decided = event.decided.clone().filter(|_| event.actor == ACTOR).ok_or_else(none)?;
+        let by_policies = |decided: &Decided| event.actor == ACTOR && !decided.put.is_empty();
+        let decided = event.decided.clone().filter(by_policies).ok_or_else(none)?;
         let records = decided.staff;
         let state = tokio::task::spawn_blocking(move || state_at(&journal, records)).await;
         let state = state.map_err(|_| Refused::new("internal", "the warden failed; see its log"))?;
@@ -61,7 +62,7 @@ impl<R: Record> Inner<R> {
             Err((code, why)) => return Ok(answer(false, code, vec![why])),
         };
         let judged: Vec<_> = decided.put.iter().map(|put| then.judge(put, &event)).collect();
-        let same = judged.iter().all(Result::is_ok);
+        let same = judged.iter().all(Result::is_ok) && came_out(&decided, &event);
         let lines = judged.into_iter().map(|line| line.unwrap_or_else(|line| line)).collect();
         Ok(answer(same, if same { "same" } else { "differs" }, lines))
     }
@@ -92,6 +93,12 @@ impl<R: Record> Inner<R> {
         let purpose = Purpose::from_name(&event.purpose).ok_or_else(nobody)?;
         Ok(Then { state, policies, standing, purpose })
     }
+}
+
+/// Whether the entry says of itself what its last question came to; what was allowed and malformed is refused all the same.
+fn came_out(decided: &Decided, event: &Event) -> bool {
+    let opened = decided.put.last().is_some_and(|put| !put.role.is_empty());
+    opened != (event.outcome == Outcome::Refused) || (opened && event.reason == "malformed")
 }
 
 impl Then {

@@ -111,6 +111,9 @@ async fn an_entry_that_was_bent_does_not_come_out_as_it_did() {
         let answer = again(&warden, &with(&all[place].0, &|_, put| put.facts ^= 1 << bit)).await;
         assert!(answer.code == "differs" && answer.lines[0].contains(said), "`{said}`: {answer:?}");
     }
+    // what says that it was refused, and that a role opened it
+    let torn = Event { outcome: Outcome::Refused, reason: "needs".into(), ..allowed.clone() };
+    assert_eq!(again(&warden, &torn).await.code, "differs");
     let mut other = allowed.clone();
     other.decided.as_mut().unwrap().policies = [0; 8];
     assert_eq!(again(&warden, &other).await.code, "other-policies");
@@ -125,6 +128,9 @@ async fn an_entry_that_was_bent_does_not_come_out_as_it_did() {
     let no_decision = Event { decided: None, ..allowed.clone() }.encode();
     assert_eq!(code(errand(&warden, DORA, replay(no_decision)).await), "no-decision");
     assert_eq!(code(errand(&warden, DORA, replay(vec![1, 2, 3])).await), "no-decision");
+    let mut empty = allowed.clone();
+    empty.decided.as_mut().unwrap().put.clear();
+    assert_eq!(code(errand(&warden, DORA, replay(empty.encode())).await), "no-decision");
     let by_another = Event { actor: "archive".into(), ..allowed.clone() }.encode();
     assert_eq!(code(errand(&warden, DORA, replay(by_another)).await), "no-decision");
     assert_eq!(code(errand(&warden, BERT, replay(allowed.encode())).await), "other-role");
