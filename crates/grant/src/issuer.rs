@@ -3,10 +3,11 @@
 use base::UtcMillis;
 use prost::Message;
 use tlog::key::{LogSigner, VerifierKey};
-use tlog::{Checkpoint, CheckpointError, Hash, Outside, TreeError, Window, leaf_hash};
+use tlog::{Checkpoint, CheckpointError, Hash, Outside, Tree, TreeError, Window, leaf_hash};
 
 use crate::entry::entry_bytes;
 use crate::message::ReceiptBody;
+use crate::retention::Removal;
 
 /// A log's tree with the key that signs its checkpoints. It keeps no entries; whoever keeps them makes them durable before
 /// a checkpoint is signed.
@@ -31,8 +32,14 @@ impl Issuer {
     /// A log without entries; receipts are made for at least so many of its newest ones.
     #[must_use]
     pub fn new(signer: LogSigner, keep: u64) -> Self {
+        Self::resume(signer, Tree::new(), keep)
+    }
+
+    /// Goes on with a log of whose first entries nothing but the right edge of their tree is there.
+    #[must_use]
+    pub fn resume(signer: LogSigner, tree: Tree, keep: u64) -> Self {
         let origin = signer.verifier().name().to_owned();
-        Self { window: Window::new(keep), signer, origin }
+        Self { window: Window::resume(tree, keep), signer, origin }
     }
 
     /// The key that its checkpoints are checked with.
@@ -68,8 +75,21 @@ impl Issuer {
     pub fn sign(&self) -> Result<Signed, CheckpointError> {
         let (size, root) = (self.size(), self.root());
         let checkpoint = Checkpoint::new(&self.origin, size, root)?;
-        let note = format!("{}\n{}", checkpoint.text(), self.signer.sign(&checkpoint));
-        Ok(Signed { size, root, note: note.into_bytes() })
+        Ok(Signed { size, root, note: self.note(&checkpoint) })
+    }
+
+    /// Signs that the entries before [`Removal::end`] are removed, whose root this is.
+    ///
+    /// # Errors
+    /// For a removal of nothing, of which there is no root.
+    pub fn sign_removal(&self, removal: &Removal, root: Hash) -> Result<Signed, CheckpointError> {
+        let size = removal.end;
+        let checkpoint = Checkpoint::new(&self.origin, size, root)?.with_extension(&removal.line())?;
+        Ok(Signed { size, root, note: self.note(&checkpoint) })
+    }
+
+    fn note(&self, checkpoint: &Checkpoint) -> Vec<u8> {
+        format!("{}\n{}", checkpoint.text(), self.signer.sign(checkpoint)).into_bytes()
     }
 
     /// The inclusion proof of an entry in the log as it is, one hash after the other.

@@ -8,7 +8,7 @@
 //! Key officers sign each of their acts with a key of their own ([`act`]), which the vault has pinned: on meter keys no
 //! grant of the warden is enough. What people agree to they sign with a key of their own, too ([`approval`]),
 //! and who is signed in signs each call with the key of the session.
-//! What a [`review`] of the log is of, and what signing one says, is here, too, so that anybody can work it out again.
+//! What a [`review`] of the log is of, which entries [`retention`] removes, and what signing one says, is here, too, so that anybody can work it out again.
 
 pub mod act;
 mod action;
@@ -24,6 +24,7 @@ pub mod message;
 mod nonces;
 mod receipt;
 mod request;
+pub mod retention;
 pub mod review;
 mod scope;
 mod shape;

@@ -51,9 +51,45 @@ pub struct Months {
     starts: BTreeMap<Month, u64>,
     /// The newest month, and its first moment and the first one after it.
     newest: Option<(Month, UtcMillis, UtcMillis)>,
+    /// Entries before the first that is known were removed, so that the first month may lack its beginning.
+    cut: bool,
 }
 
 impl Months {
+    /// Of a log whose first entries were removed.
+    #[must_use]
+    pub fn of_rest() -> Self {
+        Self { cut: true, ..Self::default() }
+    }
+
+    /// Forgets entries that are removed: those before a position.
+    pub fn remove_before(&mut self, position: u64) {
+        let (gone, kept): (BTreeMap<_, _>, _) =
+            std::mem::take(&mut self.starts).into_iter().partition(|(_, start)| *start < position);
+        self.starts = kept;
+        // the last of them may go on behind the position
+        if let Some((last, _)) = gone.last_key_value()
+            && self.starts.values().all(|start| *start > position)
+        {
+            self.starts.insert(*last, position);
+        }
+        self.cut |= position > 0;
+    }
+
+    /// Where the entries begin that are to be kept for so many whole months, and in the one that goes on; `None` where nothing is
+    /// older.
+    ///
+    /// What is kept is counted both by the calendar and by the months in which something was recorded, and the longer of both counts: a
+    /// clock that is suddenly years ahead makes nothing old.
+    #[must_use]
+    pub fn keeps_from(&self, keep: u32, now: UtcMillis) -> Option<u64> {
+        let oldest = now.month().number().saturating_sub(keep);
+        let by_calendar = self.starts.keys().find(|month| month.number() >= oldest)?;
+        let by_months = self.starts.keys().rev().nth(usize::try_from(keep).ok()?)?;
+        let from = self.starts.get(by_calendar.min(by_months)).copied();
+        from.filter(|from| self.starts.values().any(|start| start < from))
+    }
+
     /// Notes when an entry was taken. Entries come in their order.
     pub fn note(&mut self, position: u64, at: UtcMillis) {
         let month = match self.newest {
@@ -82,15 +118,24 @@ impl Months {
         Some(month)
     }
 
+    /// The month whose first entry this is.
+    #[must_use]
+    pub fn of(&self, position: u64) -> Option<Month> {
+        self.starts.iter().find(|(_, start)| **start == position).map(|(month, _)| *month)
+    }
+
     /// The month that goes on; none of a log without entries.
     #[must_use]
     pub fn running(&self) -> Option<Month> {
         self.newest.map(|(month, ..)| month)
     }
 
-    /// The entries of a month that has ended.
+    /// The entries of a month that has ended. Of one whose beginning was removed there are none that a sample could be drawn from.
     #[must_use]
     pub fn span(&self, month: Month) -> Option<Span> {
+        if self.cut && self.starts.first_key_value().is_some_and(|(first, _)| *first == month) {
+            return None;
+        }
         let first = *self.starts.get(&month)?;
         let (_, end) = self.starts.range(month.next()..).next()?;
         Some(Span { first, end: *end })

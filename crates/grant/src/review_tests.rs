@@ -179,3 +179,57 @@ proptest::proptest! {
         proptest::prop_assert!(next <= times.len() as u64);
     }
 }
+
+/// A log of which two entries were taken in each of so many months from January 2026 on.
+fn two_a_month(number: u64) -> Months {
+    let (mut months, mut of) = (Months::default(), month("2026-01"));
+    for n in 0..number {
+        months.note(2 * n, of.begins());
+        months.note(2 * n + 1, of.begins().plus(DAY_MS));
+        of = of.next();
+    }
+    months
+}
+
+#[test]
+fn entries_are_kept_for_their_months_and_for_as_many_in_which_something_was_recorded() {
+    let found = two_a_month(20);
+    let now = month("2027-08").begins().plus(2 * DAY_MS);
+    assert_eq!(found.running(), Some(now.month()));
+    assert_eq!(found.keeps_from(13, now), Some(2 * 6), "July 2026 and later");
+    assert_eq!(found.keeps_from(18, now), Some(2 * 1));
+    assert_eq!(found.keeps_from(19, now), None, "nothing is older");
+    assert_eq!(found.keeps_from(60, now), None);
+
+    let mut ahead = two_a_month(20);
+    ahead.note(40, at("2099-01-01T00:00:00Z"));
+    let kept = ahead.keeps_from(13, at("2099-01-01T00:00:00Z"));
+    assert_eq!(kept, Some(2 * 7), "a clock that is years ahead makes nothing old");
+    let mut seldom = two_a_month(3);
+    seldom.note(6, at("2029-01-01T00:00:00Z"));
+    assert_eq!(seldom.keeps_from(13, at("2029-01-01T00:00:00Z")), None, "nor does a house that stood still");
+}
+
+#[test]
+fn a_month_whose_beginning_was_removed_has_no_sample_whether_the_log_was_started_anew_or_not() {
+    for position in 1..30 {
+        let (mut removed, mut anew) = (two_a_month(20), Months::of_rest());
+        removed.remove_before(position);
+        let mut of = month("2026-01");
+        for n in 0..20 {
+            for (position, at) in [(2 * n, of.begins()), (2 * n + 1, of.begins().plus(DAY_MS))]
+                .into_iter()
+                .filter(|(at, _)| *at >= position)
+            {
+                anew.note(position, at);
+            }
+            of = of.next();
+        }
+        assert_eq!(ended(&removed), ended(&anew), "{position}");
+        assert!(removed.ended().all(|(_, span)| span.first > position && span.count() == 2), "{position}");
+        assert_eq!(removed.ended().count() as u64, 19 - position / 2 - 1, "{position}");
+    }
+    let mut whole = two_a_month(3);
+    whole.remove_before(0);
+    assert_eq!(whole.ended().count(), 2, "nothing was removed");
+}

@@ -30,6 +30,12 @@ impl Reader {
         Position(self.shared.state().segments.front().map_or(0, |s| s.first))
     }
 
+    /// The first position of each segment, ascending: those that [`crate::Journal::drop_before`] can make the first one.
+    #[must_use]
+    pub fn starts(&self) -> Vec<Position> {
+        self.shared.state().segments.iter().map(|s| Position(s.first)).collect()
+    }
+
     /// The position after the last durable record.
     #[must_use]
     pub fn durable(&self) -> Position {

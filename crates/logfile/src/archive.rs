@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tlog::{BundleId, TileId};
 
 use crate::error::Error;
-use crate::log::{CHECKPOINT, KEY, is_kept};
+use crate::log::{CHECKPOINT, KEY, PRUNED, is_kept};
 
 /// Tiles and entry bundles that are looked at: those of 500 million entries, for which the index takes 100 MB.
 const MOST_TILES: usize = 4_000_000;
@@ -79,7 +79,7 @@ impl Archive {
             }
             if let Some(key) = Key::of(name) {
                 tiles.push((key, place));
-            } else if name == CHECKPOINT || name == KEY || is_kept(name) {
+            } else if [CHECKPOINT, KEY, PRUNED].contains(&name) || is_kept(name) {
                 others.push((name.to_owned(), place));
             }
             for (found, most) in [(tiles.len(), MOST_TILES), (others.len(), MOST_OTHERS)] {

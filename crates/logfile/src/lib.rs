@@ -5,6 +5,9 @@
 //! - [`verify()`] holds the whole of it against a checkpoint, on as many cores as there are.
 //! - [`pack()`] writes a bundle of what one checkpoint needs, with checkpoints kept from before beside it.
 //!
+//! A log that removed entries, as its policy of retention says, has `pruned.checkpoint`: its checkpoint before the first entry that is
+//! there. Tiles of hashes are all there, so that everything is proved as before but the bytes of those entries.
+//!
 //! In a bundle `kept/NAME.checkpoint` are checkpoints kept from before, and `log.vkey` is the log's key as whoever packed it
 //! believes it to be. Neither proves anything: what is kept has to be signed by a key that the auditor has from elsewhere.
 
@@ -16,6 +19,6 @@ mod pack;
 mod verify;
 
 pub use error::Error;
-pub use log::{CHECKPOINT, KEY, Log, read_checkpoint};
+pub use log::{CHECKPOINT, KEY, Log, PRUNED, read_checkpoint};
 pub use pack::{Beside, Packed, pack};
 pub use verify::{Progress, verify};

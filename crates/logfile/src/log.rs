@@ -14,6 +14,8 @@ use crate::folder::{self, Folder};
 pub const CHECKPOINT: &str = "checkpoint";
 /// The file of the log's key, where somebody put it beside the log.
 pub const KEY: &str = "log.vkey";
+/// The file in which a log says which entries it removed: a checkpoint of its size before the first that is there.
+pub const PRUNED: &str = "pruned.checkpoint";
 /// The folder of checkpoints kept from before.
 pub(crate) const KEPT: &str = "kept";
 
@@ -70,6 +72,17 @@ impl Log {
     /// [`Error`], other than that it is not there.
     pub fn stated_key(&self) -> Result<Option<Vec<u8>>, Error> {
         match self.read(KEY, MAX_KEY) {
+            Err(error) if error.is_missing() => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    /// What the log says of entries that it removed; `None` where it removed none. What it says is not proved.
+    ///
+    /// # Errors
+    /// [`Error`], other than that it is not there.
+    pub fn pruned(&self) -> Result<Option<Vec<u8>>, Error> {
+        match self.read(PRUNED, MAX_NOTE as u64) {
             Err(error) if error.is_missing() => Ok(None),
             read => read.map(Some),
         }

@@ -6,7 +6,7 @@ use tlog::verify::{Depth, LogSource as _};
 use tlog::{TileSource as _, changed_bundles, changed_tiles};
 
 use crate::error::Error;
-use crate::log::{CHECKPOINT, KEPT, KEY, Log};
+use crate::log::{CHECKPOINT, KEPT, KEY, Log, PRUNED};
 
 /// What goes into a bundle beside the log.
 #[derive(Debug, Default)]
@@ -26,7 +26,8 @@ pub struct Packed {
     pub bundles: u64,
 }
 
-/// Packs the tiles and entries of a log's first so many entries, with the checkpoint over them.
+/// Packs the tiles and entries of a log's first so many entries, with the checkpoint over them, and what the log says of entries that
+/// it removed.
 ///
 /// # Errors
 /// [`Error`]: a file that is not there, or cannot be read; or, with the name of the checkpoint, that `out` cannot be written.
@@ -46,6 +47,9 @@ pub fn pack(
     if let Some(key) = &beside.key {
         append(&mut archive, KEY, format!("{key}\n").as_bytes()).map_err(failed)?;
     }
+    if let Some(pruned) = log.pruned()? {
+        append(&mut archive, PRUNED, &pruned).map_err(failed)?;
+    }
     for (number, kept) in (1..).zip(&beside.kept) {
         append(&mut archive, &format!("{KEPT}/{number:03}.checkpoint"), kept).map_err(failed)?;
     }
@@ -53,7 +57,7 @@ pub fn pack(
         append(&mut archive, &id.path(), &source.tile(id)?).map_err(failed)?;
         packed.tiles += 1;
     }
-    for id in changed_bundles(0, size).filter(|_| depth == Depth::Entries) {
+    for id in changed_bundles(0, size).filter(|id| depth.reads(id.first())) {
         append(&mut archive, &id.path(), &source.bundle(id)?).map_err(failed)?;
         packed.bundles += 1;
     }

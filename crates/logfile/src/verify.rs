@@ -80,10 +80,8 @@ struct Counted<'a> {
 }
 
 impl Counted<'_> {
-    fn count(&self, depth: Depth, width: u16) {
-        if depth == self.depth {
-            self.progress.0.fetch_add(u64::from(width), Ordering::Relaxed);
-        }
+    fn count(&self, width: u16) {
+        self.progress.0.fetch_add(u64::from(width), Ordering::Relaxed);
     }
 }
 
@@ -91,8 +89,8 @@ impl TileSource for Counted<'_> {
     type Error = Error;
 
     fn tile(&mut self, id: TileId) -> Result<Vec<u8>, Error> {
-        if id.level() == 0 && id.width() == TILE_WIDTH {
-            self.count(Depth::Tiles, id.width());
+        if id.level() == 0 && id.width() == TILE_WIDTH && !self.depth.reads(id.first_leaf()) {
+            self.count(id.width());
         }
         self.source.tile(id)
     }
@@ -100,7 +98,7 @@ impl TileSource for Counted<'_> {
 
 impl LogSource for Counted<'_> {
     fn bundle(&mut self, id: BundleId) -> Result<Vec<u8>, Error> {
-        self.count(Depth::Entries, id.width());
+        self.count(id.width());
         self.source.bundle(id)
     }
 }

@@ -48,6 +48,15 @@ impl Checkpoint {
         if Self::parse(&made.text())? == made { Ok(made) } else { Err(CheckpointError::Form) }
     }
 
+    /// The same with one more extension line.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Form`] for a text that is no line.
+    pub fn with_extension(mut self, line: &str) -> Result<Self, CheckpointError> {
+        self.extensions.push(line.to_owned());
+        if Self::parse(&self.text())? == self { Ok(self) } else { Err(CheckpointError::Form) }
+    }
+
     /// Reads the text of a note.
     ///
     /// # Errors

@@ -49,6 +49,21 @@ pub enum Depth {
     Tiles,
     /// Tiles and the entries under them.
     Entries,
+    /// Tiles, and the entries from this one on, the first of a bundle: those before were removed as the log's policy of
+    /// retention says (C2SP `tlog-tiles`, Pruning).
+    EntriesFrom(u64),
+}
+
+impl Depth {
+    /// Whether a bundle that begins with this entry is read.
+    #[must_use]
+    pub const fn reads(self, first: u64) -> bool {
+        match self {
+            Self::Tiles => false,
+            Self::Entries => true,
+            Self::EntriesFrom(from) => first >= from,
+        }
+    }
 }
 
 /// Verifies a whole log of the size of a checkpoint, and that it goes on from each of the checkpoints kept from before.
@@ -129,14 +144,12 @@ fn tile<S: LogSource>(
 ) -> Result<Vec<Hash>, Fault<S::Error>> {
     let signed = match tree.tile(0, index) {
         Ok(hashes) => hashes.to_vec(),
-        Err(ReadError::Forged { id }) if id.level() == 0 && depth == Depth::Entries => {
+        Err(ReadError::Forged { id }) if id.level() == 0 && depth.reads(id.first_leaf()) => {
             return Err(behind_forged_tile(tree, id));
         }
         Err(error) => return Err(Fault::read(error)),
     };
-    if depth == Depth::Entries
-        && let Some(id) = BundleId::in_tree(index, tree.size())
-    {
+    if let Some(id) = BundleId::in_tree(index, tree.size()).filter(|id| depth.reads(id.first())) {
         let shown = leaves(tree.source(), id)?;
         if shown != signed {
             // a bundle that lost its last entry goes on with the first of the next one

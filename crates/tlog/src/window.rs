@@ -35,7 +35,23 @@ impl Window {
     /// Over a log without leaves, for at least so many of its newest leaves: 64 bytes of memory a leaf.
     #[must_use]
     pub fn new(keep: u64) -> Self {
-        Self { tree: Tree::new(), keep, rows: Vec::new() }
+        Self::resume(Tree::new(), keep)
+    }
+
+    /// Goes on with a tree of which only the right edge is there: what lies before it is proved for no entry, and is all that
+    /// a proof about what comes after it needs.
+    #[must_use]
+    pub fn resume(tree: Tree, keep: u64) -> Self {
+        let size = tree.size();
+        let mut edge = tree.edge().iter().rev().copied();
+        // the subtrees of the edge are the siblings at the left of all that is appended
+        let rows = (0..u64::BITS - size.leading_zeros()).map(|height| {
+            let next = size >> height;
+            let last = (next % 2 == 1).then(|| edge.next()).flatten();
+            (next - u64::from(last.is_some()), VecDeque::from_iter(last))
+        });
+        let rows = rows.collect();
+        Self { tree, keep, rows }
     }
 
     /// The tree as it is.
@@ -139,5 +155,33 @@ mod tests {
         assert_eq!(window.consistency(601), Err(Outside::Beyond { asked: 601, size: 600 }));
         let remembered: usize = window.rows.iter().map(|(_, row)| row.len()).sum();
         assert!(remembered < 100, "{remembered} nodes are remembered of a window of {KEEP} leaves");
+    }
+
+    #[test]
+    fn a_window_over_a_bare_edge_proves_all_that_comes_after_it() {
+        for foot in [0, 1, 2, 3, 5, 8, 12, 31, 32, 100, 255, 256] {
+            let mut whole = Tree::new();
+            (0..foot).for_each(|n| whole.append(leaf(n)).unwrap());
+            let before = whole.root();
+            let mut window = Window::resume(whole, 1000);
+            let mut roots = vec![before];
+            for n in foot..foot + 300 {
+                window.append(leaf(n)).unwrap();
+                roots.push(window.tree().root());
+            }
+            let (size, root) = (foot + 300, window.tree().root());
+            for index in foot..size {
+                let proof = window.inclusion(index).unwrap();
+                assert_eq!(check_inclusion(leaf(index), index, size, &proof, root), Ok(()), "{foot} {index}");
+            }
+            for (old, before) in (foot..=size).zip(roots) {
+                let proof = window.consistency(old).unwrap();
+                assert_eq!(check_consistency(old, before, size, root, &proof), Ok(()), "{foot} {old}");
+            }
+            assert!(
+                foot < 2 || window.inclusion(0) == Err(Outside::Older),
+                "of what is gone nothing is proved"
+            );
+        }
     }
 }

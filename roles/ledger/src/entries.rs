@@ -26,10 +26,29 @@ pub(crate) struct Entry {
 pub(crate) enum EntryError {
     /// The journal below.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Journal(JournalError),
+    /// It was removed when its time was over.
+    #[error(
+        "entry {position} of the log was removed when its time was over; the first that is kept is entry {first}"
+    )]
+    Removed {
+        /// The entry asked for.
+        position: u64,
+        /// The first that is there.
+        first: u64,
+    },
     /// What lies there is no entry.
     #[error("entry {0} of the log cannot be read")]
     Unreadable(u64),
+}
+
+impl From<JournalError> for EntryError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Dropped { position, first } => Self::Removed { position, first },
+            other => Self::Journal(other),
+        }
+    }
 }
 
 /// Reads entries while the writer goes on. All calls block.
@@ -49,6 +68,11 @@ impl Entries {
     /// How many entries are durable.
     pub(crate) fn durable(&self) -> u64 {
         self.0.durable().0
+    }
+
+    /// The first entry that was not removed.
+    pub(crate) fn first(&self) -> u64 {
+        self.0.first().0
     }
 
     /// At most `most` entries from a position on, and not many more than [`MAX_BYTES`] of them.

@@ -12,7 +12,10 @@ use grant::{Action, Event, Outcome};
 use memchr::memmem::Finder;
 use wire::Room;
 
-use crate::life::{CONFIGURED, STOPPED};
+use crate::life::{CONFIGURED, STOPPED, keep_months};
+
+/// For so long the log says that it will be kept for a shorter time before it is: whoever looks at it each month sees that coming.
+const NOTICE_DAYS: i64 = 90;
 
 /// What the log says of itself; clones are the same one.
 #[derive(Clone, Default)]
@@ -22,7 +25,9 @@ pub(crate) struct History(Arc<Mutex<Known>>);
 struct Known {
     months: Months,
     last: Option<Last>,
-    configured: Option<String>,
+    configured: Option<Configured>,
+    /// For how many months the log was to be kept, from when on.
+    kept: Vec<(UtcMillis, u32)>,
     shown: BTreeSet<(Month, String)>,
     signed: BTreeMap<Month, Vec<Signed>>,
 }
@@ -34,6 +39,14 @@ pub(crate) struct Last {
     pub(crate) at: UtcMillis,
     /// It says that the log was stopped in order.
     pub(crate) stopped: bool,
+}
+
+/// The newest entry that says how the log is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Configured {
+    pub(crate) number: u64,
+    /// What it says.
+    pub(crate) detail: String,
 }
 
 /// A signature, and the entry that it is.
@@ -84,6 +97,35 @@ impl History {
         with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Of a log whose first entries were removed.
+    pub(crate) fn of_rest() -> Self {
+        Self(Arc::new(Mutex::new(Known { months: Months::of_rest(), ..Known::default() })))
+    }
+
+    /// Forgets entries that are removed: those before a number.
+    pub(crate) fn remove_before(&self, number: u64) {
+        self.known(|known| {
+            known.months.remove_before(number);
+            for signed in known.signed.values_mut() {
+                signed.retain(|signed| signed.number >= number);
+            }
+        });
+    }
+
+    /// Where the entries begin that are to be kept now, the month before which all others were taken, and for how many months they are
+    /// kept; `None` where nothing is older.
+    ///
+    /// A shorter time than before counts when the log has said for [`NOTICE_DAYS`] that it is coming.
+    pub(crate) fn keeps_from(&self, now: UtcMillis) -> Option<(u64, Month, u32)> {
+        self.known(|known| {
+            let noticed = now.plus(-NOTICE_DAYS * 24 * 3_600_000);
+            let since = known.kept.iter().rposition(|(at, _)| *at <= noticed).unwrap_or_default();
+            let keep = known.kept.get(since..)?.iter().map(|(_, keep)| *keep).max()?;
+            let from = known.months.keeps_from(keep, now)?;
+            Some((from, known.months.of(from)?, keep))
+        })
+    }
+
     /// Notes an entry; they come in their order, each once.
     pub(crate) fn note(&self, number: u64, at: UtcMillis, event: &[u8]) {
         // most entries are other rooms': those are not decoded
@@ -105,7 +147,7 @@ impl History {
     }
 
     /// What the log was set up as last, as its entry says.
-    pub(crate) fn configured(&self) -> Option<String> {
+    pub(crate) fn configured(&self) -> Option<Configured> {
         self.known(|known| known.configured.clone())
     }
 
@@ -137,7 +179,8 @@ impl Known {
     fn take(&mut self, number: u64, at: UtcMillis, event: Event) {
         let Event { action, on_behalf: person, outcome, detail, .. } = event;
         if action == CONFIGURED {
-            self.configured = Some(detail);
+            self.kept.extend(keep_months(&detail).map(|keep| (at, keep)));
+            self.configured = Some(Configured { number, detail });
         } else if action == Action::ReviewLog.name() && outcome == Outcome::Allowed {
             match Review::read(&detail) {
                 Some(Review::Shown { month, .. }) => _ = self.shown.insert((month, person)),

@@ -12,6 +12,7 @@
 mod criteria;
 mod entries;
 mod events;
+mod foot;
 mod history;
 mod index;
 mod life;
@@ -20,6 +21,7 @@ mod own;
 mod publisher;
 mod publishing;
 mod reconcile;
+mod retention;
 mod review;
 mod search;
 mod service;
@@ -42,6 +44,7 @@ use crate::own::OwnLog;
 use crate::publisher::Publisher;
 use crate::publishing::Publishing;
 use crate::reconcile::Reconciler;
+use crate::retention::{Retention, settle};
 use crate::review::{Read, Reviews, Rules};
 use crate::search::{Desk, Search};
 use crate::service::Ledger;
@@ -66,6 +69,15 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         .await
         .map_err(|e| StartError::during("reading the log")(&e))?
         .map_err(|e| StartError::during("cannot open the log")(&e))?;
+    let footing = log.footing();
+    if let Some(foot) = footing.now() {
+        let tiles = tiles.clone();
+        let settled = tokio::task::spawn_blocking(move || settle(&tiles, &foot)).await;
+        // what of it fails now is done when entries are removed the next time
+        if let Ok(Err(error)) = settled {
+            tracing::warn!(%error, "the public copy still has entries that were removed");
+        }
+    }
     let found = Found { size: log.size(), torn_bytes: log.torn_bytes() };
     let counters = Arc::new(Counters::new());
     let started =
@@ -79,10 +91,12 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     let (entries, history, ledger) = (ledger.entries(), ledger.history(), Arc::new(ledger));
     let own = OwnLog::new(Arc::clone(&ledger));
     life::begin(&own, &history, &found, &context.config.ledger).await?;
+    let foot = footing.now();
     let publishing = Publishing {
-        publisher: Publisher::open(tiles.clone(), entries.reader(), published.as_ref()),
+        publisher: Publisher::open(tiles.clone(), entries.reader(), published.as_ref(), foot.as_deref()),
         tiles: tiles.clone(),
         reader: entries.reader(),
+        footing: footing.clone(),
         key: key.clone(),
         counters: Arc::clone(&counters),
     };
@@ -93,6 +107,16 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     let folder = context.layout.room(Room::Ledger).join("index");
     let index = Arc::new(Index::new(entries.clone(), &folder, Arc::clone(&counters)));
     let keys = (context.layout.verifier(Room::Warden)?, key.clone());
+    let retention = Retention {
+        ledger: Arc::clone(&ledger),
+        history: history.clone(),
+        reader: entries.reader(),
+        footing,
+        tiles: tiles.clone(),
+        key: key.clone(),
+        log: own.clone(),
+        counters: Arc::clone(&counters),
+    };
     let reconciler = Reconciler {
         vault: context.client(Room::Vault)?,
         entries: entries.clone(),
@@ -100,6 +124,7 @@ pub async fn run(context: Context) -> Result<(), StartError> {
         log: own.clone(),
         counters: Arc::clone(&counters),
         every: Duration::from_secs(context.config.ledger.reconcile_seconds.max(1)),
+        retention: Some(retention),
     };
     let reconciling = tokio::spawn(reconciler.follow(context.shutdown.clone()));
     let gate = || Gate::new(Room::Ledger, own.clone(), keys.clone(), Arc::clone(&counters));

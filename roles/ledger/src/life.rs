@@ -75,8 +75,23 @@ fn beginning(history: &History, found: &Found, settings: &Settings, now: UtcMill
         "version {version}, {size} entries, {torn_bytes} bytes cut off, configuration {hash}; {before}"
     );
     let mut events = vec![event(STARTED, started)];
-    events.extend(settings.change(history.configured().as_deref()).map(|detail| event(CONFIGURED, detail)));
+    let known = history.configured().map(|configured| configured.detail);
+    events.extend(settings.change(known.as_deref()).map(|detail| event(CONFIGURED, detail)));
     events
+}
+
+/// What is said once more of how the log is set up, where the entry that says it is among those that are removed.
+pub(crate) fn restated(history: &History, before: u64, now: UtcMillis) -> Option<Event> {
+    let known = history.configured().filter(|known| known.number < before)?;
+    let (_, all) = known.detail.split_once(ALL)?;
+    let event = Event::new(now, Room::Ledger.name(), CONFIGURED, Outcome::Done);
+    Some(Event { detail: cut(&format!("as before{ALL}{all}")), ..event })
+}
+
+/// For how many months the log is kept, as the detail of such an entry says.
+pub(crate) fn keep_months(detail: &str) -> Option<u32> {
+    let (_, all) = detail.split_once(ALL)?;
+    all.split(", ").find_map(|one| one.strip_prefix("keep_months="))?.parse().ok()
 }
 
 /// How the log was left, and how long nothing was written.

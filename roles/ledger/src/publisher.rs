@@ -6,6 +6,7 @@ use grant::Signed;
 use journal::{JournalError, Position, Reader};
 use tlog::{BundleId, TILE_WIDTH, TreeError, TrustedTree, Writer, leaf_hash, write_bundle};
 
+use crate::foot::Foot;
 use crate::tiles::{Published, Tiles};
 
 /// At least so long between two checkpoints, so that a busy log is not slowed down by its own publishing.
@@ -47,15 +48,25 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Goes on from what was published; from the beginning where nothing was, or the tiles at its edge are damaged.
-    pub(crate) fn open(tiles: Tiles, reader: Reader, published: Option<&Published>) -> Self {
+    /// Goes on from what was published; from the beginning where nothing was, or the tiles at its edge are damaged. Where entries were
+    /// removed, the beginning is what is left of them.
+    pub(crate) fn open(
+        tiles: Tiles,
+        reader: Reader,
+        published: Option<&Published>,
+        foot: Option<&Foot>,
+    ) -> Self {
+        let removed = foot.map_or(0, |foot| foot.removal.end);
+        let published = published.filter(|published| published.checkpoint.size() >= removed);
+        let beginning = || foot.and_then(|foot| Writer::resume(&foot.tree().ok()?).ok());
         let resumed = published.and_then(|Published { checkpoint, .. }| {
             let edge = TrustedTree::open(tiles.clone(), checkpoint.size(), checkpoint.root());
             edge.inspect_err(|error| tracing::warn!(%error, "tiles are written anew"))
                 .ok()
                 .and_then(|edge| Writer::resume(&edge).ok())
         });
-        Self { tiles, reader, tree: resumed.unwrap_or_default(), full: Vec::new() }
+        let tree = resumed.or_else(beginning).unwrap_or_default();
+        Self { tiles, reader, tree, full: Vec::new() }
     }
 
     /// Publishes a checkpoint with all that it covers.
@@ -194,7 +205,7 @@ mod tests {
         let disk = FaultyDisk::new(7);
         let key = signer().verifier();
         let mut log = log(&disk);
-        let mut publisher = Publisher::open(tiles(&disk), log.reader(), None);
+        let mut publisher = Publisher::open(tiles(&disk), log.reader(), None, None);
         let mut size = 0;
         for (n, by) in [1, 3, 250, 2, 1, 255, 256, 257, 700].into_iter().enumerate() {
             size += by;
@@ -203,7 +214,7 @@ mod tests {
             assert_eq!(is_whole(&disk, &key), size);
             if n % 2 == 1 {
                 let published = tiles(&disk).published(&key).unwrap();
-                publisher = Publisher::open(tiles(&disk), log.reader(), published.as_ref());
+                publisher = Publisher::open(tiles(&disk), log.reader(), published.as_ref(), None);
                 assert_eq!(publisher.tree.tree().size(), size, "it goes on, and does not begin anew");
             }
         }
@@ -218,7 +229,7 @@ mod tests {
         for seed in 0..120 {
             let disk = FaultyDisk::new(seed);
             let mut first = log(&disk);
-            let mut publisher = Publisher::open(tiles(&disk), first.reader(), None);
+            let mut publisher = Publisher::open(tiles(&disk), first.reader(), None, None);
             publisher.publish(&grow(&mut first, 200)).unwrap();
             let signed = grow(&mut first, 100);
             disk.cut_after(seed % 60);
@@ -234,7 +245,7 @@ mod tests {
             }
             let again = log(&disk);
             let published = tiles(&disk).published(&key).unwrap();
-            let mut publisher = Publisher::open(tiles(&disk), again.reader(), published.as_ref());
+            let mut publisher = Publisher::open(tiles(&disk), again.reader(), published.as_ref(), None);
             publisher.publish(&signed).unwrap();
             assert_eq!(is_whole(&disk, &key), 300);
         }
@@ -247,10 +258,10 @@ mod tests {
         let key = signer().verifier();
         let mut log = log(&disk);
         let signed = grow(&mut log, 300);
-        Publisher::open(tiles(&disk), log.reader(), None).publish(&signed).unwrap();
+        Publisher::open(tiles(&disk), log.reader(), None, None).publish(&signed).unwrap();
         disk.flip(Path::new("/house/tiles/tile/0/001.p/44"), 40, 3).unwrap();
         let published = tiles(&disk).published(&key).unwrap();
-        let mut publisher = Publisher::open(tiles(&disk), log.reader(), published.as_ref());
+        let mut publisher = Publisher::open(tiles(&disk), log.reader(), published.as_ref(), None);
         assert_eq!(publisher.tree.tree().size(), 0);
         publisher.publish(&signed).unwrap();
         assert_eq!(is_whole(&disk, &key), 300);

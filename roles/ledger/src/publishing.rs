@@ -10,6 +10,7 @@ use link::Shutdown;
 use tlog::key::VerifierKey;
 use tokio::sync::watch;
 
+use crate::foot::Footing;
 use crate::publisher::{PublishError, Publisher, rest};
 use crate::tiles::Tiles;
 
@@ -18,6 +19,7 @@ pub(crate) struct Publishing {
     pub(crate) publisher: Publisher,
     pub(crate) tiles: Tiles,
     pub(crate) reader: Reader,
+    pub(crate) footing: Footing,
     pub(crate) key: VerifierKey,
     pub(crate) counters: Arc<Counters>,
 }
@@ -68,7 +70,9 @@ impl Publishing {
         let outcome = self.publisher.publish(signed);
         if outcome.is_err() {
             let published = published.ok().flatten();
-            self.publisher = Publisher::open(self.tiles.clone(), self.reader.clone(), published.as_ref());
+            let foot = self.footing.now();
+            self.publisher =
+                Publisher::open(self.tiles.clone(), self.reader.clone(), published.as_ref(), foot.as_deref());
         }
         (self, outcome)
     }

@@ -20,6 +20,7 @@ use wire::{Method, Room};
 use crate::entries::{Entries, Entry, EntryError};
 use crate::index::{Index, IndexError, short};
 use crate::own::OwnLog;
+use crate::retention::Retention;
 use crate::witnesses::ALARM_ACTION;
 
 /// The action of a check that found nothing.
@@ -101,6 +102,8 @@ pub(crate) struct Reconciler<V> {
     pub(crate) log: OwnLog,
     pub(crate) counters: Arc<Counters>,
     pub(crate) every: Duration,
+    /// What is done when nothing was found: then what is older than the log is kept is looked into by nobody.
+    pub(crate) retention: Option<Retention>,
 }
 
 impl<V: Released> Reconciler<V> {
@@ -111,7 +114,11 @@ impl<V: Released> Reconciler<V> {
             let Some(checked) = shutdown.run_until_cancelled(self.check()).await else { return };
             wait = match checked {
                 Ok(findings) => {
+                    let clean = findings.differences.is_empty();
                     self.tell(findings).await;
+                    if let Some(retention) = self.retention.as_ref().filter(|_| clean) {
+                        retention.enforce(UtcMillis::now()).await;
+                    }
                     self.every
                 }
                 Err(why) => {
@@ -175,14 +182,14 @@ impl<V: Released> Reconciler<V> {
 
     /// What data subjects are shown is found through the index: it has to have all of it.
     async fn check_histories(&self, findings: &mut Findings) -> Result<(), NotChecked> {
-        let high = self.entries.durable();
+        let (first, high) = (self.entries.first(), self.entries.durable());
         if !self.index.reaches(high, INDEX_PATIENCE).await {
             return Err(IndexError::Other("it does not follow").into());
         }
         let entries = self.entries.clone();
-        let counted = tokio::task::spawn_blocking(move || count(&entries, high));
+        let counted = tokio::task::spawn_blocking(move || count(&entries, first, high));
         let in_log = counted.await.map_err(|_| NotChecked::Reading)??;
-        let in_index = self.index.counts(high).await?;
+        let in_index = self.index.counts(first, high).await?;
         findings.subjects = in_log.len() as u64;
         findings.namings = in_log.values().sum();
         let differ = in_log.iter().filter(|(tag, n)| in_index.get(tag) != Some(n)).count();
@@ -225,8 +232,8 @@ fn fault(entry: &Entry, subjects: &[Vec<u8>]) -> Option<&'static str> {
 }
 
 /// How often the log names each data subject, by the bytes of a tag that the index keeps.
-fn count(entries: &Entries, high: u64) -> Result<HashMap<i64, u64>, EntryError> {
-    let (mut counts, mut from) = (HashMap::new(), 0u64);
+fn count(entries: &Entries, first: u64, high: u64) -> Result<HashMap<i64, u64>, EntryError> {
+    let (mut counts, mut from) = (HashMap::new(), first);
     while from < high {
         let some = entries.some(from, STEP)?;
         let Some(last) = some.last().map(|entry| entry.position) else { break };

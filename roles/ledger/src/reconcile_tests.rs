@@ -73,6 +73,7 @@ impl Scene {
             log: log.clone(),
             counters,
             every: Duration::from_secs(1),
+            retention: None,
         };
         let scene = Self { folder, vault, reconciler, index, log, shutdown };
         let reads = Outcome::Allowed;

@@ -26,7 +26,7 @@ use crate::entries::{Entries, Entry, EntryError};
 use crate::index::{Index, IndexError};
 use crate::own::OwnLog;
 use crate::review::Reviews;
-use crate::service::Ledger;
+use crate::service::{Ledger, removed};
 
 /// Questions answered at a time.
 const MAX_QUESTIONS: usize = 4;
@@ -167,6 +167,13 @@ impl Search {
     }
 
     async fn page(&self, criteria: &Criteria, high: u64) -> Result<Page, Refused> {
+        let first = self.entries.first();
+        // whoever goes on behind an entry has all that come after it, or is told that there are some that were removed
+        let goes_on_with =
+            criteria.after.filter(|_| criteria.oldest_first).map(|after| after.saturating_add(1));
+        if let Some(position) = criteria.only.or(goes_on_with).filter(|position| *position < first) {
+            return Err(removed(&EntryError::Removed { position, first }));
+        }
         if let Some(only) = criteria.only {
             let found = if only < high { self.read(vec![only]).await? } else { Vec::new() };
             let meets = |entry: &Entry| criteria.meet_plainly(entry) && criteria.meet_exactly(entry);
@@ -213,6 +220,9 @@ impl Search {
             .await
             .map_err(|_| Refused::new("internal", "reading the log failed; see the ledger's log"))?;
         read.map_err(|error| {
+            if let EntryError::Removed { .. } = error {
+                return removed(&error);
+            }
             tracing::error!(%error, "the log");
             self.counters.note(format!("the log cannot be read: {error}"));
             Refused::new("log-unreadable", format!("the log cannot be read: {error}"))

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use base::UtcMillis;
 use bytes::Bytes;
+use grant::retention::Removal;
 use house::Counters;
 use link::{Caller, Service, Shutdown, answer};
 use std::sync::Arc;
 use tlog::key::VerifierKey;
-use tlog::{Outside, TrustedTree, proof};
+use tlog::{Hash, Outside, TrustedTree, proof};
 use wire::health::{Health, HealthRequest};
 use wire::ledger::{Append, Checkpoint, CheckpointRequest, Prove, Receipt, Receipts};
 use wire::{Method, Refused, Room};
 
-use crate::entries::Entries;
+use crate::entries::{Entries, EntryError};
 use crate::events;
+use crate::foot::{Edge, Foot};
 use crate::history::{History, State};
 use crate::log::{Log, LogError, Placed};
 use crate::tiles::Tiles;
@@ -32,6 +34,11 @@ pub(crate) struct Ledger {
     key: VerifierKey,
     history: History,
     counters: Arc<Counters>,
+}
+
+/// An entry that was removed.
+pub(crate) fn removed(why: &EntryError) -> Refused {
+    Refused::new("removed", format!("{why}; its hash is still in the log (`meterkeep log retention`)"))
 }
 
 /// An entry that is not there.
@@ -104,6 +111,16 @@ impl Ledger {
         self.jobs.append(events, 0).await
     }
 
+    /// Removes entries whose time is over; `None` when the log stopped.
+    pub(crate) async fn remove(
+        &self,
+        removal: Removal,
+        edge: Edge,
+        root: Hash,
+    ) -> Option<Result<Arc<Foot>, LogError>> {
+        self.jobs.remove(removal, edge, root).await
+    }
+
     /// The key that checks the log's checkpoints.
     pub(crate) const fn key(&self) -> &VerifierKey {
         &self.key
@@ -121,8 +138,12 @@ impl Ledger {
             return Err(Refused::new("log-put-back", message));
         }
         let entries = self.entries.clone();
-        let entry = tokio::task::spawn_blocking(move || entries.at(index).ok()).await;
-        let entry = entry.ok().flatten().ok_or_else(|| no_entry(index))?;
+        let entry = tokio::task::spawn_blocking(move || entries.at(index)).await;
+        let entry = match entry {
+            Ok(Ok(entry)) => entry,
+            Ok(Err(why @ EntryError::Removed { .. })) => return Err(removed(&why)),
+            _ => return Err(no_entry(index)),
+        };
         let entry = Placed { index, at: entry.at };
         match self.jobs.prove(entry, since).await.ok_or_else(|| self.stopped())? {
             Ok(receipts) => Ok(receipts),
@@ -326,7 +347,7 @@ mod tests {
             append(&ledger, &many, 0).await;
         }
         let signed = ledger.jobs.durable.borrow().clone();
-        Publisher::open(tiles(&disk), ledger.entries.reader(), None).publish(&signed).unwrap();
+        Publisher::open(tiles(&disk), ledger.entries.reader(), None, None).publish(&signed).unwrap();
         let receipt = prove(&ledger, 0, 1).await.unwrap();
         let taken = check_past_entry(&first, &receipt, &key).unwrap();
         assert_eq!((taken.index, taken.size), (0, WINDOW * 2 + 1));

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use journal::{Disk, JournalError, read_whole, write_atomically};
+use journal::{Disk, JournalError, Open, read_whole, write_atomically};
 use tlog::key::VerifierKey;
-use tlog::{Checkpoint, Opened, TILE_WIDTH, TileId, TileSource};
+use tlog::{BundleId, Checkpoint, Opened, TILE_WIDTH, TileId, TileSource};
 
 /// A signed note has at most so many bytes, with the cosignatures of many witnesses.
 const MAX_CHECKPOINT: usize = 64 * 1024;
@@ -15,6 +15,9 @@ const MAX_TILE: usize = TILE_WIDTH as usize * 32;
 const CHECKPOINT: &str = "checkpoint";
 /// The newest checkpoint that witnesses cosigned, which may be an older one.
 const WITNESSED: &str = "witnessed.checkpoint";
+
+/// Which entries were removed.
+const PRUNED: &str = "pruned.checkpoint";
 
 /// The folder.
 #[derive(Clone)]
@@ -114,6 +117,50 @@ impl Tiles {
             let opened = tlog::open(&note, log.name(), std::slice::from_ref(log), witnesses).ok()?;
             Some(Witnessed(opened))
         }))
+    }
+
+    /// Publishes which entries were removed, and removes them here: bundles alone, no hash. What was not finished before is finished.
+    ///
+    /// # Errors
+    /// When the disk fails; the rest is then still there.
+    pub(crate) fn remove_before(&self, end: u64, note: &[u8]) -> Result<(), JournalError> {
+        let path = self.folder.join(PRUNED);
+        if read_whole(self.disk.as_ref(), &path, MAX_CHECKPOINT)?.as_deref() != Some(note) {
+            self.put(PRUNED, note)?;
+        }
+        // from the first on, so that of those that are left the last one is there
+        let last = end / u64::from(TILE_WIDTH);
+        let mut first = last;
+        while let Some(before) = first.checked_sub(1)
+            && self.has_bundle(before)?
+        {
+            first = before;
+        }
+        for index in first..last {
+            self.remove_bundle(index)?;
+        }
+        Ok(())
+    }
+
+    fn bundle(&self, index: u64) -> Option<PathBuf> {
+        let id = BundleId::new(index, TILE_WIDTH).ok()?;
+        Some(self.folder.join(id.path()))
+    }
+
+    fn has_bundle(&self, index: u64) -> Result<bool, JournalError> {
+        let Some(path) = self.bundle(index) else { return Ok(false) };
+        match self.disk.open(&path, Open::Read) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(JournalError::io("open", &path)(error)),
+        }
+    }
+
+    fn remove_bundle(&self, index: u64) -> Result<(), JournalError> {
+        let Some(path) = self.bundle(index) else { return Ok(()) };
+        self.disk.remove(&path).map_err(JournalError::io("remove", &path))?;
+        let folder = path.parent().unwrap_or(&self.folder);
+        self.disk.sync_dir(folder).map_err(JournalError::io("sync", folder))
     }
 
     /// Forgets the partial ones of a tile or bundle that is full: readers of an older checkpoint take what they need of it.

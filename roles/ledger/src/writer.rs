@@ -3,17 +3,20 @@
 //! It and the room's door share one thread of their own. While the disk syncs, calls gather in the sockets; what they bring makes the
 //! next group, and no thread waits for another to wake. A call of one alone so costs two wakings, its own and its answer's, and the disk.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use base::UtcMillis;
 use bytes::Bytes;
 use grant::Signed;
+use grant::retention::Removal;
 use link::Shutdown;
-use tlog::Outside;
+use tlog::{Hash, Outside};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::ledger::{Receipt, Receipts};
 
+use crate::foot::{Edge, Foot};
 use crate::log::{Log, LogError, Placed};
 
 /// Calls that wait for the writer; more wait in their callers.
@@ -41,6 +44,13 @@ pub(crate) enum Job {
         /// Gets the receipt, or why it is not to be had from memory.
         done: oneshot::Sender<Result<Receipts, Outside>>,
     },
+    /// Removes entries from the beginning on.
+    Remove {
+        /// Which, with the edge of their tree and its root.
+        what: Box<(Removal, Edge, Hash)>,
+        /// Gets what is left of them.
+        done: oneshot::Sender<Result<Arc<Foot>, LogError>>,
+    },
 }
 
 /// The writer's end for callers.
@@ -64,6 +74,19 @@ impl Jobs {
         let (done, receipts) = oneshot::channel();
         self.queue.send(Job::Prove { entry, since, done }).await.ok()?;
         receipts.await.ok()
+    }
+
+    /// Removes entries whose time is over; `None` when the log stopped.
+    pub(crate) async fn remove(
+        &self,
+        removal: Removal,
+        edge: Edge,
+        root: Hash,
+    ) -> Option<Result<Arc<Foot>, LogError>> {
+        let (done, removed) = oneshot::channel();
+        let what = Box::new((removal, edge, root));
+        self.queue.send(Job::Remove { what, done }).await.ok()?;
+        removed.await.ok()
     }
 }
 
@@ -146,7 +169,7 @@ async fn write(
     while let Some(first) = jobs.recv().await {
         // what has come in meanwhile is taken along
         tokio::task::yield_now().await;
-        let (mut waiting, mut proofs) = (Vec::new(), Vec::new());
+        let (mut waiting, mut proofs, mut removals) = (Vec::new(), Vec::new(), Vec::new());
         let (mut events, mut next) = (0, Some(first));
         while let Some(job) = next {
             match job {
@@ -157,6 +180,7 @@ async fn write(
                     waiting.push(Waiting { entries, since, done });
                 }
                 Job::Prove { entry, since, done } => proofs.push((entry, since, done)),
+                Job::Remove { what, done } => removals.push((what, done)),
             }
             next = if events < GROUP { jobs.try_recv().ok() } else { None };
         }
@@ -181,6 +205,11 @@ async fn write(
             });
             let _ = done.send(proved);
         }
+        // after everybody has their receipts: they wait for nobody's tidying up
+        for (what, done) in removals {
+            let (removal, edge, root) = *what;
+            let _ = done.send(log.remove(removal, edge, root));
+        }
     }
     Ok(())
 }
@@ -196,7 +225,6 @@ fn receipts(log: &mut Log, shared: Receipts, entries: &[Placed]) -> Result<Recei
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
 
     use base::Secret;
     use grant::{Event, Outcome};

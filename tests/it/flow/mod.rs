@@ -22,6 +22,7 @@ mod moves;
 mod provider;
 mod register;
 mod restart;
+mod retention;
 mod reviews;
 mod services;
 mod staff;

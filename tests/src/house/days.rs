@@ -62,8 +62,13 @@ impl House {
     /// When a room does not stop or start.
     pub fn goes_on(&mut self, days: u16) {
         self.stop_all();
-        self.ago = self.ago.take().filter(|_| days > 0).map(|ago| Ago { days, ..ago });
+        self.it_was(days);
         self.start_all();
+    }
+
+    /// Whatever is started from now on believes that it is so many days ago; 0 is today.
+    pub fn it_was(&mut self, days: u16) {
+        self.ago = self.ago.take().filter(|_| days > 0).map(|ago| Ago { days, ..ago });
     }
 
     /// What its rooms take for the present.

@@ -10,6 +10,7 @@ use tlog::verify::Depth;
 use tlog::{Checkpoint, Note};
 
 use super::given::{key_lines, unreadable};
+use super::removed::{depth, stated};
 use crate::output::{count, say};
 use crate::problem::Problem;
 
@@ -53,7 +54,7 @@ pub(super) fn bundle(args: &Bundle) -> Result<ExitCode, Problem> {
         let keys = key_lines(key)?;
         beside.key = Some(keys.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     }
-    let depth = if args.tiles_only { Depth::Tiles } else { Depth::Entries };
+    let depth = depth(args.tiles_only, stated(&log)?.as_ref());
     let out =
         OpenOptions::new().write(true).create_new(true).open(&args.out).map_err(Problem::at(&args.out))?;
     let packed = write(&log, &checkpoint, size, depth, &beside, &out);

@@ -4,11 +4,13 @@
 mod bundle;
 mod given;
 mod proof;
+mod removed;
 mod sample;
 mod show;
 mod verify;
 
 pub(crate) use given::key_lines;
+pub(crate) use removed::stated as stated_removal;
 pub(crate) use show::at;
 
 use std::process::ExitCode;

@@ -13,7 +13,9 @@ use tlog::{
 };
 
 use super::given::{Believed, KeyArg, NoCheckpoint, WitnessArg, unreadable};
+use super::removed::stated;
 use super::show::{Checked, Finding, valid, wrong};
+use super::verify::gone;
 use crate::output::{FormatArg, say};
 use crate::problem::{Problem, USAGE};
 
@@ -66,6 +68,9 @@ pub(super) fn prove(args: &Prove) -> Result<ExitCode, Problem> {
         let what = format!("there is no entry {index}: the log has {size}, the first is 0");
         return Err(Problem::new(what).exit(USAGE));
     }
+    if let Some(removal) = stated(&log)?.filter(|removal| index < removal.end) {
+        return Err(gone(&removal));
+    }
     let made = || {
         let mut tree = TrustedTree::open(&log, size, shown.root())?;
         Ok((tree.leaf(index)?, inclusion(&mut tree, index, size)?))
@@ -114,14 +119,15 @@ pub(super) fn check(args: &CheckProof) -> Result<ExitCode, Problem> {
     match opened.and_then(|opened| believed.enough(opened).map_err(Finding::Checkpoint)) {
         Ok(opened) => {
             let (report, index) = (Report { entries: 1, kept: 0 }, Some(evidence.index));
-            valid(format, &opened, &Checked { report, depth: Depth::Entries, is_part: true, index })
+            let checked = Checked { report, depth: Depth::Entries, is_part: true, index, removed: None };
+            valid(format, &opened, &checked)
         }
         Err(finding) => wrong(format, believed.origin(), None, &finding),
     }
 }
 
 /// The bytes of an entry, as they are shown.
-fn entry(log: &Log, index: u64, size: u64) -> Result<Vec<u8>, Problem> {
+pub(super) fn entry(log: &Log, index: u64, size: u64) -> Result<Vec<u8>, Problem> {
     let width = u64::from(tlog::TILE_WIDTH);
     let id = BundleId::in_tree(index / width, size);
     let missing = || Problem::new(format!("entry {index} is not in its bundle"));

@@ -12,6 +12,7 @@ use tlog::verify::LogSource as _;
 use tlog::{BundleId, Entries, Hash, ReadError, TILE_WIDTH, TrustedTree, leaf_hash, proof};
 
 use super::given::{Believed, KeyArg, unreadable};
+use super::removed::Removed;
 use super::show::{Finding, wrong};
 use crate::output::{Format, FormatArg, print, print_json};
 use crate::problem::{Problem, USAGE};
@@ -60,9 +61,15 @@ pub(super) fn sample(args: &Sample) -> Result<ExitCode, Problem> {
         Err(error) => return wrong(args.format.format, believed.origin(), None, &Finding::Checkpoint(error)),
     };
     let (size, root) = (opened.checkpoint.size(), opened.checkpoint.root());
-    let span = months(&log, size, root)?.span(args.month).ok_or_else(|| {
+    let removed = match Removed::signed(&believed, &log) {
+        Ok(removed) => removed.map_or(0, |removed| removed.removal.end),
+        Err(what) => {
+            return wrong(args.format.format, believed.origin(), Some(&opened), &Finding::Removal(what));
+        }
+    };
+    let span = months(&log, size, root, removed)?.span(args.month).ok_or_else(|| {
         let what = format!("{} is no month of this log that has ended, with an entry after it", args.month);
-        Problem::new(what).help("a sample is drawn from the first entry after the month").exit(USAGE)
+        Problem::new(what).help("a sample is drawn from the first entry after the month, of a month of which no entry was removed").exit(USAGE)
     })?;
     let mut tree = TrustedTree::open(&log, size, root).map_err(unsigned)?;
     let root = proof::root_at(&mut tree, span.drawn_at()).map_err(unsigned)?;
@@ -97,9 +104,10 @@ fn unsigned(error: ReadError<logfile::Error>) -> Problem {
 }
 
 /// Which entries are which month's. Each entry is held against the signed root before its time is believed.
-fn months(log: &Log, size: u64, root: Hash) -> Result<Months, Problem> {
+fn months(log: &Log, size: u64, root: Hash, removed: u64) -> Result<Months, Problem> {
     let mut tree = TrustedTree::open(log, size, root).map_err(unsigned)?;
-    let (mut months, mut source, mut index) = (Months::default(), log, 0u64);
+    let months = if removed > 0 { Months::of_rest() } else { Months::default() };
+    let (mut months, mut source, mut index) = (months, log, removed);
     while index < size {
         let missing = || Problem::new(format!("entry {index} is not in its bundle"));
         let id = BundleId::in_tree(index / u64::from(TILE_WIDTH), size).ok_or_else(missing)?;

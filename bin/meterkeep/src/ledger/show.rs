@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use base::UtcMillis;
+use grant::retention::Removal;
 use logfile::Error;
 use serde_json::{Map, Value, json};
 use tlog::verify::{Depth, Fault, Reason, Report};
@@ -20,6 +21,8 @@ pub(super) struct Checked {
     pub is_part: bool,
     /// The one entry that it was about.
     pub index: Option<u64>,
+    /// Entries that were removed, as the log says itself.
+    pub removed: Option<Removal>,
 }
 
 /// What is wrong.
@@ -27,6 +30,8 @@ pub(super) enum Finding {
     Checkpoint(NoCheckpoint),
     Fault(Fault<Error>),
     Proof(EvidenceError),
+    /// What is said of removed entries does not hold.
+    Removal(String),
 }
 
 impl Finding {
@@ -36,6 +41,7 @@ impl Finding {
             Self::Checkpoint(NoCheckpoint::Checkpoint(_)) => "checkpoint",
             Self::Checkpoint(NoCheckpoint::Quorum { .. }) => "quorum",
             Self::Proof(_) => "proof",
+            Self::Removal(_) => "removal",
             Self::Fault(fault) => match fault {
                 Fault::Entry { reason, .. } => match reason {
                     Reason::Changed => "changed",
@@ -68,6 +74,9 @@ impl Finding {
                 "the log may show others another history: ask the witnesses what they cosigned"
             }
             Self::Proof(_) => "this entry is not proved to be in the log",
+            Self::Removal(_) => {
+                "entries are not here, and the log does not say by itself that it removed them: somebody else did"
+            }
             Self::Fault(fault) => match fault {
                 Fault::Entry { .. } | Fault::Tile { .. } | Fault::Root { .. } => {
                     "these files are not what the log signed: changed after the signing, or copied badly; \
@@ -99,6 +108,7 @@ impl std::fmt::Display for Finding {
             Self::Checkpoint(error) => error.fmt(f),
             Self::Fault(fault) => fault.fmt(f),
             Self::Proof(error) => error.fmt(f),
+            Self::Removal(what) => f.write_str(what),
         }
     }
 }
@@ -111,8 +121,13 @@ pub(super) fn valid(format: Format, opened: &Opened, checked: &Checked) -> Resul
         answer.insert("entries".to_owned(), checked.report.entries.into());
         answer.insert(
             "read".to_owned(),
-            if checked.depth == Depth::Entries { "entries" } else { "tiles" }.into(),
+            if checked.depth == Depth::Tiles { "tiles" } else { "entries" }.into(),
         );
+        answer.extend(checked.removed.map(|removal| {
+            let Removal { end, before, keep_months, entry } = removal;
+            let told = json!({"before": end, "month": before.to_string(), "keep_months": keep_months, "entry": entry});
+            ("removed".to_owned(), told)
+        }));
         answer.insert("kept".to_owned(), checked.report.kept.into());
         answer.extend(checked.index.map(|index| ("index".to_owned(), index.into())));
         print_json(&answer)?;
@@ -124,11 +139,17 @@ pub(super) fn valid(format: Format, opened: &Opened, checked: &Checked) -> Resul
         print(&lines)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let read = if checked.depth == Depth::Entries { "" } else { ", by their tiles alone" };
+    let read = if checked.depth == Depth::Tiles { ", by their tiles alone" } else { "" };
     if !checked.is_part {
         lines += &format!("looked at  all of {}{read}\n", count(checked.report.entries, "entry"));
     } else if checked.report.entries > 0 {
         lines += &format!("looked at  {}{read}\n", count(checked.report.entries, "entry"));
+    }
+    if let Some(Removal { end, before, keep_months, entry }) = checked.removed {
+        lines += &format!(
+            "removed    entries before {end}: from before {before}, kept for {keep_months} months, as entry {entry} says; of \
+             those their hashes\n"
+        );
     }
     lines += &match checked.report.kept {
         0 => {

@@ -6,11 +6,13 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use grant::retention::Removal;
 use logfile::{Error, Log, Progress};
 use tlog::verify::{Depth, Fault, Report, goes_on, span};
 use tlog::{Checkpoint, Opened};
 
 use super::given::{Believed, KeyArg, WitnessArg, unreadable};
+use super::removed::{Removed, depth};
 use super::show::{Checked, Finding, valid, wrong};
 use crate::keys::progress;
 use crate::output::{Format, FormatArg};
@@ -86,9 +88,20 @@ pub(super) fn verify(args: &Verify) -> Result<ExitCode, Problem> {
         Ok(opened) => opened,
         Err(error) => return wrong(format, believed.origin(), None, &Finding::Checkpoint(error)),
     };
-    let kept = believed.all_kept(&args.kept, &log)?;
-    let depth = if args.tiles_only { Depth::Tiles } else { Depth::Entries };
+    let mut kept = believed.all_kept(&args.kept, &log)?;
     let shown = &opened.checkpoint;
+    let removed = match Removed::signed(&believed, &log) {
+        Ok(removed) => removed,
+        Err(what) => return wrong(format, believed.origin(), Some(&opened), &Finding::Removal(what)),
+    };
+    let depth = depth(args.tiles_only, removed.as_ref().map(|removed| &removed.removal));
+    if let Some(Removed { removal, checkpoint }) = &removed {
+        if asked.as_ref().is_some_and(|asked| asked.start < removal.end) && !args.tiles_only {
+            return Err(gone(removal));
+        }
+        // the log has to go on from it as from any that was kept
+        kept.push(checkpoint.clone());
+    }
     let found = match asked.clone() {
         None => whole(&log, shown, &kept, depth),
         Some(asked) => span(&log, shown, asked, depth).and_then(|report| {
@@ -96,27 +109,38 @@ pub(super) fn verify(args: &Verify) -> Result<ExitCode, Problem> {
             Ok(Report { kept: kept.len(), ..report })
         }),
     };
-    answer(format, &opened, found, depth, asked.is_some())
+    // what is wrong with the entries themselves comes first
+    if let (Ok(_), Some(removed)) = (&found, removed.as_ref().filter(|_| !args.tiles_only))
+        && let Err(what) = removed.is_said(&log, shown)
+    {
+        return wrong(format, believed.origin(), Some(&opened), &Finding::Removal(what));
+    }
+    let removed = removed.map(|removed| removed.removal);
+    let found = found.map(|report| {
+        let report = Report { kept: report.kept.saturating_sub(usize::from(removed.is_some())), ..report };
+        Checked { report, depth, is_part: asked.is_some(), index: None, removed }
+    });
+    answer(format, &opened, found)
 }
 
 pub(super) fn consistent(args: &Consistent) -> Result<ExitCode, Problem> {
     let believed = Believed::new(&args.key, None)?;
     let (old, new) = (believed.kept_file(&args.old)?, believed.kept_file(&args.new)?);
     let log = Log::open(&args.log).map_err(unreadable)?;
-    let found = goes_on(&log, &old, &new).map(|()| Report { entries: 0, kept: 1 });
+    let report = Report { entries: 0, kept: 1 };
+    let checked = Checked { report, depth: Depth::Tiles, is_part: true, index: None, removed: None };
+    let found = goes_on(&log, &old, &new).map(|()| checked);
     let opened = Opened { checkpoint: new, cosigned: Vec::new() };
-    answer(args.format.format, &opened, found, Depth::Tiles, true)
+    answer(args.format.format, &opened, found)
 }
 
 fn answer(
     format: Format,
     opened: &Opened,
-    found: Result<Report, Fault<Error>>,
-    depth: Depth,
-    is_part: bool,
+    found: Result<Checked, Fault<Error>>,
 ) -> Result<ExitCode, Problem> {
     match found {
-        Ok(report) => valid(format, opened, &Checked { report, depth, is_part, index: None }),
+        Ok(checked) => valid(format, opened, &checked),
         // what this machine cannot read says nothing about the log
         Err(Fault::Unreadable { error, .. }) if !error.is_missing() => Err(unreadable(error)),
         Err(Fault::NoSuchSpan { span, size }) => {
@@ -125,6 +149,16 @@ fn answer(
         }
         Err(fault) => wrong(format, opened.checkpoint.origin(), Some(opened), &Finding::Fault(fault)),
     }
+}
+
+/// Entries that are asked for and were removed.
+pub(super) fn gone(removal: &Removal) -> Problem {
+    let Removal { end, before, keep_months, entry } = removal;
+    Problem::new(format!(
+        "entries before {end} were removed: from before {before}, kept for {keep_months} months"
+    ))
+    .help(format!("entry {entry} of the log says so; their hashes are there: look at the tiles alone"))
+    .exit(USAGE)
 }
 
 /// Verifies all of it, with a bar for who waits.

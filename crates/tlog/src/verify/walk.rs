@@ -67,7 +67,7 @@ fn shown_leaves<S: LogSource>(
     id: BundleId,
     depth: Depth,
 ) -> Result<Vec<Hash>, Fault<S::Error>> {
-    if depth == Depth::Entries {
+    if depth.reads(id.first()) {
         return leaves(source, id);
     }
     let id = TileId::new(0, id.index(), id.width()).map_err(|_| Fault::Root { from: 0, size: id.first() })?;

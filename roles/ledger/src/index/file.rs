@@ -14,7 +14,7 @@ use super::marks::Marks;
 use super::row::{ENTRY_SUM, SUBJECT_SUM, word_sum};
 
 /// Raised with each change of the schema: an index of another layout is made anew.
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = 3;
 const SCHEMA: &str = include_str!("schema.sql");
 const READERS: u32 = 4;
 
@@ -29,6 +29,8 @@ pub(super) struct Sums {
 /// How far an index has come.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct State {
+    /// The position of the first entry in it.
+    pub(super) low: u64,
     /// The position after the last entry in it.
     pub(super) upto: u64,
     /// SHA-256 of that entry's event; empty for none.
@@ -67,6 +69,8 @@ impl File {
             // a crash may lose what was written last, which is then written again
             .synchronous(SqliteSynchronous::Normal)
             .pragma("cache_size", "-65536")
+            // what is removed is not to be found in the file
+            .pragma("secure_delete", "ON")
             .pragma("wal_autocheckpoint", "8192")
             .pragma("journal_size_limit", "67108864");
         let mut connection = options.connect().await?;
@@ -119,12 +123,13 @@ async fn prepare(connection: &mut SqliteConnection) -> Result<(), IndexError> {
 
 /// How far it says that it has come.
 async fn state(connection: &mut SqliteConnection) -> Result<State, IndexError> {
-    let (upto, last, entries, subjects, words): (i64, Vec<u8>, i64, i64, i64) =
-        sqlx::query_as("SELECT upto, last, entry_sum, subject_sum, word_sum FROM state")
+    let (low, upto, last, entries, subjects, words): (i64, i64, Vec<u8>, i64, i64, i64) =
+        sqlx::query_as("SELECT low, upto, last, entry_sum, subject_sum, word_sum FROM state")
             .fetch_one(connection)
             .await?;
-    let upto = u64::try_from(upto).map_err(|_| IndexError::Other("its state makes no sense"))?;
-    Ok(State { upto, last, sums: Sums { entries, subjects, words } })
+    let position = |at| u64::try_from(at).map_err(|_| IndexError::Other("its state makes no sense"));
+    let (low, upto) = (position(low)?, position(upto)?);
+    Ok(State { low, upto, last, sums: Sums { entries, subjects, words } })
 }
 
 /// What a database is made of.
@@ -147,7 +152,7 @@ pub(super) async fn check(connection: &mut SqliteConnection) -> Result<(State, M
     );
     let blocks: Vec<(i64, i64, i64, i64, i64)> =
         sqlx::query_as(AssertSqlSafe(by_block)).fetch_all(&mut *connection).await?;
-    let (mut marks, mut found, mut entries) = (Marks::default(), 0u64, 0i64);
+    let (mut marks, mut found, mut entries) = (Marks::from(state.low), 0u64, 0i64);
     for (block, count, least, most, sum) in blocks {
         marks.add_block(block, least, most).ok_or(IndexError::Other("entries are missing in it"))?;
         found = found.saturating_add(count.unsigned_abs());
@@ -158,7 +163,7 @@ pub(super) async fn check(connection: &mut SqliteConnection) -> Result<(State, M
     let texts: Vec<(i64, i64, String)> =
         sqlx::query_as("SELECT id, kind, text FROM word").fetch_all(&mut *connection).await?;
     let words = texts.iter().fold(0i64, |sum, (id, kind, text)| sum.wrapping_add(word_sum(*id, *kind, text)));
-    if found != state.upto || (Sums { entries, subjects, words }) != state.sums {
+    if Some(found) != state.upto.checked_sub(state.low) || (Sums { entries, subjects, words }) != state.sums {
         return Err(IndexError::Other("it was changed"));
     }
     let faults: Vec<String> =

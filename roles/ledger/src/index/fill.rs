@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use super::IndexError;
 use super::file::State;
-use super::row::{Kind, Row, code, short, subject_sum, word_sum, words};
+use super::row::{ENTRY_SUM, Kind, Row, SUBJECT_SUM, code, short, subject_sum, word_sum, words};
 use crate::entries::Entry;
 
 /// Rows a statement. The last group is filled up with smaller statements, each prepared once.
@@ -25,6 +25,15 @@ static SUBJECTS: LazyLock<[String; 4]> = LazyLock::new(|| {
     GROUPS.map(|rows| format!("INSERT INTO subject VALUES {}", vec!["(?,?)"; rows].join(",")))
 });
 
+/// Where in a row which kind of word stands.
+const COLUMNS: [(Kind, &str); 5] = [
+    (Kind::Actor, "actor"),
+    (Kind::Person, "person"),
+    (Kind::Action, "action"),
+    (Kind::Reason, "reason"),
+    (Kind::Purpose, "purpose"),
+];
+
 /// The one who writes it.
 pub(super) struct Filler {
     connection: SqliteConnection,
@@ -36,6 +45,10 @@ impl Filler {
     /// Goes on where an index that was checked has come to.
     pub(super) fn new(connection: SqliteConnection, state: State) -> Self {
         Self { connection, state, words: HashMap::new() }
+    }
+
+    pub(super) const fn low(&self) -> u64 {
+        self.state.low
     }
 
     pub(super) const fn upto(&self) -> u64 {
@@ -82,19 +95,72 @@ impl Filler {
                 .execute(&mut *transaction)
                 .await?;
         }
-        let upto = i64::try_from(state.upto).map_err(|_| IndexError::Other("the log is too long for it"))?;
-        sqlx::query("UPDATE state SET upto = ?, last = ?, entry_sum = ?, subject_sum = ?, word_sum = ?")
-            .bind(upto)
-            .bind(&state.last)
-            .bind(state.sums.entries)
-            .bind(state.sums.subjects)
-            .bind(state.sums.words)
-            .execute(&mut *transaction)
-            .await?;
+        write_state(&mut transaction, &state).await?;
         transaction.commit().await?;
         self.state = state;
         Ok(())
     }
+
+    /// Removes the entries before a position, all or none, and the words that no other entry has.
+    pub(super) async fn remove_before(&mut self, low: u64) -> Result<(), IndexError> {
+        let position = i64::try_from(low).map_err(|_| IndexError::Other("the log is too long for it"))?;
+        let mut state = self.state.clone();
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        for (table, sum, of) in [
+            ("entry", ENTRY_SUM, &mut state.sums.entries),
+            ("subject", SUBJECT_SUM, &mut state.sums.subjects),
+        ] {
+            let removed = format!("SELECT {sum} FROM {table} WHERE position < ?");
+            let removed: i64 = sqlx::query_scalar(AssertSqlSafe(removed))
+                .bind(position)
+                .fetch_one(&mut *transaction)
+                .await?;
+            *of = of.wrapping_sub(removed);
+        }
+        for (kind, column) in COLUMNS {
+            let counted = format!(
+                "UPDATE word SET n = n - gone.n FROM (SELECT {column} AS id, count(*) AS n FROM entry
+                 WHERE position < ? AND {column} IS NOT NULL GROUP BY 1) AS gone
+                 WHERE word.id = gone.id AND word.kind = ?"
+            );
+            sqlx::query(AssertSqlSafe(counted))
+                .bind(position)
+                .bind(kind as i64)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        for table in ["entry", "subject"] {
+            let removed = format!("DELETE FROM {table} WHERE position < ?");
+            sqlx::query(AssertSqlSafe(removed)).bind(position).execute(&mut *transaction).await?;
+        }
+        let words: Vec<(i64, i64, String)> =
+            sqlx::query_as("DELETE FROM word WHERE n <= 0 RETURNING id, kind, text")
+                .fetch_all(&mut *transaction)
+                .await?;
+        for (id, kind, text) in words {
+            state.sums.words = state.sums.words.wrapping_sub(word_sum(id, kind, &text));
+        }
+        state.low = low;
+        write_state(&mut transaction, &state).await?;
+        transaction.commit().await?;
+        (self.state, self.words) = (state, HashMap::new());
+        Ok(())
+    }
+}
+
+/// Keeps how far it has come.
+async fn write_state(connection: &mut SqliteConnection, state: &State) -> Result<(), IndexError> {
+    let signed = |at: u64| i64::try_from(at).map_err(|_| IndexError::Other("the log is too long for it"));
+    sqlx::query("UPDATE state SET low = ?, upto = ?, last = ?, entry_sum = ?, subject_sum = ?, word_sum = ?")
+        .bind(signed(state.low)?)
+        .bind(signed(state.upto)?)
+        .bind(&state.last)
+        .bind(state.sums.entries)
+        .bind(state.sums.subjects)
+        .bind(state.sums.words)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// The row of an entry; words that are new get a number.

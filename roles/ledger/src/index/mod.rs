@@ -148,11 +148,19 @@ impl Index {
 
     /// Checks an index that is there: in itself, and that it is of this log.
     async fn begin(&self, connection: &mut SqliteConnection) -> Result<(State, Marks), IndexError> {
-        let (state, marks) = file::check(connection).await?;
+        let (mut state, mut marks) = file::check(connection).await?;
+        let first = self.entries.first();
+        if state.upto == 0 {
+            // a new one begins where the log does
+            (state.low, state.upto, marks) = (first, first, Marks::from(first));
+        }
+        if state.upto < first {
+            return Err(IndexError::Other("it ends before the first entry of the log"));
+        }
         if state.upto > self.entries.durable() {
             return Err(IndexError::Other("it has more entries than the log"));
         }
-        if let Some(last) = state.upto.checked_sub(1) {
+        if let Some(last) = state.upto.checked_sub(1).filter(|last| *last >= state.low.max(first)) {
             let last = self.read(last, 1).await?;
             if last.iter().any(|entry| event_hash(&entry.bytes).as_slice() != state.last) {
                 return Err(IndexError::Other("it is of another log"));
@@ -171,6 +179,15 @@ impl Index {
         while !shutdown.is_cancelled() {
             if self.doubted.load(Ordering::Relaxed) {
                 return Some(IndexError::Other("it pointed to what is not there"));
+            }
+            let first = self.entries.first();
+            if filler.low() < first {
+                if let Err(error) = filler.remove_before(first).await {
+                    return Some(error);
+                }
+                if let Some(open) = self.open.write().await.as_mut() {
+                    open.marks.remove_before(first);
+                }
             }
             let next = match self.read(filler.upto(), STEP).await {
                 Ok(next) => next,
@@ -213,16 +230,18 @@ impl Index {
         self.wake.notify_one();
     }
 
-    /// How many entries before `high` name each tag, by the first bytes of it that the index keeps.
-    pub(crate) async fn counts(&self, high: u64) -> Result<HashMap<i64, u64>, IndexError> {
+    /// How many entries from `first` on and before `high` name each tag, by the first bytes of it that the index keeps.
+    pub(crate) async fn counts(&self, first: u64, high: u64) -> Result<HashMap<i64, u64>, IndexError> {
         let open = self.open.read().await;
         let open = open.as_ref().ok_or(IndexError::Other("it is made anew"))?;
         let mut connection = open.readers.acquire().await?;
-        let counted: Vec<(i64, i64)> =
-            sqlx::query_as("SELECT tag, count(*) FROM subject WHERE position < ? GROUP BY tag")
-                .bind(i64::try_from(high).unwrap_or(i64::MAX))
-                .fetch_all(&mut *connection)
-                .await?;
+        let counted: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT tag, count(*) FROM subject WHERE position >= ? AND position < ? GROUP BY tag",
+        )
+        .bind(i64::try_from(first).unwrap_or(i64::MAX))
+        .bind(i64::try_from(high).unwrap_or(i64::MAX))
+        .fetch_all(&mut *connection)
+        .await?;
         Ok(counted.into_iter().map(|(tag, n)| (tag, n.unsigned_abs())).collect())
     }
 
@@ -230,11 +249,12 @@ impl Index {
     pub(crate) async fn find(&self, criteria: &Criteria, high: u64) -> Result<Found, IndexError> {
         let open = self.open.read().await;
         let open = open.as_ref().ok_or(IndexError::Other("it is made anew"))?;
-        let mut window = Window { low: 0, high };
+        let first = self.entries.first();
+        let mut window = Window { low: first, high };
         if criteria.from.is_some() || criteria.until.is_some() {
             let bound = |at: Option<base::UtcMillis>, none: i64| at.map_or(none, |at| at.0);
             let (low, before) = open.marks.span(bound(criteria.from, 0), bound(criteria.until, i64::MAX));
-            window = Window { low, high: window.high.min(before) };
+            window = Window { low: low.max(first), high: window.high.min(before) };
         }
         match criteria.after {
             Some(after) if criteria.oldest_first => window.low = window.low.max(after.saturating_add(1)),

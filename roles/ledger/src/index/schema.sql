@@ -43,12 +43,13 @@ CREATE TABLE subject (
     PRIMARY KEY (tag, position)
 ) STRICT, WITHOUT ROWID;
 
--- One row. upto: the position after the last entry that is here. last: SHA-256 of that entry's event. The sums are over all rows.
+-- One row. low: the position of the first entry that is here; those before were removed. upto: the position after the last entry that is here. last: SHA-256 of that entry's event. The sums are over all rows.
 CREATE TABLE state (
+    low          INTEGER NOT NULL,
     upto         INTEGER NOT NULL,
     last         BLOB NOT NULL,
     entry_sum    INTEGER NOT NULL,
     subject_sum  INTEGER NOT NULL,
     word_sum     INTEGER NOT NULL
 ) STRICT;
-INSERT INTO state VALUES (0, x'', 0, 0, 0);
+INSERT INTO state VALUES (0, 0, x'', 0, 0, 0);

@@ -63,7 +63,7 @@ impl House {
         }
         let signed = log.sync().unwrap();
         let tiles = Tiles::new(Arc::new(disk.clone()), Path::new("/tiles"));
-        Publisher::open(tiles.clone(), log.reader(), None).publish(&signed).unwrap();
+        Publisher::open(tiles.clone(), log.reader(), None, None).publish(&signed).unwrap();
         drop(log);
         // what it knows of itself comes out of what is stored
         let log = open();
