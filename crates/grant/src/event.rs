@@ -8,7 +8,7 @@ use crate::message::EventBody;
 use crate::shape::{
     MAX_EVENT_BYTES, ShapeError, array, class, decode, is_line, is_name, is_word, months, optional,
 };
-use crate::{Decided, Request, Verified};
+use crate::{Body, Decided, Request, Verified};
 
 const WHAT: &str = "event";
 
@@ -99,6 +99,8 @@ pub struct Event {
     pub running_ms: u64,
     /// Of a decision, what it rested on.
     pub decided: Option<Decided>,
+    /// What it says of single data subjects, sealed for each of them.
+    pub bodies: Vec<Body>,
 }
 
 impl Event {
@@ -124,6 +126,7 @@ impl Event {
             session: None,
             running_ms: 0,
             decided: None,
+            bodies: Vec::new(),
         }
     }
 
@@ -166,6 +169,7 @@ impl Event {
             session: self.session.map(Vec::from).unwrap_or_default(),
             running_ms: self.running_ms,
             decided: self.decided.as_ref().map(Decided::body),
+            bodies: self.bodies.iter().map(Body::message).collect(),
         }
         .encode_to_vec()
     }
@@ -212,6 +216,7 @@ impl Event {
             session: optional(WHAT, "session", &body.session)?,
             running_ms: body.running_ms,
             decided: body.decided.as_ref().map(Decided::from_body).transpose()?,
+            bodies: Body::all(&body.bodies, body.subjects.len())?,
             action: body.action,
             purpose: body.purpose,
             reason: body.reason,

@@ -13,6 +13,7 @@
 pub mod act;
 mod action;
 pub mod approval;
+mod body;
 mod check;
 mod decided;
 mod entry;
@@ -32,6 +33,7 @@ mod shape;
 mod tests;
 
 pub use action::{Action, Purpose};
+pub use body::{Body, MAX_BODIES, MAX_BODY};
 pub use check::{
     ActError, ApprovalError, GrantError, MAX_RECEIPT_AGE_MS, ReceiptError, Recorded, RequestError, Verified,
     check_act, check_act_of_old, check_approval, check_call, check_entry, check_grant, check_past_entry,

@@ -161,6 +161,23 @@ pub struct EventBody {
     /// Of a decision, what it rested on.
     #[prost(message, optional, tag = "20")]
     pub decided: Option<DecidedBody>,
+    /// What it says of single data subjects, sealed for each.
+    #[prost(message, repeated, tag = "21")]
+    pub bodies: Vec<SealedBody>,
+}
+
+/// What an event says of one data subject, sealed.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SealedBody {
+    /// Whose it is: a place in the event's subjects, from 0.
+    #[prost(uint32, tag = "1")]
+    pub of: u32,
+    /// By which of their keys (16 bytes).
+    #[prost(bytes = "vec", tag = "2")]
+    pub key: Vec<u8>,
+    /// The envelope, at most 512 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub sealed: Vec<u8>,
 }
 
 /// What a decision rested on.

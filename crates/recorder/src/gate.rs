@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base::UtcMillis;
 use grant::{
-    Action, DataSpan, Event, MAX_SUBJECTS, Nonces, Outcome, Recorded, Request, RequestError, Verified,
+    Action, Body, DataSpan, Event, MAX_SUBJECTS, Nonces, Outcome, Recorded, Request, RequestError, Verified,
     check_receipt, check_request, request_hash,
 };
 use house::Counters;
@@ -186,8 +186,23 @@ impl<R: Record> Gate<R> {
         detail: String,
         now: UtcMillis,
     ) -> Result<Passed, Refused> {
-        let event = Event { data, detail, ..Event::of_request(now, self.actor, request, Outcome::Allowed) };
-        self.pass_as(request, event, subjects).await
+        self.pass_telling(request, data, (subjects, Vec::new()), detail, now).await
+    }
+
+    /// The same, with what the entry says of each of the subjects alone, sealed.
+    ///
+    /// # Errors
+    /// When there is no receipt that holds.
+    pub async fn pass_telling(
+        &self,
+        request: &Verified<Request>,
+        data: Option<DataSpan>,
+        (subjects, bodies): (&[[u8; 16]], Vec<Body>),
+        detail: String,
+        now: UtcMillis,
+    ) -> Result<Passed, Refused> {
+        let event = Event::of_request(now, self.actor, request, Outcome::Allowed);
+        self.pass_as(request, Event { data, detail, bodies, ..event }, subjects).await
     }
 
     /// The same, of what is done with one entry of the log.

@@ -58,6 +58,7 @@ pub const fn callers_of(method: Method) -> Grantees {
         | Method::VaultSealingKeys => &[R(Intake)],
         Method::VaultReleaseKeys
         | Method::VaultContactKeys
+        | Method::VaultBodyKeys
         | Method::VaultImportKeys
         | Method::VaultSubjectTags
         | Method::VaultTenancy
@@ -133,6 +134,7 @@ mod tests {
             assert_eq!(permits(caller, Method::VaultDecryptFrames), intake);
             assert_eq!(permits(caller, Method::VaultReleaseKeys), archive);
             assert_eq!(permits(caller, Method::VaultContactKeys), archive);
+            assert_eq!(permits(caller, Method::VaultBodyKeys), archive);
             let steward = caller == CallerKind::Room(Room::Steward);
             assert_eq!(permits(caller, Method::VaultResealKeys), steward);
             assert_eq!(permits(caller, Method::WardenMachineGrant), steward);

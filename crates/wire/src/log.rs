@@ -201,6 +201,26 @@ pub struct Look {
     /// It was who asks for the history.
     #[prost(bool, tag = "13")]
     pub own: bool,
+    /// What the entry says of this data subject alone; of each tenancy that the history is of, one.
+    #[prost(message, repeated, tag = "14")]
+    pub told: Vec<Told>,
+}
+
+/// What an entry says of one data subject alone; in the log it is sealed under their key.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Told {
+    /// How they were looked for: `meter`, `place`, `tenancy`, or `all` where nobody was named.
+    #[prost(string, tag = "1")]
+    pub by: String,
+    /// What was written there, where it was written of them alone.
+    #[prost(string, tag = "2")]
+    pub criterion: String,
+    /// Meters of theirs of which something was given, by address.
+    #[prost(string, repeated, tag = "3")]
+    pub meters: Vec<String>,
+    /// How many readings or contacts of theirs were given.
+    #[prost(uint32, tag = "4")]
+    pub number: u32,
 }
 
 /// Body of a decision to tell a data subject who it was.

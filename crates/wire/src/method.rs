@@ -91,6 +91,8 @@ methods! {
 
     /// By which tags the log knows the data subjects of tenancies; it begins those that a signed change is about to begin.
     VaultSubjectTags = 90, Vault, "vault.subject_tags";
+    /// Keys of what entries of the log say of single data subjects, against grant and receipt.
+    VaultBodyKeys = 92, Vault, "vault.body_keys";
     /// Which keys of whom went out for which entries of the log, since it was asked last.
     VaultReleases = 91, Vault, "vault.releases";
 

@@ -1,7 +1,7 @@
 //! What is asked of the vault with a proof that the asking is in the log.
 
 use crate::custody::VaultErrand;
-use crate::vault::{ContactKeys, ImportKeys, ReleaseKeys, Tenancy};
+use crate::vault::{BodyKeys, ContactKeys, ImportKeys, ReleaseKeys, Tenancy};
 
 /// A question that shows an event and its receipt.
 pub trait Proven: prost::Message {
@@ -33,4 +33,4 @@ macro_rules! proven {
     )*};
 }
 
-proven!(ReleaseKeys, ContactKeys, ImportKeys, Tenancy, VaultErrand);
+proven!(ReleaseKeys, ContactKeys, BodyKeys, ImportKeys, Tenancy, VaultErrand);

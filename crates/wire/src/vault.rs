@@ -438,6 +438,10 @@ pub struct SubjectTags {
     /// vault does not know yet; empty where none begins.
     #[prost(bytes = "vec", tag = "2")]
     pub beginning: Vec<u8>,
+    /// With a key for each that has a tag, to seal what entries of the log say of them from now on; of at most
+    /// [`MAX_BODY_KEYS`] tenancies.
+    #[prost(bool, tag = "3")]
+    pub with_keys: bool,
 }
 
 /// Tags, in the order of the tenancies.
@@ -446,6 +450,35 @@ pub struct SubjectTagsAnswer {
     /// 16 bytes each; empty for a tenancy that the vault does not know, or that was erased.
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub tags: Vec<Vec<u8>>,
+    /// A number that nobody had before, by which the keys that are here were made; empty where none are.
+    #[prost(bytes = "vec", tag = "2")]
+    pub key_id: Vec<u8>,
+    /// The keys of those that have a tag, 32 bytes each, in the order of the tenancies.
+    #[prost(bytes = "vec", tag = "3")]
+    pub keys: Vec<u8>,
+}
+
+/// Keys of bodies in one call, at most.
+pub const MAX_BODY_KEYS: usize = 4096;
+
+/// Asks for the keys of what entries of the log say of single data subjects (action `read-history`), against a grant and a receipt.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct BodyKeys {
+    /// An encoded `grant::SignedRequest`.
+    #[prost(bytes = "vec", tag = "1")]
+    pub request: Vec<u8>,
+    /// The event that the archive recorded, which names whose history it is.
+    #[prost(bytes = "vec", tag = "2")]
+    pub event: Vec<u8>,
+    /// The ledger's receipt for it.
+    #[prost(bytes = "vec", tag = "3")]
+    pub receipt: Vec<u8>,
+    /// Whose (16 bytes each), at most [`MAX_BODY_KEYS`].
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub tenancies: Vec<Vec<u8>>,
+    /// By which number, for each of them (16 bytes).
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub ids: Vec<Vec<u8>>,
 }
 
 /// Asks which keys went out for which entries of the log.

@@ -43,6 +43,7 @@ pub(crate) fn all(data: &[u8]) {
     let _ = read::<wire::vault::SealingKeys>(data);
     let _ = read::<wire::vault::ReleaseKeys>(data);
     let _ = read::<wire::vault::ContactKeys>(data);
+    let _ = read::<wire::vault::BodyKeys>(data);
     let _ = read::<wire::vault::ImportKeys>(data);
     let _ = read::<wire::vault::Tenancy>(data);
     let _ = read::<wire::ledger::Append>(data);

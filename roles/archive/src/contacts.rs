@@ -11,6 +11,7 @@ use recorder::gate::Passed;
 use store::register::{Change, SealedContact};
 use wire::archive::{Asked, RegisterAnswer, RegisterChange};
 use wire::contact::{self, ContactOf, Contacts, ContactsAnswer, ContactsQuery};
+use wire::log;
 use wire::vault::ContactKeys;
 use wire::{Refused, bytes16};
 use zeroize::{Zeroize, Zeroizing};
@@ -278,7 +279,15 @@ impl<R: Record, V: Vault> Inner<R, V> {
         let lie = self.register.contacts(&tenancies).await.map_err(stored)?;
         let tags = self.subjects.tags(&self.vault, tenancies.iter().copied(), None).await?;
         let detail = format!("{} contacts of {} tenancies", lie.len(), tenancies.len());
-        let passed = self.gate.pass(request, None, &tags.all(), detail, now).await?;
+        let given = |of: &TenancyId| u32::from(lie.iter().any(|contact| contact.tenancy == *of));
+        let told = |of: &TenancyId| log::Told {
+            by: "tenancy".to_owned(),
+            number: given(of),
+            ..log::Told::default()
+        };
+        let told = tenancies.iter().map(|of| (*of, told(of))).collect();
+        let bodies = self.subjects.sealing.seal(&self.vault, &tags, &request.hash, told).await?;
+        let passed = self.gate.pass_telling(request, None, (&tags.all(), bodies), detail, now).await?;
         let with: Vec<TenancyId> = lie.iter().map(|contact| contact.tenancy).collect();
         let given = keys(&self.vault, encoded_request, (&passed, &tags), &with).await?;
         let mut answer = ContactsAnswer { receipt: passed.entry.number, ..ContactsAnswer::default() };

@@ -3,13 +3,14 @@
 
 use base::UtcMillis;
 use grant::act::{Act, Deed};
-use grant::{Event, MAX_DETAIL, Outcome, Request, Verified};
+use grant::{Body, Event, MAX_DETAIL, Outcome, Request, Verified};
 use prost::Message;
 use recorder::Record;
 use recorder::gate::Gate;
 use wire::Refused;
 use wire::custody::{Carried, Errand, ErrandAnswer, VaultErrand};
 
+use crate::subjects::Tag;
 use crate::vaults::Vault;
 
 /// Does an errand that was admitted.
@@ -18,23 +19,37 @@ pub(crate) async fn errand<R: Record, V: Vault>(
     vault: &V,
     encoded: &[u8],
     request: &Verified<Request>,
+    (subjects, bodies): (&[Tag], Vec<Body>),
     now: UtcMillis,
 ) -> Result<ErrandAnswer, Refused> {
     let asked = asked(&request.body)?;
-    let passed = gate.pass(request, None, &[], asked, now).await?;
-    let (event, receipt) = (passed.entry.event, passed.entry.receipt);
+    let passed = gate.pass_telling(request, None, (subjects, bodies), asked, now).await?;
+    let (event, receipt) = (passed.entry.event.clone(), passed.entry.receipt.clone());
     let answer = vault.custody(VaultErrand { request: encoded.to_vec(), event, receipt }).await?;
     if !answer.done.is_empty() {
         // That it may be done stands in the log already; that it was is for who reads it later. When the log fails
         // now, the answer still goes out: a code or a container that nobody gets would be lost.
-        let event =
-            Event { detail: line(&answer.done), ..Event::of_request(now, "archive", request, Outcome::Done) };
-        gate.note_done(event).await;
+        // of one meter the answer says which
+        let of_meter = meter_of(&request.body).is_some();
+        let as_asked = || format!("done as entry {} asks", passed.entry.number);
+        let detail = if of_meter { as_asked() } else { line(&answer.done) };
+        let done = Event::of_request(now, "archive", request, Outcome::Done);
+        gate.note_done(Event { detail, subjects: subjects.to_vec(), ..done }).await;
     }
     Ok(answer)
 }
 
-/// What is asked, in a line for the log.
+/// The one meter that an errand is about, where it is about one: those who hold or held it are named in the log, and it is not.
+pub(crate) fn meter_of(body: &[u8]) -> Option<String> {
+    match Errand::decode(body).ok()?.carried? {
+        Carried::Life(wish) => Some(wish.meter),
+        Carried::Retire(wish) => Some(wish.meter),
+        _ => None,
+    }
+}
+
+/// What is asked, in a line for the log: no meter, and nothing that somebody wrote of their own. A reason stands with what it is
+/// the reason of, in the vault.
 fn asked(body: &[u8]) -> Result<String, Refused> {
     let malformed = |what: &str| Refused::new("malformed", format!("the errand {what}"));
     let errand = Errand::decode(body).map_err(|_| malformed("cannot be read"))?;
@@ -50,10 +65,10 @@ fn asked(body: &[u8]) -> Result<String, Refused> {
         Carried::Erasures(look) if look.erasure == 0 => "list of erasures and holds".to_owned(),
         Carried::Erasures(look) => format!("look at erasure {}", look.erasure),
         Carried::Certificate(erasure) => format!("certificate of erasure {erasure}"),
-        Carried::Life(wish) => format!("look at the life of the keys of {}", wish.meter),
-        Carried::Retire(wish) if wish.take_back => format!("{} is not retired after all", wish.meter),
+        Carried::Life(_) => "look at the life of the keys of a meter".to_owned(),
+        Carried::Retire(wish) if wish.take_back => "a meter is not retired after all".to_owned(),
         Carried::Retire(wish) => {
-            format!("keys of {} retired for what is heard from {}", wish.meter, UtcMillis(wish.from_ms))
+            format!("keys of a meter retired for what is heard from {}", UtcMillis(wish.from_ms))
         }
         Carried::Rekey(wish) => format!("new keys for {} meters", wish.meters.len()),
         Carried::Unwrap(wish) => {
@@ -75,17 +90,16 @@ fn about(deed: &Deed) -> String {
         Deed::Remove(wish) => format!(": receiver {}", wish.recipient),
         Deed::Request(wish) => {
             let (count, to) = (wish.meters.len(), wish.recipient);
-            format!(": keys of {count} meters for receiver {to}, because: {}", wish.reason)
+            format!(": keys of {count} meters for receiver {to}")
         }
         Deed::Approve(wish) => format!(": hand-over {}", wish.handover),
         Deed::Withdraw(wish) => format!(": hand-over {}", wish.handover),
-        Deed::Hold(wish) => format!(": {} tenancies, because: {}", wish.tenancies.len(), wish.reason),
+        Deed::Hold(wish) => format!(": {} tenancies", wish.tenancies.len()),
         Deed::Erase(wish) => format!(
-            ": {} tenancies, {} periods, {} holds lifted, because: {}",
+            ": {} tenancies, {} periods, {} holds lifted",
             wish.tenancies.len(),
             wish.periods.len(),
-            wish.holds.len(),
-            wish.reason
+            wish.holds.len()
         ),
         Deed::ApproveErasure(wish) => format!(": erasure {}", wish.erasure),
         Deed::WithdrawErasure(wish) => format!(": erasure {}", wish.erasure),

@@ -1,7 +1,7 @@
 //! What data subjects are shown of the log: every entry that names them, and of whom only that it was the same person again. Who it
 //! was is told by a decision of its own, which is an entry of the same history.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use prost::Message;
 use recorder::{LedgerRecorder, Record};
 use wire::archive::Asked;
 use wire::log::{
-    FoundEntry, History, HistoryQuery, LogAnswer, Look, OfSubjects, UNMASK_REASONS, Unmask, Unmasked,
+    FoundEntry, History, HistoryQuery, LogAnswer, Look, OfSubjects, Told, UNMASK_REASONS, Unmask, Unmasked,
 };
 use wire::{Method, Refused, bytes16};
 
+use crate::bodies;
 use crate::service::Inner;
 use crate::subjects::Tag;
 use crate::vaults::Vault;
@@ -85,7 +86,7 @@ impl<R: Record + Histories, V: Vault> Inner<R, V> {
         now: UtcMillis,
     ) -> Result<History, Refused> {
         let request = self.gate.admit(&caller, &asked.request, &[Action::ReadHistory], now).await?;
-        match self.answer_history(&request, now).await {
+        match self.answer_history(&request, &asked.request, now).await {
             Ok(history) => {
                 self.counters.add("histories", 1);
                 Ok(history)
@@ -94,11 +95,18 @@ impl<R: Record + Histories, V: Vault> Inner<R, V> {
         }
     }
 
-    async fn answer_history(&self, request: &Verified<Request>, now: UtcMillis) -> Result<History, Refused> {
+    async fn answer_history(
+        &self,
+        request: &Verified<Request>,
+        encoded: &[u8],
+        now: UtcMillis,
+    ) -> Result<History, Refused> {
         let query = HistoryQuery::decode(request.body.as_slice())
             .map_err(|_| Refused::new("malformed", "the question's content cannot be read"))?;
         let whose = whose(&query.tenancies, &request.grant.scope.tenancies)?;
-        let tags = self.subjects.tags(&self.vault, whose.iter().copied(), None).await?.all();
+        let known = self.subjects.tags(&self.vault, whose.iter().copied(), None).await?;
+        let (tags, of) = (known.all(), whose.iter().filter_map(|of| Some((*known.of(*of)?, *of))));
+        let of: BTreeMap<Tag, TenancyId> = of.collect();
         let detail = format!("history of {} tenancies", whose.len());
         let passed = self.gate.pass(request, None, &tags, detail, now).await?;
         let named = self.entries_of(&tags).await?;
@@ -106,7 +114,10 @@ impl<R: Record + Histories, V: Vault> Inner<R, V> {
         let in_all = named.len() as u64;
         let from = query.from_ms;
         let until = if query.until_ms == 0 { i64::MAX } else { query.until_ms };
-        let looks = masked(&named, own).into_iter().filter(|look| (from..until).contains(&look.at_ms));
+        let entries = named.iter().map(|named| (named.number, &named.event));
+        let (told, unreadable) = bodies::open(&self.vault, encoded, &passed, &of, entries).await?;
+        self.counters.add("histories.unreadable", unreadable);
+        let looks = masked(&named, own, told).into_iter().filter(|look| (from..until).contains(&look.at_ms));
         Ok(History { looks: looks.collect(), receipt: passed.entry.number, in_all })
     }
 
@@ -181,7 +192,7 @@ impl<R: Record + Histories, V: Vault> Inner<R, V> {
 }
 
 /// Entries as data subjects see them.
-fn masked(named: &[Named], own: Option<&str>) -> Vec<Look> {
+fn masked(named: &[Named], own: Option<&str>, mut said: HashMap<u64, Vec<Told>>) -> Vec<Look> {
     let is_told = |named: &&Named| {
         named.event.action == Action::UnmaskStaff.name() && named.event.outcome == Outcome::Allowed
     };
@@ -201,13 +212,14 @@ fn masked(named: &[Named], own: Option<&str>) -> Vec<Look> {
         last_month: event.data.map_or(0, |data| data.last.number()),
         about: event.entry,
         own: own.is_some_and(|own| own == event.on_behalf),
+        told: Vec::new(),
     };
     let mut looks = Vec::with_capacity(named.len());
     for entry in named {
         let name = entry.event.on_behalf.as_str();
         let next = u32::try_from(people.len()).unwrap_or(u32::MAX).saturating_add(1);
         let who = if name.is_empty() { 0 } else { *people.entry(name).or_insert(next) };
-        looks.push(look(entry, who));
+        looks.push(Look { told: said.remove(&entry.number).unwrap_or_default(), ..look(entry, who) });
     }
     looks
 }

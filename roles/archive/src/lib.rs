@@ -6,6 +6,7 @@
 //! never sees a meter key: imports are sealed to the vault.
 
 mod alarms;
+mod bodies;
 mod contacts;
 mod continuing;
 mod custody;

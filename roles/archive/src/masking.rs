@@ -106,6 +106,7 @@ mod tests {
         let mut opened = Opened { readings: items, joined: vec![joined], ..Default::default() };
         let silent = || {
             vec![Shown {
+                name: String::new(),
                 address: vec![1; 8],
                 place: "4711-1".to_owned(),
                 area: None,

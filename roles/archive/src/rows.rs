@@ -7,6 +7,7 @@ use grant::{Scope, Tenancies};
 use store::register::{Joined, Register, RegisteredMeter, Span, Stay};
 use store::{Ask, ReadingView, SealedReading, StoreError};
 use wire::Refused;
+use wire::log::Told;
 
 use crate::place;
 use crate::question::Question;
@@ -25,6 +26,8 @@ const CUT_DAY_ROWS: u32 = 512;
 #[derive(Debug, Clone)]
 pub(crate) struct Shown {
     pub(crate) address: Vec<u8>,
+    /// The address as people write it.
+    pub(crate) name: String,
     pub(crate) place: String,
     pub(crate) area: Option<Area>,
     /// Who holds the meter when.
@@ -37,7 +40,7 @@ impl Shown {
     pub(crate) fn of(meter: &RegisteredMeter) -> Self {
         let (address, place) = (meter.address.to_vec(), meter.place.clone());
         let (spans, stays) = (meter.tenancies.clone(), meter.stays.clone());
-        Self { address, place, area: meter.area.clone(), spans, stays }
+        Self { address, name: meter.address.to_string(), place, area: meter.area.clone(), spans, stays }
     }
 
     /// The place where it hung at that moment.
@@ -74,6 +77,28 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// What the log says of each whose data it is, and nothing in it is about anybody else.
+    pub(crate) fn told(&self, question: &Question) -> BTreeMap<TenancyId, Told> {
+        let (by, criterion) = match (question.meters.as_slice(), &question.place) {
+            (_, Some(place)) => ("place", plain(place)),
+            ([only], None) => ("meter", plain(only)),
+            ([], None) => ("all", String::new()),
+            // which others were asked for is not theirs to know
+            (_, None) => ("meter", String::new()),
+        };
+        let said = || Told { by: by.to_owned(), criterion: criterion.clone(), ..Told::default() };
+        let mut told: BTreeMap<TenancyId, Told> = self.subjects.iter().map(|of| (*of, said())).collect();
+        for row in &self.rows {
+            let Some(told) = told.get_mut(&row.facts.tenancy) else { continue };
+            told.number = told.number.saturating_add(1);
+            let name = self.meters.get(&row.facts.meter).map(|shown| shown.name.as_str()).unwrap_or_default();
+            if !name.is_empty() && !told.meters.iter().any(|known| known == name) {
+                told.meters.push(name.to_owned());
+            }
+        }
+        told
+    }
+
     /// Takes rows until the answer is full.
     fn take(&mut self, meter: &RegisteredMeter, rows: Vec<SealedReading>, limit: usize) {
         for row in rows {

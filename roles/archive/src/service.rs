@@ -1,13 +1,14 @@
 //! The archive's answers.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base::{MeterId, Resolution, UtcMillis};
+use base::{MeterId, Resolution, TenancyId, UtcMillis};
 use bytes::Bytes;
-use grant::Action;
+use grant::{Action, Body, Request, Verified};
 use house::Counters;
 use link::{Caller, Service, answer};
 use recorder::Record;
@@ -19,6 +20,7 @@ use wire::archive::{Asked, Meter, Meters, MetersRequest, Readings, RegisterAnswe
 use wire::contact::AskedBeside;
 use wire::custody::ErrandAnswer;
 use wire::health::{Health, HealthRequest};
+use wire::log::Told;
 use wire::vault::ImportReport;
 use wire::{Method, Refused};
 
@@ -32,7 +34,7 @@ use crate::opening;
 use crate::question::Question;
 use crate::registering::{self, Desk};
 use crate::rows;
-use crate::subjects::Subjects;
+use crate::subjects::{Subjects, Tag};
 use crate::vaults::{Vault, span};
 
 /// Questions answered at a time: each holds its rows and keys in memory.
@@ -193,7 +195,10 @@ impl<R: Record, V: Vault> Inner<R, V> {
         let what = if question.latest { "newest readings" } else { "readings" };
         let of = if question.place.is_some() { " of a place" } else { "" };
         let detail = format!("{} {what} of {} meters{of} looked at", found.rows.len(), found.looked_at);
-        let passed = self.gate.pass(request, Some(question.data()), &tags.all(), detail, now).await?;
+        let told = found.told(&question);
+        let bodies = self.subjects.sealing.seal(&self.vault, &tags, &request.hash, told).await?;
+        let (data, named) = (Some(question.data()), tags.all());
+        let passed = self.gate.pass_telling(request, data, (&named, bodies), detail, now).await?;
         let (more, silent) = (found.more, std::mem::take(&mut found.silent));
         let mut opened = opening::open(&self.vault, encoded, (&passed, &tags), &question, found).await?;
         masking::mask(request.action, &mut opened, silent);
@@ -245,7 +250,7 @@ impl<R: Record, V: Vault> Inner<R, V> {
 
     async fn custody(&self, caller: Caller, asked: Asked, now: UtcMillis) -> Result<ErrandAnswer, Refused> {
         let request = self.gate.admit(&caller, &asked.request, &[Action::KeepKeys], now).await?;
-        match custody::errand(&self.gate, &self.vault, &asked.request, &request, now).await {
+        match self.carry(&request, &asked.request, now).await {
             Ok(answer) => {
                 self.counters.add("custody", 1);
                 self.settle(false).await;
@@ -253,6 +258,36 @@ impl<R: Record, V: Vault> Inner<R, V> {
             }
             Err(refused) => Err(self.gate.refuse(&request, refused, now).await),
         }
+    }
+
+    async fn carry(
+        &self,
+        request: &Verified<Request>,
+        encoded: &[u8],
+        now: UtcMillis,
+    ) -> Result<ErrandAnswer, Refused> {
+        let mut about = (Vec::new(), Vec::new());
+        if let Some(meter) = custody::meter_of(&request.body) {
+            about = self.of_meter(&meter, &request.hash).await?;
+        }
+        let (subjects, bodies) = about;
+        custody::errand(&self.gate, &self.vault, encoded, request, (&subjects, bodies), now).await
+    }
+
+    /// Those who hold or held a meter, and what the log says of each of them: which meter it is.
+    async fn of_meter(&self, meter: &str, request: &[u8; 32]) -> Result<(Vec<Tag>, Vec<Body>), Refused> {
+        let found = self.register.find(meter).await.map_err(rows::stored)?;
+        let mut told: BTreeMap<TenancyId, Told> = BTreeMap::new();
+        for meter in &found {
+            for span in &meter.tenancies {
+                let said = told.entry(span.tenancy).or_default();
+                said.by = "meter".to_owned();
+                said.meters.push(meter.address.to_string());
+            }
+        }
+        let tags = self.subjects.tags(&self.vault, told.keys().copied(), None).await?;
+        let bodies = self.subjects.sealing.seal(&self.vault, &tags, request, told).await?;
+        Ok((tags.all(), bodies))
     }
 
     async fn meters(&self, asked: MetersRequest, now: UtcMillis) -> Result<Meters, Refused> {

@@ -8,6 +8,7 @@ use base::TenancyId;
 use wire::Refused;
 use wire::vault::SubjectTags;
 
+use crate::bodies::SealingKeys;
 use crate::vaults::Vault;
 
 /// Tenancies in one call to the vault.
@@ -37,9 +38,12 @@ impl Tags {
     }
 }
 
-/// The tags that the vault told.
+/// The tags that the vault told, and keys to seal with what the log says of single subjects.
 #[derive(Default)]
-pub(crate) struct Subjects(Mutex<HashMap<TenancyId, Tag>>);
+pub(crate) struct Subjects {
+    tags: Mutex<HashMap<TenancyId, Tag>>,
+    pub(crate) sealing: SealingKeys,
+}
 
 impl Subjects {
     /// The tags of tenancies. `beginning` is the signed change that those begin with which the vault does not know yet.
@@ -68,6 +72,7 @@ impl Subjects {
             let question = SubjectTags {
                 tenancies: some.iter().map(|tenancy| tenancy.0.to_vec()).collect(),
                 beginning: beginning.unwrap_or_default().to_vec(),
+                with_keys: false,
             };
             let told = vault.subject_tags(question).await?;
             if told.tags.len() != some.len() {
@@ -90,9 +95,10 @@ impl Subjects {
     /// Forgets all: some of them were erased.
     pub(crate) fn forget(&self) {
         self.kept().clear();
+        self.sealing.forget();
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<TenancyId, Tag>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tags.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,8 +18,8 @@ use wire::gateway::Done;
 use wire::mark::{MarkAnswer, PresentMark};
 use wire::proven::Proven;
 use wire::vault::{
-    ContactKeys, DataKeys, ImportKeys, ImportReport, ReleaseKeys, SubjectTags, SubjectTagsAnswer, Tenancy,
-    TenancySpan,
+    BodyKeys, ContactKeys, DataKeys, ImportKeys, ImportReport, ReleaseKeys, SubjectTags, SubjectTagsAnswer,
+    Tenancy, TenancySpan,
 };
 use wire::{Method, Refused, Room};
 use zeroize::Zeroize;
@@ -36,6 +36,9 @@ pub(crate) trait Vault: Send + Sync + 'static {
 
     /// Keys of contacts.
     fn contact_keys(&self, question: ContactKeys) -> impl Future<Output = Result<DataKeys, Refused>> + Send;
+
+    /// Keys of what the log says of single data subjects.
+    fn body_keys(&self, question: BodyKeys) -> impl Future<Output = Result<DataKeys, Refused>> + Send;
 
     /// The tags of data subjects.
     fn subject_tags(
@@ -124,6 +127,10 @@ impl Vault for LinkedVault {
 
     async fn contact_keys(&self, mut question: ContactKeys) -> Result<DataKeys, Refused> {
         self.keys(Method::VaultContactKeys, &mut question).await
+    }
+
+    async fn body_keys(&self, mut question: BodyKeys) -> Result<DataKeys, Refused> {
+        self.keys(Method::VaultBodyKeys, &mut question).await
     }
 
     async fn subject_tags(&self, question: SubjectTags) -> Result<SubjectTagsAnswer, Refused> {

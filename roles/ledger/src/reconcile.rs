@@ -36,11 +36,12 @@ const STEP: usize = 4096;
 /// Differences that are told one by one; more are counted.
 const TOLD: usize = 20;
 /// What keys go out for.
-const OPENS: [Action; 6] = [
+const OPENS: [Action; 7] = [
     Action::ReadReadings,
     Action::ReadHeld,
     Action::ReadHealth,
     Action::ReadContacts,
+    Action::ReadHistory,
     Action::ChangeRegister,
     Action::Reseal,
 ];

@@ -263,6 +263,7 @@ fn callers_need_a_mark(method: Method) -> bool {
         method,
         Method::VaultReleaseKeys
             | Method::VaultContactKeys
+            | Method::VaultBodyKeys
             | Method::VaultResealKeys
             | Method::VaultImportKeys
             | Method::VaultTenancy

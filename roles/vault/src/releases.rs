@@ -89,7 +89,9 @@ impl Releases {
         key: Secret<32>,
         caps: Caps,
     ) -> Result<Self, TableError> {
-        let options = Options { segment_bytes: 4 << 20, ..Options::new(*b"MKRELEA1") };
+        // from 1 on: whoever says that none was checked yet says 0
+        let start = Position(1);
+        let options = Options { segment_bytes: 4 << 20, start, ..Options::new(*b"MKRELEA1") };
         let (mut journal, _) = Journal::open(disk, folder, options)?;
         let mut totals: HashMap<TenancyId, u64> = HashMap::new();
         let (mut newest, mut unchecked) = (None, VecDeque::new());

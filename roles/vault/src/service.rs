@@ -10,7 +10,7 @@ use link::{Caller, Service, Shutdown};
 use prost::Message;
 use wire::gateway::Done;
 use wire::health::{Health, HealthRequest};
-use wire::vault::{DataKeys, LogRequest, PositionsRequest};
+use wire::vault::{DataKeys, LogRequest, PositionsRequest, SubjectTagsAnswer};
 use wire::{Method, Refused};
 use zeroize::Zeroize;
 
@@ -135,6 +135,12 @@ fn encoded_keys(mut answer: DataKeys) -> Bytes {
     bytes.into()
 }
 
+fn encoded_tags(mut answer: SubjectTagsAnswer) -> Bytes {
+    let bytes = answer.encode_to_vec();
+    answer.keys.zeroize();
+    bytes.into()
+}
+
 impl Service for VaultRoom {
     async fn call(&self, _: Caller, method: Method, body: Bytes) -> Result<Bytes, Refused> {
         let now = UtcMillis::now();
@@ -158,6 +164,9 @@ impl Service for VaultRoom {
             Method::VaultContactKeys => {
                 self.work(method, body, move |vault, q| vault.contact_keys(&q, now).map(encoded_keys)).await
             }
+            Method::VaultBodyKeys => {
+                self.work(method, body, move |vault, q| vault.body_keys(&q, now).map(encoded_keys)).await
+            }
             Method::VaultResealKeys => {
                 self.work(method, body, move |vault, q| vault.reseal_keys(&q, now).map(encoded_keys)).await
             }
@@ -169,7 +178,7 @@ impl Service for VaultRoom {
                     .await
             }
             Method::VaultSubjectTags => {
-                self.work(method, body, move |vault, q| vault.subject_tags(&q, now).map(encoded)).await
+                self.work(method, body, move |vault, q| vault.subject_tags(&q, now).map(encoded_tags)).await
             }
             Method::VaultReleases => {
                 self.work(method, body, |vault, q| vault.releases(&q).map(encoded)).await

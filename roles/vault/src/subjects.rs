@@ -1,13 +1,14 @@
 //! Data subjects of the log: by which tags it knows them, and that no key of theirs goes out for an entry that does not name them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use base::{TenancyId, UtcMillis};
 use grant::{Action, Event, check_request};
-use wire::Refused;
-use wire::bytes16;
-use wire::vault::{SubjectTags, SubjectTagsAnswer};
+use wire::vault::{BodyKeys, DataKeys, MAX_BODY_KEYS, SubjectTags, SubjectTagsAnswer};
+use wire::{Refused, bytes16};
 
+use crate::ceilings::{By, Taken};
+use crate::proven::{ASK_FOR_LESS, TERM};
 use crate::table::Content;
 use crate::vault::{Failure, Vault, malformed};
 
@@ -57,7 +58,71 @@ impl Vault {
         }
         let content = self.table.read();
         let tag = |tenancy: &TenancyId| content.subject_tag(*tenancy).map(Vec::from).unwrap_or_default();
-        Ok(SubjectTagsAnswer { tags: tenancies.iter().map(tag).collect() })
+        let mut answer =
+            SubjectTagsAnswer { tags: tenancies.iter().map(tag).collect(), ..SubjectTagsAnswer::default() };
+        if question.with_keys {
+            // a number of its own for each call: the keys open nothing that was sealed before
+            let id: [u8; 16] = base::random()
+                .map_err(|error| Failure::Broken(format!("the machine gave no randomness: {error}")))?;
+            answer.key_id = id.to_vec();
+            answer.keys.reserve_exact(tenancies.len().saturating_mul(32));
+            for tenancy in &tenancies {
+                if let Ok(key) = content.body_key(*tenancy, &id) {
+                    answer.keys.extend_from_slice(key.expose());
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Keys of what the log says of single data subjects. Grant and receipt are checked, then whether the grant reaches each tenancy, and
+    /// whether the event names it; then the ceilings, where a tenancy counts once. It is counted durably before a key goes out.
+    ///
+    /// # Errors
+    /// The first check that fails, by its word; `ceiling`; [`Failure::Broken`] when the disk fails.
+    pub fn body_keys(&self, question: &BodyKeys, now: UtcMillis) -> Result<DataKeys, Failure> {
+        let BodyKeys { request, event, receipt, tenancies, ids } = question;
+        if tenancies.len() > MAX_BODY_KEYS || tenancies.len() != ids.len() {
+            return Err(malformed(format!(
+                "at most {MAX_BODY_KEYS} keys are asked for at once, each with its number"
+            )));
+        }
+        let asked = tenancies
+            .iter()
+            .zip(ids)
+            .map(|(tenancy, id)| Ok((TenancyId(bytes16("tenancies", tenancy)?), bytes16("ids", id)?)));
+        let asked: Vec<(TenancyId, [u8; 16])> = asked.collect::<Result<_, Failure>>()?;
+        let recorded = self.recorded(request, &[Action::ReadHistory], event, receipt, now)?;
+        let mut keys =
+            DataKeys { keys: Vec::with_capacity(asked.len() * 32), refused: Vec::new(), term: TERM };
+        let mut counts: BTreeMap<TenancyId, u64> = BTreeMap::new();
+        {
+            let (content, mut told) = (self.table.read(), Named::by(&recorded.event));
+            for (tenancy, id) in &asked {
+                let permitted = recorded.permits_contact(*tenancy).map_err(|error| error.code());
+                let missing = told.misses(&content, *tenancy);
+                let named = if missing.is_empty() { Ok(()) } else { Err(missing) };
+                let given =
+                    permitted.and(named).and_then(|()| content.body_key(*tenancy, id).map_err(|e| e.code()));
+                let refused = match given {
+                    Ok(key) => {
+                        keys.keys.extend_from_slice(key.expose());
+                        counts.insert(*tenancy, 1);
+                        self.counters.add("body-keys", 1);
+                        ""
+                    }
+                    Err(refused) => {
+                        self.counters.add(format!("body-keys.refused.{refused}"), 1);
+                        refused
+                    }
+                };
+                keys.refused.push(refused.to_owned());
+            }
+        }
+        let grant = &recorded.request.grant;
+        let by = By::Reading { person: grant.person.clone(), grant: grant.id };
+        let taken = Taken { at: now, by, keys: counts.len() as u64, meters: Vec::new() };
+        self.let_out(keys, recorded.receipt.index, counts.into_iter().collect(), taken, ASK_FOR_LESS)
     }
 
     /// Whether a person signed, just now, for a change that may begin tenancies.

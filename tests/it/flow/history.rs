@@ -74,6 +74,13 @@ fn a_customer_sees_what_the_log_and_the_count_of_keys_say_and_names_by_a_decisio
     assert_eq!(reads.iter().filter(by_carl).count(), 3);
     assert!(reads.iter().filter(by_carl).all(|look| look["who"] == reads[0]["who"] && look["name"] == ""));
     assert!(mine.iter().all(|look| !look.to_string().contains("carl")), "no name: {mine:#?}");
+    // what was looked for and given is said to them alone: in the log it is sealed
+    let details: Vec<&Value> = reads.iter().map(|look| &look["details"][0]).collect();
+    let meter = of(0, "meter");
+    assert!(details[..3].iter().all(|d| d["looked_for_by"] == "meter" && d["looked_for"] == meter.as_str()));
+    assert!(details.iter().all(|d| d["given"] == 1 && d["meters"][0] == meter.as_str()));
+    assert_eq!(details[3]["looked_for_by"], "all");
+    assert!(!crate::custody::log_says(&crowd.scene.house, &meter), "no entry names a meter in clear");
     // the auditor finds the same in the log, and afterwards the customer sees that, too
     let all = ["--limit", "0", "--format", "json"];
     let touched = crowd.by(AUDITOR, &format!("log who-touched {}", of(0, "meter")), &all).good();
@@ -89,6 +96,7 @@ fn a_customer_sees_what_the_log_and_the_count_of_keys_say_and_names_by_a_decisio
     let danish = crowd.by(CUSTOMER, "history show", &["--language", "da"]).good().out;
     assert!(danish.contains("medarbejder 1") && danish.contains("læste dit forbrug"), "{danish}");
     assert!(danish.contains("driftsleder") && danish.contains("dig"), "{danish}");
+    assert!(danish.contains("søgte efter en måler") && danish.contains("udleveret"), "{danish}");
 
     // the neighbour's is not theirs, and who reads reads no histories
     let other = ["--tenancy", &neighbour];

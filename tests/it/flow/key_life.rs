@@ -114,7 +114,9 @@ fn what_is_heard_of_an_exchanged_meter_is_refused_under_its_name_and_nothing_els
     assert_eq!((account.stored, account.refused("retired")), (6, 2), "{account:?}");
     let shown = life(&scene.house, &gone);
     assert_eq!(shown["state"], "retired", "{shown}");
-    assert!(log_says(&scene.house, &format!("keys of {gone} retired")));
+    assert!(log_says(&scene.house, "keys of a meter retired") && !log_says(&scene.house, &gone));
+    let touched = scene.house.command(&format!("log who-touched {gone} --format json")).said().good();
+    assert!(touched.out.contains("keys of a meter retired"), "who asks for the meter finds it: {touched:?}");
     let _ = scene.house.command("keys retire").args([&gone, "--take-back"]).said().good();
     let frames: Vec<Vec<u8>> = (0..2).map(|_| scene.town.transmit().unwrap().frame).collect();
     scene.deliver(&frames);

@@ -9,7 +9,7 @@ use clap::builder::PossibleValuesParser;
 use grant::{Action, Purpose};
 use serde_json::json;
 use wire::Method;
-use wire::log::{History, HistoryQuery, Look, UNMASK_REASONS, Unmask, Unmasked};
+use wire::log::{History, HistoryQuery, Look, Told, UNMASK_REASONS, Unmask, Unmasked};
 
 use self::plain::Language;
 use crate::operator::{Operator, Reach};
@@ -146,6 +146,14 @@ fn data(look: &Look) -> (&'static str, String, String) {
 fn as_json(look: &Look) -> serde_json::Value {
     let both = |(en, da): (&str, &str)| json!({ "en": en, "da": da });
     let (class, first_month, last_month) = data(look);
+    let details: Vec<serde_json::Value> = look
+        .told
+        .iter()
+        .map(|told| {
+            let Told { by, criterion, meters, number } = told;
+            json!({ "looked_for_by": by, "looked_for": criterion, "meters": meters, "given": number })
+        })
+        .collect();
     json!({
         "entry": look.number, "at": UtcMillis(look.at_ms).to_string(),
         "who": look.who, "name": look.name, "own": look.own, "role": look.role,
@@ -155,7 +163,20 @@ fn as_json(look: &Look) -> serde_json::Value {
             "deed": both(plain::deed(&look.action)), "purpose": both(plain::purpose(&look.purpose)),
             "outcome": both(plain::outcome(&look.outcome)),
         },
+        "details": details,
     })
+}
+
+/// What was given, and what was looked for, in a line each below the data.
+fn details(look: &Look, span: String, language: Language) -> String {
+    let mut lines: Vec<String> = Some(span).filter(|span| !span.is_empty()).into_iter().collect();
+    for Told { by, criterion, meters, number } in &look.told {
+        let of = if meters.is_empty() { String::new() } else { format!(" ({})", shown(&meters.join(", "))) };
+        lines.push(format!("{number} {}{of}", language.of(("given", "udleveret"))));
+        let (what, for_what) = (language.of(plain::looked_for(by)), shown(criterion));
+        lines.push(if for_what.is_empty() { what.to_owned() } else { format!("{what}: {for_what}") });
+    }
+    lines.join("\n")
 }
 
 /// Who it was, as far as the customer is told.
@@ -184,7 +205,7 @@ fn for_people(history: &History, language: Language) -> String {
             local(UtcMillis(look.at_ms)),
             who(look, language),
             language.of(plain::deed(&look.action)).to_owned(),
-            if about.is_empty() { span } else { about },
+            if about.is_empty() { details(look, span, language) } else { about },
             language.of(plain::purpose(&look.purpose)).to_owned(),
             language.of(plain::outcome(&look.outcome)).to_owned(),
         ]);

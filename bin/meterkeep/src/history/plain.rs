@@ -132,6 +132,16 @@ pub(super) fn role(name: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// How somebody came upon the data.
+pub(super) fn looked_for(by: &str) -> (&'static str, &'static str) {
+    match by {
+        "meter" => ("looked for a meter", "søgte efter en måler"),
+        "place" => ("looked for a place", "søgte efter et forbrugssted"),
+        "tenancy" => ("looked for you", "søgte efter dig"),
+        _ => ("looked at all meters at once", "så alle målere på én gang"),
+    }
+}
+
 /// How it came out.
 pub(super) fn outcome(name: &str) -> (&'static str, &'static str) {
     match name {

@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub(super) running_ms: u64,
     /// The policies that a decision rested on.
     pub(super) policies: String,
+    /// How many data subjects it says something of that is sealed for each of them.
+    pub(super) sealed: usize,
     #[serde(skip)]
     pub(super) taken_at: UtcMillis,
 }
@@ -71,12 +73,13 @@ impl Entry {
             session: event.session.map(hex::encode).unwrap_or_default(),
             running_ms: event.running_ms,
             policies: event.decided.map(|decided| hex::encode(decided.policies)).unwrap_or_default(),
+            sealed: event.bodies.len(),
             taken_at,
         })
     }
 
     /// Names of the columns of [`Self::columns`].
-    pub(super) const COLUMNS: [&str; 22] = [
+    pub(super) const COLUMNS: [&str; 23] = [
         "number",
         "taken",
         "at",
@@ -99,10 +102,11 @@ impl Entry {
         "session",
         "running_ms",
         "policies",
+        "sealed",
     ];
 
     /// Its fields as text, in the order of [`Self::COLUMNS`].
-    pub(super) fn columns(&self) -> [String; 22] {
+    pub(super) fn columns(&self) -> [String; 23] {
         [
             self.number.to_string(),
             self.taken.clone(),
@@ -126,6 +130,7 @@ impl Entry {
             self.session.clone(),
             self.running_ms.to_string(),
             self.policies.clone(),
+            self.sealed.to_string(),
         ]
     }
 

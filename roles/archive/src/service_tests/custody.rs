@@ -32,7 +32,7 @@ async fn an_errand_is_in_the_log_before_the_vault_hears_of_it_and_again_when_it_
         assert_eq!((event.action.as_str(), event.on_behalf.as_str()), ("keep-keys", "anna"));
         assert_eq!(event.purpose, "key-custody");
     }
-    let wish = "handover-request by officer `anna`: keys of 1 meters for receiver 1, because: sold to Acme";
+    let wish = "handover-request by officer `anna`: keys of 1 meters for receiver 1";
     assert_eq!((asked.detail.as_str(), done.detail.as_str()), (wish, "hand-over 3 requested"));
     // who only looks leaves one event
     house.carry(Carried::Look(Look::default())).await.unwrap();

@@ -1,6 +1,6 @@
 //! What data subjects are shown of the log.
 
-use wire::log::{History, HistoryQuery, Look, Unmask, Unmasked};
+use wire::log::{History, HistoryQuery, Look, Told, Unmask, Unmasked};
 
 use super::*;
 
@@ -44,6 +44,10 @@ impl House {
         let query = ReadingsQuery { meters: vec!["KAM-11111111".to_owned()], ..daily() };
         self.ask_under(&grant, &query).await.unwrap();
     }
+}
+
+fn last_read(house: &House) -> Event {
+    house.ledger.0.events().into_iter().rfind(|event| event.action == "read-readings").unwrap()
 }
 
 fn named_in_log(house: &House, tenancy: TenancyId) -> usize {
@@ -128,4 +132,46 @@ async fn of_whom_was_erased_nothing_is_found_any_more() {
     let history = house.history(&tenancies[..1], &HistoryQuery::default()).await.unwrap();
     assert_eq!((history.looks, history.in_all), (vec![], 0));
     assert_eq!(house.last_event().subjects, Vec::<[u8; 16]>::new());
+}
+
+#[tokio::test]
+async fn what_an_entry_says_of_one_of_them_is_sealed_and_shown_to_them_alone() {
+    let (house, tenancies) = furnished().await;
+    house.read_by("anna").await;
+    let sealed = last_read(&house);
+    assert_eq!(sealed.bodies.len(), 1, "the neighbour's meter was not asked for");
+    assert!(!String::from_utf8_lossy(&sealed.encode()).contains("KAM-1111"), "nothing is in clear");
+    let told = |looks: &[Look]| -> Vec<Told> {
+        looks
+            .iter()
+            .filter(|look| look.action == "read-readings")
+            .flat_map(|look| look.told.clone())
+            .collect()
+    };
+    let mine = told(&house.mine(tenancies[0]).await);
+    let [said] = mine.as_slice() else { panic!("{mine:?}") };
+    assert_eq!((said.by.as_str(), said.criterion.as_str()), ("meter", "KAM-11111111"));
+    assert!(
+        said.number > 0 && said.meters.len() == 1 && said.meters[0].starts_with("KAM-11111111"),
+        "{said:?}"
+    );
+    // of all at once each is told of what is theirs, and of nobody else
+    house.ask(&daily()).await.unwrap();
+    assert_eq!(last_read(&house).bodies.len(), 2);
+    for tenancy in &tenancies[..2] {
+        let all = told(&house.mine(*tenancy).await);
+        let newest = all.last().unwrap();
+        assert_eq!((newest.by.as_str(), newest.criterion.as_str()), ("all", ""));
+        assert_eq!(newest.meters.len(), 1, "{newest:?}");
+    }
+    // a second meter in the question is not the first one's to know
+    let both = vec!["KAM-11111111".to_owned(), "KAM-22222222".to_owned()];
+    house.ask(&ReadingsQuery { meters: both, ..daily() }).await.unwrap();
+    let said = told(&house.mine(tenancies[0]).await).pop().unwrap();
+    assert_eq!((said.by.as_str(), said.criterion.as_str()), ("meter", ""));
+    assert!(!format!("{said:?}").contains("2222"), "{said:?}");
+    // the tags that this room remembers do not open it: the keys are asked for under the history's own entry, each time
+    house.vault.0.without_name.lock().unwrap().push(tenancies[0]);
+    let erased = house.history(&tenancies[..1], &HistoryQuery::default()).await.unwrap();
+    assert!(told(&erased.looks).is_empty(), "what is erased opens for nobody");
 }

@@ -119,6 +119,11 @@ fn tag_of(tenancy: TenancyId) -> [u8; 16] {
     seal::subject::tag(&Secret::new([8; 32]), tenancy)
 }
 
+/// The key of what the log says of a tenancy alone.
+fn body_key(tenancy: &[u8], id: &[u8; 16]) -> Secret<32> {
+    seal::subject::body_key(&Secret::new([8; 32]), TenancyId(tenancy.try_into().unwrap()), id)
+}
+
 impl Vault for CheckingVault {
     async fn release(&self, q: ReleaseKeys) -> Result<DataKeys, Refused> {
         let as_readings = self.recorded(Action::ReadReadings, &q.request, &q.event, &q.receipt);
@@ -171,7 +176,33 @@ impl Vault for CheckingVault {
             let known = begins || spans.iter().any(|span| span.tenancy == *id);
             if known && !erased.contains(&tenancy) { tag_of(tenancy).to_vec() } else { Vec::new() }
         };
-        Ok(vault::SubjectTagsAnswer { tags: q.tenancies.iter().map(tag).collect() })
+        let tags: Vec<Vec<u8>> = q.tenancies.iter().map(tag).collect();
+        let mut answer = vault::SubjectTagsAnswer { tags, ..Default::default() };
+        if q.with_keys {
+            let id = base::random::<16>().unwrap();
+            let there = q.tenancies.iter().zip(&answer.tags).filter(|(_, tag)| !tag.is_empty());
+            answer.keys = there.flat_map(|(of, _)| *body_key(of, &id).expose()).collect();
+            answer.key_id = id.to_vec();
+        }
+        Ok(answer)
+    }
+
+    async fn body_keys(&self, q: vault::BodyKeys) -> Result<DataKeys, Refused> {
+        let recorded = self.recorded(Action::ReadHistory, &q.request, &q.event, &q.receipt)?;
+        let erased = self.0.without_name.lock().unwrap();
+        let mut answer = DataKeys { term: 1, ..Default::default() };
+        for (of, id) in q.tenancies.iter().zip(&q.ids) {
+            let tenancy = TenancyId(of.as_slice().try_into().unwrap());
+            let named = recorded.event.subjects.contains(&tag_of(tenancy));
+            if recorded.permits_contact(tenancy).is_err() || !named || erased.contains(&tenancy) {
+                answer.refused.push("not-in-scope".to_owned());
+            } else {
+                answer.refused.push(String::new());
+                let id = id.as_slice().try_into().unwrap();
+                answer.keys.extend_from_slice(body_key(of, id).expose());
+            }
+        }
+        Ok(answer)
     }
 
     async fn tenancy(&self, q: Tenancy) -> Result<(), Refused> {

@@ -522,6 +522,15 @@ impl Content {
         self.tenancies.root(tenancy).map(|root| seal::subject::tag(root, tenancy))
     }
 
+    /// The key of what the log says of a tenancy's data subject alone, by its number.
+    pub(crate) fn body_key(&self, tenancy: TenancyId, id: &[u8; 16]) -> Result<Secret<32>, NoKey> {
+        if self.erased.has_tenancy(tenancy) {
+            return Err(NoKey::Erased);
+        }
+        let root = self.tenancies.root(tenancy).ok_or(NoKey::Tenancy(NoTenancy::Unknown))?;
+        Ok(seal::subject::body_key(root, tenancy, id))
+    }
+
     /// Whether one tenancy followed another at a meter at this moment.
     pub(crate) fn follows(&self, meter: MeterId, ended: TenancyId, begun: TenancyId, at: UtcMillis) -> bool {
         self.tenancies.follows(meter, ended, begun, at)

@@ -26,6 +26,7 @@ fn older_files_give_out_nothing_until_they_are_accepted_and_that_is_told_until_a
     let may = |house: &House, method| house.vault().may(method).err().map(|refused| refused.code);
     assert_eq!(may(&house, Method::VaultReleaseKeys), Some("mark-first"));
     assert_eq!(may(&house, Method::VaultContactKeys), Some("mark-first"));
+    assert_eq!(may(&house, Method::VaultBodyKeys), Some("mark-first"));
     assert_eq!(may(&house, Method::VaultDecryptFrames), None, "telegrams wait for nobody");
     let newer = house.recorded(&Mark { desk: 7, ..house.present() });
     let shown = house.vault().mark(&newer, NOW).unwrap();

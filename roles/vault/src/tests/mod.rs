@@ -170,7 +170,7 @@ impl House {
     /// The tags of all tenancies that tests name.
     fn tags(&self) -> Vec<[u8; 16]> {
         let tenancies = (0..=u8::MAX).map(|n| vec![n; 16]).collect();
-        let question = SubjectTags { tenancies, beginning: Vec::new() };
+        let question = SubjectTags { tenancies, beginning: Vec::new(), with_keys: false };
         let told = self.vault().subject_tags(&question, NOW).unwrap().tags;
         told.iter().filter_map(|tag| tag.as_slice().try_into().ok()).collect()
     }

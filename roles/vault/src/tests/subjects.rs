@@ -2,7 +2,7 @@
 
 use base::TenancyId;
 use wire::contact::ContactsQuery;
-use wire::vault::{ContactKeys, KeysReleased, ReleaseKeys, ReleasesRequest, SubjectTags};
+use wire::vault::{BodyKeys, ContactKeys, KeysReleased, ReleaseKeys, ReleasesRequest, SubjectTags};
 
 use super::erasing::{lived, of_a};
 use super::releasing::{A, B, release, sealing, series, settled};
@@ -13,7 +13,10 @@ const NEW: TenancyId = TenancyId([200; 16]);
 
 fn tags(house: &House, whose: &[TenancyId], beginning: Vec<u8>) -> Result<Vec<Vec<u8>>, Failure> {
     let tenancies = whose.iter().map(|tenancy| tenancy.0.to_vec()).collect();
-    house.vault().subject_tags(&SubjectTags { tenancies, beginning }, NOW).map(|told| told.tags)
+    house
+        .vault()
+        .subject_tags(&SubjectTags { tenancies, beginning, with_keys: false }, NOW)
+        .map(|told| told.tags)
 }
 
 fn tag(house: &House, of: TenancyId) -> Vec<u8> {
@@ -142,4 +145,55 @@ fn of_whom_was_erased_there_is_no_tag_and_a_release_is_told_without_them() {
     let grant = house.grant(Purpose::Register, Action::ChangeRegister);
     let change = house.asked(&grant, Action::ChangeRegister, vec![]).0;
     assert_eq!(tags(&house, &[A], change).unwrap(), [Vec::<u8>::new()]);
+}
+
+/// A customer's grant to see who looked at their data, and the request under it.
+fn history(house: &House, of: &[TenancyId]) -> (Grant, Vec<u8>) {
+    let grant = house.grant(Purpose::OwnData, Action::ReadHistory);
+    let scope = Scope {
+        tenancies: Tenancies::Only(of.iter().copied().collect()),
+        areas: Areas::All,
+        ..Scope::nothing()
+    };
+    let grant = Grant { scope, ..grant };
+    let signed =
+        grant::sign_request(&grant.sign(&house.warden), Action::ReadHistory, vec![], NOW, &house.session);
+    (grant, signed.unwrap())
+}
+
+#[test]
+fn what_was_sealed_for_a_data_subject_opens_for_their_history_alone_and_not_when_they_were_erased() {
+    let house = settled();
+    let sealing = || {
+        let tenancies = vec![A.0.to_vec(), NEW.0.to_vec(), B.0.to_vec()];
+        let question = SubjectTags { tenancies, beginning: Vec::new(), with_keys: true };
+        house.vault().subject_tags(&question, NOW).unwrap()
+    };
+    let (first, second) = (sealing(), sealing());
+    assert_eq!((first.key_id.len(), first.keys.len()), (16, 64), "none for who is not there");
+    assert!(first.key_id != second.key_id && first.keys[..32] != second.keys[..32], "each call has its own");
+    let (grant, request) = history(&house, &[A]);
+    let ask = |named: &[TenancyId], of: &[(TenancyId, &[u8])]| {
+        let subjects = named.iter().map(|of| tag(&house, *of).try_into().unwrap()).collect();
+        let event = Event { subjects, ..house.event(&grant, Action::ReadHistory, &request) }.encode();
+        let receipt = house.receipt(&event, NOW);
+        let tenancies = of.iter().map(|(of, _)| of.0.to_vec()).collect();
+        let ids = of.iter().map(|(_, id)| id.to_vec()).collect();
+        let question = BodyKeys { request: request.clone(), event, receipt, tenancies, ids };
+        house.vault().body_keys(&question, NOW)
+    };
+    let (one, other) = (first.key_id.as_slice(), second.key_id.as_slice());
+    let given = ask(&[A], &[(A, one), (A, other), (B, one), (NEW, one)]).unwrap();
+    assert_eq!(given.refused, ["", "", "not-in-scope", "not-in-scope"]);
+    assert_eq!(given.keys, [&first.keys[..32], &second.keys[..32]].concat());
+    let told = unchecked(&house, 0);
+    assert_eq!(told.last().unwrap().keys, [1], "a person counts once, and it is held against the log");
+    assert_eq!(ask(&[B], &[(A, one)]).unwrap().refused, ["not-in-event"]);
+    assert_eq!(code(ask(&[A], &[(A, &one[..8])]).map(drop)), "malformed");
+    // under any other grant there are none
+    let reads = house.grant(Purpose::Operations, Action::ReadReadings);
+    let (request, event, receipt) = house.asked(&reads, Action::ReadReadings, vec![]);
+    let (tenancies, ids) = (vec![A.0.to_vec()], vec![one.to_vec()]);
+    let question = BodyKeys { request, event, receipt, tenancies, ids };
+    assert_eq!(code(house.vault().body_keys(&question, NOW).map(drop)), "other-action");
 }

@@ -141,14 +141,13 @@ pub(super) fn step_of(
         }
         Wish::Emergency(reason) => {
             let (number, until) = (state.next_glass(), State::glass_until(now));
-            let done = format!("emergency access {number} until {until}: {}", shown::line(&reason));
+            let done = format!("emergency access {number} until {until}");
             let step = Step::Glass(Broken { number, reason, until_ms: until.0 });
             made(step, done, number)
         }
         Wish::Review(review) => {
             let word = if review.justified { "justified" } else { "NOT justified" };
-            let done =
-                format!("emergency access {} was {word}: {}", review.number, shown::line(&review.note));
+            let done = format!("emergency access {} was {word}", review.number);
             let (number, justified, note) = (review.number, review.justified, review.note);
             let step = Step::Reviewed(Reviewed { number, justified, note });
             made(step, done, number)

@@ -54,7 +54,7 @@ async fn what_needs_a_signature_counts_with_its_persons_own_for_this_house_now_a
 
     let good = signed(&house, review());
     errand(&warden, DORA, good.clone()).await.unwrap();
-    assert!(house.last_event().detail.ends_with("seen on site, signed"), "{:?}", house.last_event());
+    assert!(house.last_event().detail.ends_with("was justified, signed"), "{:?}", house.last_event());
     assert_eq!(code(errand(&warden, DORA, good).await), "request-replayed");
 }
 
