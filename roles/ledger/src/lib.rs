@@ -80,6 +80,7 @@ pub async fn run(context: Context) -> Result<(), StartError> {
     }
     let found = Found { size: log.size(), torn_bytes: log.torn_bytes() };
     let counters = Arc::new(Counters::new());
+    counters.set("removed", footing.now().map_or(0, |foot| foot.removal.end));
     let started =
         Ledger::start(log, tiles.clone(), key.clone(), Arc::clone(&counters), context.shutdown.clone());
     let (ledger, writer) = started.map_err(|e| StartError::during("starting the log's writer")(&e))?;

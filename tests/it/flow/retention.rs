@@ -96,6 +96,18 @@ fn what_is_older_than_the_policy_says_is_removed_by_itself_and_nothing_else_is()
         behind.code == Some(1) && words(&behind.err).contains("was removed"),
         "an export with a hole: {behind:?}"
     );
+    let stream = |cursor: &str, more: &[&str]| {
+        let cursor = file(&house, cursor);
+        let how = ["--to", "-", "--once", "--purpose", "audit", "--cursor", &cursor];
+        house.command("log stream").args(how).args(more).said()
+    };
+    let streamed = stream("fresh.cursor", &[]).good();
+    let number = |line: &str| serde_json::from_str::<Value>(line).unwrap()["number"].as_u64().unwrap();
+    assert_eq!(streamed.out.lines().next().map(number), Some(first), "a stream that begins, begins there");
+    assert!(words(&streamed.err).contains("the stream begins there"), "{}", streamed.err);
+    let late = stream("late.cursor", &["--after", "0"]);
+    assert!(late.code == Some(1) && words(&late.err).contains("was removed"), "{}", late.err);
+
     let of = |house: &House, person: String| {
         let found = house.command(&format!("log what-did {person} --limit 0 --format json")).said().good();
         found.out.lines().count()

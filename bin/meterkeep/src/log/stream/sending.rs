@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
+use tlog::TILE_WIDTH;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use wire::log::FoundEntry;
@@ -140,6 +141,14 @@ impl Sending {
     /// The entries as they are sent, without a gap: an index that leaves one out must not make one.
     fn written(&self, found: &[FoundEntry], next: u64) -> Result<Vec<(u64, String)>, Problem> {
         let mut expected = next;
+        // a log whose first entries were removed begins with a whole bundle, and so does a stream that begins
+        let begins = |found: &&FoundEntry| next == 0 && found.number.is_multiple_of(u64::from(TILE_WIDTH));
+        if let Some(first) = found.first().filter(begins).filter(|first| first.number > 0) {
+            expected = first.number;
+            eprintln!(
+                "entries before {expected} were removed when their time was over (`meterkeep log retention`); the stream begins there"
+            );
+        }
         let one = |found: &FoundEntry| {
             if found.number != expected {
                 let why = format!("the ledger tells entry {} where {expected} is due", found.number);
