@@ -172,8 +172,11 @@ fn details(look: &Look, span: String, language: Language) -> String {
     let mut lines: Vec<String> = Some(span).filter(|span| !span.is_empty()).into_iter().collect();
     for Told { by, criterion, meters, number } in &look.told {
         let of = if meters.is_empty() { String::new() } else { format!(" ({})", shown(&meters.join(", "))) };
-        lines.push(format!("{number} {}{of}", language.of(("given", "udleveret"))));
-        let (what, for_what) = (language.of(plain::looked_for(by)), shown(criterion));
+        // of names there is one, or none
+        if look.class > 0 {
+            lines.push(format!("{number} {}{of}", language.of(plain::readings(*number))));
+        }
+        let (what, for_what) = (language.of(plain::looked_for(by, look.own)), shown(criterion));
         lines.push(if for_what.is_empty() { what.to_owned() } else { format!("{what}: {for_what}") });
     }
     lines.join("\n")
@@ -198,6 +201,7 @@ fn for_people(history: &History, language: Language) -> String {
     let mut rows = table(heads);
     for look in &history.looks {
         let (class, first, last) = data(look);
+        let class = language.of(plain::class(class));
         let span = if class.is_empty() { String::new() } else { format!("{class} {first} - {last}") };
         let about = look.about.map_or_else(String::new, |about| format!("#{about}"));
         rows.add_row([

@@ -132,9 +132,26 @@ pub(super) fn role(name: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// How somebody came upon the data.
-pub(super) fn looked_for(by: &str) -> (&'static str, &'static str) {
+/// A class of data.
+pub(super) fn class(name: &str) -> (&'static str, &'static str) {
+    match name {
+        "fine" => ("hourly values", "timeværdier"),
+        "daily" => ("daily values", "døgnværdier"),
+        "billing" => ("values for the bill", "afregningsværdier"),
+        _ => ("", ""),
+    }
+}
+
+/// What so many of them are.
+pub(super) const fn readings(number: u32) -> (&'static str, &'static str) {
+    if number == 1 { ("reading", "aflæsning") } else { ("readings", "aflæsninger") }
+}
+
+/// How somebody came upon the data; `own` when it is their own.
+pub(super) fn looked_for(by: &str, own: bool) -> (&'static str, &'static str) {
     match by {
+        "all" if own => ("looked at all that is yours", "så alt, hvad der er dit"),
+        "tenancy" if own => ("looked for your own", "søgte efter dit eget"),
         "meter" => ("looked for a meter", "søgte efter en måler"),
         "place" => ("looked for a place", "søgte efter et forbrugssted"),
         "tenancy" => ("looked for you", "søgte efter dig"),
@@ -164,6 +181,15 @@ mod tests {
         assert_eq!(deed("job-open").1, "begyndte at flytte aflæsninger til rette part");
         assert_eq!(deed("made-up").0, "worked with your data");
         assert_eq!(Language::Da.of(role("technician").unwrap()), "montør");
+        for known in base::Class::ALL {
+            assert!(
+                !class(known.name()).0.is_empty() && !class(known.name()).1.is_empty(),
+                "{}",
+                known.name()
+            );
+        }
+        assert_eq!((readings(1).1, readings(2).1), ("aflæsning", "aflæsninger"));
+        assert_ne!(looked_for("all", true), looked_for("all", false), "all meters are nobody's own");
         assert_eq!((purpose("made-up"), role("made-up")), (("", ""), None));
     }
 }
