@@ -8,6 +8,7 @@ mod fault;
 mod files;
 mod flow;
 mod provider;
+mod recording;
 mod scene;
 mod signing;
 mod tools;

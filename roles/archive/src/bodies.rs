@@ -38,22 +38,22 @@ fn garbled() -> Refused {
 }
 
 impl SealingKeys {
-    /// Seals what is said of each tenancy, about a request (by its hash). Of more of them than an entry says something of single
-    /// ones, nothing is said.
+    /// Seals what is said of each tenancy, about a request (by its hash), for an entry with these subjects: all that the tags are of.
+    /// Of more of them than an entry says something of single ones, nothing is said, and nothing worked out.
     ///
     /// # Errors
     /// When the vault gives no keys.
     pub(crate) async fn seal<V: Vault>(
         &self,
         vault: &V,
-        tags: &Tags,
+        (tags, subjects): (&Tags, &[Tag]),
         request: &[u8; 32],
-        said: BTreeMap<TenancyId, Told>,
+        said: impl FnOnce() -> BTreeMap<TenancyId, Told>,
     ) -> Result<Vec<Body>, Refused> {
-        let subjects = tags.all();
-        if said.is_empty() || subjects.len() > MAX_BODIES {
+        if subjects.is_empty() || subjects.len() > MAX_BODIES {
             return Ok(Vec::new());
         }
+        let said = said();
         let whose: Vec<TenancyId> = said.keys().copied().filter(|of| tags.of(*of).is_some()).collect();
         self.fetch(vault, &whose).await?;
         let mut bodies = BTreeMap::new();

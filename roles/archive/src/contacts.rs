@@ -285,9 +285,9 @@ impl<R: Record, V: Vault> Inner<R, V> {
             number: given(of),
             ..log::Told::default()
         };
-        let told = tenancies.iter().map(|of| (*of, told(of))).collect();
-        let bodies = self.subjects.sealing.seal(&self.vault, &tags, &request.hash, told).await?;
-        let passed = self.gate.pass_telling(request, None, (&tags.all(), bodies), detail, now).await?;
+        let (named, all) = (tags.all(), || tenancies.iter().map(|of| (*of, told(of))).collect());
+        let bodies = self.subjects.sealing.seal(&self.vault, (&tags, &named), &request.hash, all).await?;
+        let passed = self.gate.pass_telling(request, None, (&named, bodies), detail, now).await?;
         let with: Vec<TenancyId> = lie.iter().map(|contact| contact.tenancy).collect();
         let given = keys(&self.vault, encoded_request, (&passed, &tags), &with).await?;
         let mut answer = ContactsAnswer { receipt: passed.entry.number, ..ContactsAnswer::default() };

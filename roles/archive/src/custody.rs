@@ -5,36 +5,36 @@ use base::UtcMillis;
 use grant::act::{Act, Deed};
 use grant::{Body, Event, MAX_DETAIL, Outcome, Request, Verified};
 use prost::Message;
-use recorder::Record;
 use recorder::gate::Gate;
+use recorder::{Entry, Record};
 use wire::Refused;
 use wire::custody::{Carried, Errand, ErrandAnswer, VaultErrand};
 
 use crate::subjects::Tag;
 use crate::vaults::Vault;
 
-/// Does an errand that was admitted.
+/// Does an errand that was admitted. What is about one meter names those who hold or held it, and says which it is to them alone.
 pub(crate) async fn errand<R: Record, V: Vault>(
     gate: &Gate<R>,
     vault: &V,
     encoded: &[u8],
     request: &Verified<Request>,
-    (subjects, bodies): (&[Tag], Vec<Body>),
+    about_meter: Option<(Vec<Tag>, Vec<Body>)>,
     now: UtcMillis,
 ) -> Result<ErrandAnswer, Refused> {
     let asked = asked(&request.body)?;
-    let passed = gate.pass_telling(request, None, (subjects, bodies), asked, now).await?;
-    let (event, receipt) = (passed.entry.event.clone(), passed.entry.receipt.clone());
+    let is_of_meter = about_meter.is_some();
+    let (subjects, bodies) = about_meter.unwrap_or_default();
+    let passed = gate.pass_telling(request, None, (&subjects, bodies), asked, now).await?;
+    let Entry { number, event, receipt } = passed.entry;
     let answer = vault.custody(VaultErrand { request: encoded.to_vec(), event, receipt }).await?;
     if !answer.done.is_empty() {
         // That it may be done stands in the log already; that it was is for who reads it later. When the log fails
         // now, the answer still goes out: a code or a container that nobody gets would be lost.
-        // of one meter the answer says which
-        let of_meter = meter_of(&request.body).is_some();
-        let as_asked = || format!("done as entry {} asks", passed.entry.number);
-        let detail = if of_meter { as_asked() } else { line(&answer.done) };
+        // of one meter the answer says which it is, and the log does not
+        let detail = if is_of_meter { format!("done as entry {number} asks") } else { line(&answer.done) };
         let done = Event::of_request(now, "archive", request, Outcome::Done);
-        gate.note_done(Event { detail, subjects: subjects.to_vec(), ..done }).await;
+        gate.note_done(Event { detail, subjects, ..done }).await;
     }
     Ok(answer)
 }

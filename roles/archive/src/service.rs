@@ -195,9 +195,9 @@ impl<R: Record, V: Vault> Inner<R, V> {
         let what = if question.latest { "newest readings" } else { "readings" };
         let of = if question.place.is_some() { " of a place" } else { "" };
         let detail = format!("{} {what} of {} meters{of} looked at", found.rows.len(), found.looked_at);
-        let told = found.told(&question);
-        let bodies = self.subjects.sealing.seal(&self.vault, &tags, &request.hash, told).await?;
-        let (data, named) = (Some(question.data()), tags.all());
+        let (named, told) = (tags.all(), || found.told(&question));
+        let bodies = self.subjects.sealing.seal(&self.vault, (&tags, &named), &request.hash, told).await?;
+        let data = Some(question.data());
         let passed = self.gate.pass_telling(request, data, (&named, bodies), detail, now).await?;
         let (more, silent) = (found.more, std::mem::take(&mut found.silent));
         let mut opened = opening::open(&self.vault, encoded, (&passed, &tags), &question, found).await?;
@@ -266,12 +266,11 @@ impl<R: Record, V: Vault> Inner<R, V> {
         encoded: &[u8],
         now: UtcMillis,
     ) -> Result<ErrandAnswer, Refused> {
-        let mut about = (Vec::new(), Vec::new());
-        if let Some(meter) = custody::meter_of(&request.body) {
-            about = self.of_meter(&meter, &request.hash).await?;
-        }
-        let (subjects, bodies) = about;
-        custody::errand(&self.gate, &self.vault, encoded, request, (&subjects, bodies), now).await
+        let about = match custody::meter_of(&request.body) {
+            Some(meter) => Some(self.of_meter(&meter, &request.hash).await?),
+            None => None,
+        };
+        custody::errand(&self.gate, &self.vault, encoded, request, about, now).await
     }
 
     /// Those who hold or held a meter, and what the log says of each of them: which meter it is.
@@ -286,8 +285,9 @@ impl<R: Record, V: Vault> Inner<R, V> {
             }
         }
         let tags = self.subjects.tags(&self.vault, told.keys().copied(), None).await?;
-        let bodies = self.subjects.sealing.seal(&self.vault, &tags, request, told).await?;
-        Ok((tags.all(), bodies))
+        let subjects = tags.all();
+        let bodies = self.subjects.sealing.seal(&self.vault, (&tags, &subjects), request, || told).await?;
+        Ok((subjects, bodies))
     }
 
     async fn meters(&self, asked: MetersRequest, now: UtcMillis) -> Result<Meters, Refused> {

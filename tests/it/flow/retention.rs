@@ -2,13 +2,12 @@
 
 use base::UtcMillis;
 use grant::{Event, Outcome};
-use house_tests::house::{House, PATIENCE, another_date, tool};
-use link::{Client, Identity, Target, Trust};
+use house_tests::house::{House, another_date, tool};
 use serde_json::Value;
-use wire::ledger::{Append, Receipts};
-use wire::{Method, Room};
+use wire::Room;
 
 use crate::custody::words;
+use crate::recording::archive_records;
 
 /// A month, about.
 const DAYS: u16 = 31;
@@ -28,18 +27,8 @@ fn keep_short(house: &House) {
 
 /// Somebody's looks at data, as the archive records them.
 fn looks(house: &House, person: &str, number: usize) {
-    let layout = &house.layout;
-    let trust = Trust::load(&layout.house_authority()).unwrap();
-    let identity = Identity::load(&layout.room(Room::Archive)).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let socket = Target::Unix(layout.socket(Room::Ledger));
-        let ledger = Client::new(Room::Ledger, socket, Some(&identity), &trust).unwrap();
-        let event = Event::new(UtcMillis::now(), "archive", "read-health", Outcome::Done);
-        let event = Event { on_behalf: person.to_owned(), ..event }.encode();
-        let append = Append { events: vec![event.into(); number], since: 0 };
-        let _: Receipts = ledger.call(Method::LedgerAppend, &append, PATIENCE).await.unwrap();
-    });
+    let event = Event::new(UtcMillis::now(), "archive", "read-health", Outcome::Done);
+    archive_records(house, &vec![Event { on_behalf: person.to_owned(), ..event }; number]);
 }
 
 fn file(house: &House, name: &str) -> String {

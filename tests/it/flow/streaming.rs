@@ -11,16 +11,15 @@ use base::UtcMillis;
 use grant::{Event, Outcome};
 use house_tests::house::{PATIENCE, Process, ports, secret_file};
 use house_tests::rng::Rng;
-use link::{Client, Identity, Target, Trust};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
-use wire::ledger::{Append, Receipts};
-use wire::{Method, Room};
+use wire::Room;
 
 use crate::crowd::{Crowd, can_act_as_others, uid_of};
 use crate::custody::words;
+use crate::recording::archive_records;
 
 const PROGRAM: &str = "man";
 const AUDITOR: &str = "games";
@@ -190,22 +189,11 @@ impl Streaming {
 
     /// Events in the archive's name, as that room records them, of a kilobyte each.
     fn happens(&self, events: usize) {
-        let layout = &self.crowd.scene.house.layout;
-        let trust = Trust::load(&layout.house_authority()).unwrap();
-        let identity = Identity::load(&layout.room(Room::Archive)).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let socket = Target::Unix(layout.socket(Room::Ledger));
-            let ledger = Client::new(Room::Ledger, socket, Some(&identity), &trust).unwrap();
-            for _ in 0..events.div_ceil(500) {
-                let event = |n: usize| {
-                    let event = Event::new(UtcMillis::now(), "archive", "read-health", Outcome::Done);
-                    Event { detail: format!("{n:0>1000}"), ..event }.encode().into()
-                };
-                let append = Append { events: (0..500.min(events)).map(event).collect(), since: 0 };
-                let _: Receipts = ledger.call(Method::LedgerAppend, &append, PATIENCE).await.unwrap();
-            }
-        });
+        let event = |n: usize| {
+            let event = Event::new(UtcMillis::now(), "archive", "read-health", Outcome::Done);
+            Event { detail: format!("{n:0>1000}"), ..event }
+        };
+        archive_records(&self.crowd.scene.house, &(0..events).map(event).collect::<Vec<_>>());
     }
 
     fn wait(&mut self, what: &str, mut wanted: impl FnMut(&mut Self) -> bool) {

@@ -18,14 +18,14 @@ pub(super) struct Removed {
 }
 
 impl Removed {
-    /// Reads it; `None` where the log removed nothing.
+    /// Opens what [`Log::pruned`] gave; `None` where the log removed nothing.
     ///
     /// # Errors
     /// In words, for what the log did not sign.
-    pub(super) fn signed(believed: &Believed, log: &Log) -> Result<Option<Self>, String> {
-        let Some(bytes) = log.pruned().map_err(|e| e.to_string())? else { return Ok(None) };
+    pub(super) fn signed(believed: &Believed, stated: Option<&[u8]>) -> Result<Option<Self>, String> {
+        let Some(bytes) = stated else { return Ok(None) };
         let unsigned = |what: &dyn std::fmt::Display| format!("`{}`: {what}", logfile::PRUNED);
-        let opened = tlog::open(&bytes, believed.origin(), believed.log(), &[]).map_err(|e| unsigned(&e))?;
+        let opened = tlog::open(bytes, believed.origin(), believed.log(), &[]).map_err(|e| unsigned(&e))?;
         let checkpoint = opened.checkpoint;
         let removal =
             Removal::of(&checkpoint).ok_or_else(|| unsigned(&"it does not say what was removed"))?;

@@ -61,7 +61,8 @@ pub(super) fn sample(args: &Sample) -> Result<ExitCode, Problem> {
         Err(error) => return wrong(args.format.format, believed.origin(), None, &Finding::Checkpoint(error)),
     };
     let (size, root) = (opened.checkpoint.size(), opened.checkpoint.root());
-    let removed = match Removed::signed(&believed, &log) {
+    let stated = log.pruned().map_err(unreadable)?;
+    let removed = match Removed::signed(&believed, stated.as_deref()) {
         Ok(removed) => removed.map_or(0, |removed| removed.removal.end),
         Err(what) => {
             return wrong(args.format.format, believed.origin(), Some(&opened), &Finding::Removal(what));

@@ -90,7 +90,8 @@ pub(super) fn verify(args: &Verify) -> Result<ExitCode, Problem> {
     };
     let mut kept = believed.all_kept(&args.kept, &log)?;
     let shown = &opened.checkpoint;
-    let removed = match Removed::signed(&believed, &log) {
+    let stated = log.pruned().map_err(unreadable)?;
+    let removed = match Removed::signed(&believed, stated.as_deref()) {
         Ok(removed) => removed,
         Err(what) => return wrong(format, believed.origin(), Some(&opened), &Finding::Removal(what)),
     };

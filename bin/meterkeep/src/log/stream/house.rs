@@ -16,6 +16,9 @@ use crate::secret::first_line;
 /// A look is two entries: that it was made, and how much it found.
 const OWN: u64 = 2;
 
+/// By this word the ledger refuses entries that it removed.
+const REMOVED: &str = "removed";
+
 /// Asks one house.
 pub(super) struct House {
     layout: Layout,
@@ -57,16 +60,28 @@ impl House {
     /// The entries from `next` on, as many as are told at once.
     pub(super) async fn page(&mut self, next: u64) -> Result<LogAnswer, Problem> {
         let after = next.checked_sub(1);
-        let query = LogQuery { oldest_first: true, limit: PAGE, after, ..LogQuery::default() };
+        self.ask(&LogQuery { oldest_first: true, limit: PAGE, after, ..LogQuery::default() }).await
+    }
+
+    /// Whether the ledger says of an entry that it was removed when its time was over.
+    pub(super) async fn has_removed(&mut self, number: u64) -> Result<bool, Problem> {
+        match self.ask(&LogQuery { number: Some(number), ..LogQuery::default() }).await {
+            Err(refused) if refused.code() == Some(REMOVED) => Ok(true),
+            told => told.map(|_| false),
+        }
+    }
+
+    async fn ask(&mut self, query: &LogQuery) -> Result<LogAnswer, Problem> {
         if let Some((operator, asking)) = &mut self.asking {
-            match asking.page(operator, &query).await {
+            match asking.page(operator, query).await {
+                Err(refused) if refused.code() == Some(REMOVED) => return Err(refused),
                 // a session ends and a warden is started again; what the token opens now is what counts
                 Err(refused) if refused.code().is_some() && !refused.is_passing() => {}
                 other => return other,
             }
         }
         let (operator, asking) = self.sign_in().await?;
-        asking.page(operator, &query).await
+        asking.page(operator, query).await
     }
 }
 

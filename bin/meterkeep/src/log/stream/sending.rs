@@ -4,7 +4,6 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
-use tlog::TILE_WIDTH;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use wire::log::FoundEntry;
@@ -113,6 +112,9 @@ impl Sending {
                 }
             }
             let answer = self.house.page(next).await?;
+            if next == 0 {
+                next = self.beginning(&answer.entries).await?;
+            }
             let page = self.written(&answer.entries, next)?;
             for (number, text) in &page {
                 to.write_all(text.as_bytes()).await.map_err(|e| broken(&e))?;
@@ -138,17 +140,24 @@ impl Sending {
         Ok(())
     }
 
+    /// Where a stream begins: with the first entry, or with the first that is kept, where the ledger says that those before it were
+    /// removed.
+    async fn beginning(&mut self, told: &[FoundEntry]) -> Result<u64, Problem> {
+        let first = told.first().map_or(0, |first| first.number);
+        match first.checked_sub(1) {
+            Some(before) if self.house.has_removed(before).await? => {
+                eprintln!(
+                    "entries before {first} were removed when their time was over (`meterkeep log retention`); the stream begins there"
+                );
+                Ok(first)
+            }
+            _ => Ok(0),
+        }
+    }
+
     /// The entries as they are sent, without a gap: an index that leaves one out must not make one.
     fn written(&self, found: &[FoundEntry], next: u64) -> Result<Vec<(u64, String)>, Problem> {
         let mut expected = next;
-        // a log whose first entries were removed begins with a whole bundle, and so does a stream that begins
-        let begins = |found: &&FoundEntry| next == 0 && found.number.is_multiple_of(u64::from(TILE_WIDTH));
-        if let Some(first) = found.first().filter(begins).filter(|first| first.number > 0) {
-            expected = first.number;
-            eprintln!(
-                "entries before {expected} were removed when their time was over (`meterkeep log retention`); the stream begins there"
-            );
-        }
         let one = |found: &FoundEntry| {
             if found.number != expected {
                 let why = format!("the ledger tells entry {} where {expected} is due", found.number);
